@@ -1,0 +1,134 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from kindred.bus.v1 import bus_pb2 as _bus_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Urgency(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    URGENCY_UNSPECIFIED: _ClassVar[Urgency]
+    URGENCY_ROUTINE: _ClassVar[Urgency]
+    URGENCY_URGENT: _ClassVar[Urgency]
+    URGENCY_IMMEDIATE: _ClassVar[Urgency]
+
+class Strength(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    STRENGTH_UNSPECIFIED: _ClassVar[Strength]
+    STRENGTH_NONE: _ClassVar[Strength]
+    STRENGTH_SOME: _ClassVar[Strength]
+    STRENGTH_STRONG: _ClassVar[Strength]
+    STRENGTH_MUST: _ClassVar[Strength]
+    STRENGTH_AVOID: _ClassVar[Strength]
+URGENCY_UNSPECIFIED: Urgency
+URGENCY_ROUTINE: Urgency
+URGENCY_URGENT: Urgency
+URGENCY_IMMEDIATE: Urgency
+STRENGTH_UNSPECIFIED: Strength
+STRENGTH_NONE: Strength
+STRENGTH_SOME: Strength
+STRENGTH_STRONG: Strength
+STRENGTH_MUST: Strength
+STRENGTH_AVOID: Strength
+
+class Preference(_message.Message):
+    __slots__ = ("code", "strength")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    STRENGTH_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    strength: Strength
+    def __init__(self, code: _Optional[str] = ..., strength: _Optional[_Union[Strength, str]] = ...) -> None: ...
+
+class ReferralSubmitted(_message.Message):
+    __slots__ = ("provenance", "referral_id", "source_id", "urgency", "experience_codes", "preferences", "languages", "interpreter_agreed", "age_band", "facility_zip", "payer_code", "arrived_at", "expected_departure_at", "consent_id", "consent_version", "consent_expires_at", "modalities", "excluded_specialist_ids", "sealed_source_contact")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
+    URGENCY_FIELD_NUMBER: _ClassVar[int]
+    EXPERIENCE_CODES_FIELD_NUMBER: _ClassVar[int]
+    PREFERENCES_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGES_FIELD_NUMBER: _ClassVar[int]
+    INTERPRETER_AGREED_FIELD_NUMBER: _ClassVar[int]
+    AGE_BAND_FIELD_NUMBER: _ClassVar[int]
+    FACILITY_ZIP_FIELD_NUMBER: _ClassVar[int]
+    PAYER_CODE_FIELD_NUMBER: _ClassVar[int]
+    ARRIVED_AT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_DEPARTURE_AT_FIELD_NUMBER: _ClassVar[int]
+    CONSENT_ID_FIELD_NUMBER: _ClassVar[int]
+    CONSENT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CONSENT_EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    MODALITIES_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_SPECIALIST_IDS_FIELD_NUMBER: _ClassVar[int]
+    SEALED_SOURCE_CONTACT_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    referral_id: str
+    source_id: str
+    urgency: Urgency
+    experience_codes: _containers.RepeatedScalarFieldContainer[str]
+    preferences: _containers.RepeatedCompositeFieldContainer[Preference]
+    languages: _containers.RepeatedScalarFieldContainer[str]
+    interpreter_agreed: bool
+    age_band: str
+    facility_zip: str
+    payer_code: str
+    arrived_at: _timestamp_pb2.Timestamp
+    expected_departure_at: _timestamp_pb2.Timestamp
+    consent_id: str
+    consent_version: int
+    consent_expires_at: _timestamp_pb2.Timestamp
+    modalities: _containers.RepeatedScalarFieldContainer[str]
+    excluded_specialist_ids: _containers.RepeatedScalarFieldContainer[str]
+    sealed_source_contact: _bus_pb2.SealedField
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., referral_id: _Optional[str] = ..., source_id: _Optional[str] = ..., urgency: _Optional[_Union[Urgency, str]] = ..., experience_codes: _Optional[_Iterable[str]] = ..., preferences: _Optional[_Iterable[_Union[Preference, _Mapping]]] = ..., languages: _Optional[_Iterable[str]] = ..., interpreter_agreed: _Optional[bool] = ..., age_band: _Optional[str] = ..., facility_zip: _Optional[str] = ..., payer_code: _Optional[str] = ..., arrived_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expected_departure_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., consent_id: _Optional[str] = ..., consent_version: _Optional[int] = ..., consent_expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., modalities: _Optional[_Iterable[str]] = ..., excluded_specialist_ids: _Optional[_Iterable[str]] = ..., sealed_source_contact: _Optional[_Union[_bus_pb2.SealedField, _Mapping]] = ...) -> None: ...
+
+class SubmissionRejected(_message.Message):
+    __slots__ = ("provenance", "source_id", "door", "reason_codes", "paths")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
+    DOOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_CODES_FIELD_NUMBER: _ClassVar[int]
+    PATHS_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    source_id: str
+    door: str
+    reason_codes: _containers.RepeatedScalarFieldContainer[str]
+    paths: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., source_id: _Optional[str] = ..., door: _Optional[str] = ..., reason_codes: _Optional[_Iterable[str]] = ..., paths: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class SubmissionRepeated(_message.Message):
+    __slots__ = ("provenance", "referral_id", "source_id", "door")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
+    DOOR_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    referral_id: str
+    source_id: str
+    door: str
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., referral_id: _Optional[str] = ..., source_id: _Optional[str] = ..., door: _Optional[str] = ...) -> None: ...
+
+class ReferralStatusChanged(_message.Message):
+    __slots__ = ("provenance", "referral_id", "source_id", "status", "previous_status", "reason_code", "promised_arrival_at", "modality")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_STATUS_FIELD_NUMBER: _ClassVar[int]
+    REASON_CODE_FIELD_NUMBER: _ClassVar[int]
+    PROMISED_ARRIVAL_AT_FIELD_NUMBER: _ClassVar[int]
+    MODALITY_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    referral_id: str
+    source_id: str
+    status: str
+    previous_status: str
+    reason_code: str
+    promised_arrival_at: _timestamp_pb2.Timestamp
+    modality: str
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., referral_id: _Optional[str] = ..., source_id: _Optional[str] = ..., status: _Optional[str] = ..., previous_status: _Optional[str] = ..., reason_code: _Optional[str] = ..., promised_arrival_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., modality: _Optional[str] = ...) -> None: ...

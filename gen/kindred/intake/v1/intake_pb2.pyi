@@ -1,0 +1,147 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from kindred.intake.v1 import events_pb2 as _events_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Person(_message.Message):
+    __slots__ = ("family_name", "given_name", "birth_date", "record_number", "record_system", "phones")
+    FAMILY_NAME_FIELD_NUMBER: _ClassVar[int]
+    GIVEN_NAME_FIELD_NUMBER: _ClassVar[int]
+    BIRTH_DATE_FIELD_NUMBER: _ClassVar[int]
+    RECORD_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    RECORD_SYSTEM_FIELD_NUMBER: _ClassVar[int]
+    PHONES_FIELD_NUMBER: _ClassVar[int]
+    family_name: str
+    given_name: str
+    birth_date: str
+    record_number: str
+    record_system: str
+    phones: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, family_name: _Optional[str] = ..., given_name: _Optional[str] = ..., birth_date: _Optional[str] = ..., record_number: _Optional[str] = ..., record_system: _Optional[str] = ..., phones: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Consent(_message.Message):
+    __slots__ = ("consent_id", "is_permitted", "signed_at", "expires_at")
+    CONSENT_ID_FIELD_NUMBER: _ClassVar[int]
+    IS_PERMITTED_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_AT_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    consent_id: str
+    is_permitted: bool
+    signed_at: _timestamp_pb2.Timestamp
+    expires_at: _timestamp_pb2.Timestamp
+    def __init__(self, consent_id: _Optional[str] = ..., is_permitted: _Optional[bool] = ..., signed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class Contact(_message.Message):
+    __slots__ = ("email", "language", "time_zone")
+    EMAIL_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
+    email: str
+    language: str
+    time_zone: str
+    def __init__(self, email: _Optional[str] = ..., language: _Optional[str] = ..., time_zone: _Optional[str] = ...) -> None: ...
+
+class SubmitReferralRequest(_message.Message):
+    __slots__ = ("idempotency_key", "person", "consent", "source_contact", "visit_number", "urgency", "experience_codes", "preferences", "languages", "interpreter_agreed", "facility_zip", "payer_code", "arrived_at", "expected_departure_at", "modalities", "excluded_specialist_ids", "note")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    PERSON_FIELD_NUMBER: _ClassVar[int]
+    CONSENT_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_CONTACT_FIELD_NUMBER: _ClassVar[int]
+    VISIT_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    URGENCY_FIELD_NUMBER: _ClassVar[int]
+    EXPERIENCE_CODES_FIELD_NUMBER: _ClassVar[int]
+    PREFERENCES_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGES_FIELD_NUMBER: _ClassVar[int]
+    INTERPRETER_AGREED_FIELD_NUMBER: _ClassVar[int]
+    FACILITY_ZIP_FIELD_NUMBER: _ClassVar[int]
+    PAYER_CODE_FIELD_NUMBER: _ClassVar[int]
+    ARRIVED_AT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_DEPARTURE_AT_FIELD_NUMBER: _ClassVar[int]
+    MODALITIES_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_SPECIALIST_IDS_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    person: Person
+    consent: Consent
+    source_contact: Contact
+    visit_number: str
+    urgency: _events_pb2.Urgency
+    experience_codes: _containers.RepeatedScalarFieldContainer[str]
+    preferences: _containers.RepeatedCompositeFieldContainer[_events_pb2.Preference]
+    languages: _containers.RepeatedScalarFieldContainer[str]
+    interpreter_agreed: bool
+    facility_zip: str
+    payer_code: str
+    arrived_at: _timestamp_pb2.Timestamp
+    expected_departure_at: _timestamp_pb2.Timestamp
+    modalities: _containers.RepeatedScalarFieldContainer[str]
+    excluded_specialist_ids: _containers.RepeatedScalarFieldContainer[str]
+    note: str
+    def __init__(self, idempotency_key: _Optional[str] = ..., person: _Optional[_Union[Person, _Mapping]] = ..., consent: _Optional[_Union[Consent, _Mapping]] = ..., source_contact: _Optional[_Union[Contact, _Mapping]] = ..., visit_number: _Optional[str] = ..., urgency: _Optional[_Union[_events_pb2.Urgency, str]] = ..., experience_codes: _Optional[_Iterable[str]] = ..., preferences: _Optional[_Iterable[_Union[_events_pb2.Preference, _Mapping]]] = ..., languages: _Optional[_Iterable[str]] = ..., interpreter_agreed: _Optional[bool] = ..., facility_zip: _Optional[str] = ..., payer_code: _Optional[str] = ..., arrived_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expected_departure_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., modalities: _Optional[_Iterable[str]] = ..., excluded_specialist_ids: _Optional[_Iterable[str]] = ..., note: _Optional[str] = ...) -> None: ...
+
+class SubmitReferralResponse(_message.Message):
+    __slots__ = ("referral_id", "status", "was_known")
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    WAS_KNOWN_FIELD_NUMBER: _ClassVar[int]
+    referral_id: str
+    status: str
+    was_known: bool
+    def __init__(self, referral_id: _Optional[str] = ..., status: _Optional[str] = ..., was_known: _Optional[bool] = ...) -> None: ...
+
+class GetReferralRequest(_message.Message):
+    __slots__ = ("referral_id",)
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    referral_id: str
+    def __init__(self, referral_id: _Optional[str] = ...) -> None: ...
+
+class GetReferralResponse(_message.Message):
+    __slots__ = ("summary", "person", "note")
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    PERSON_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    summary: ReferralSummary
+    person: Person
+    note: str
+    def __init__(self, summary: _Optional[_Union[ReferralSummary, _Mapping]] = ..., person: _Optional[_Union[Person, _Mapping]] = ..., note: _Optional[str] = ...) -> None: ...
+
+class ReferralSummary(_message.Message):
+    __slots__ = ("referral_id", "source_id", "status", "urgency", "submitted_at", "status_at", "promised_arrival_at", "modality")
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    URGENCY_FIELD_NUMBER: _ClassVar[int]
+    SUBMITTED_AT_FIELD_NUMBER: _ClassVar[int]
+    STATUS_AT_FIELD_NUMBER: _ClassVar[int]
+    PROMISED_ARRIVAL_AT_FIELD_NUMBER: _ClassVar[int]
+    MODALITY_FIELD_NUMBER: _ClassVar[int]
+    referral_id: str
+    source_id: str
+    status: str
+    urgency: _events_pb2.Urgency
+    submitted_at: _timestamp_pb2.Timestamp
+    status_at: _timestamp_pb2.Timestamp
+    promised_arrival_at: _timestamp_pb2.Timestamp
+    modality: str
+    def __init__(self, referral_id: _Optional[str] = ..., source_id: _Optional[str] = ..., status: _Optional[str] = ..., urgency: _Optional[_Union[_events_pb2.Urgency, str]] = ..., submitted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., status_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., promised_arrival_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., modality: _Optional[str] = ...) -> None: ...
+
+class ListReferralsRequest(_message.Message):
+    __slots__ = ("limit", "status")
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    limit: int
+    status: str
+    def __init__(self, limit: _Optional[int] = ..., status: _Optional[str] = ...) -> None: ...
+
+class ListReferralsResponse(_message.Message):
+    __slots__ = ("referrals",)
+    REFERRALS_FIELD_NUMBER: _ClassVar[int]
+    referrals: _containers.RepeatedCompositeFieldContainer[ReferralSummary]
+    def __init__(self, referrals: _Optional[_Iterable[_Union[ReferralSummary, _Mapping]]] = ...) -> None: ...

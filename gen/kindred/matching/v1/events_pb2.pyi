@@ -1,0 +1,118 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from kindred.bus.v1 import bus_pb2 as _bus_pb2
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class SpecialistEnrolled(_message.Message):
+    __slots__ = ("provenance", "specialist_id", "programme_id", "role", "revision", "sealed_contact")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMME_ID_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    SEALED_CONTACT_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    specialist_id: str
+    programme_id: str
+    role: str
+    revision: int
+    sealed_contact: _bus_pb2.SealedField
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., specialist_id: _Optional[str] = ..., programme_id: _Optional[str] = ..., role: _Optional[str] = ..., revision: _Optional[int] = ..., sealed_contact: _Optional[_Union[_bus_pb2.SealedField, _Mapping]] = ...) -> None: ...
+
+class OfferMade(_message.Message):
+    __slots__ = ("provenance", "offer_id", "referral_id", "specialist_id", "wave", "deadline_at", "urgency", "sealed_link_token")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    OFFER_ID_FIELD_NUMBER: _ClassVar[int]
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
+    WAVE_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_AT_FIELD_NUMBER: _ClassVar[int]
+    URGENCY_FIELD_NUMBER: _ClassVar[int]
+    SEALED_LINK_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    offer_id: str
+    referral_id: str
+    specialist_id: str
+    wave: int
+    deadline_at: _timestamp_pb2.Timestamp
+    urgency: str
+    sealed_link_token: _bus_pb2.SealedField
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., offer_id: _Optional[str] = ..., referral_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., wave: _Optional[int] = ..., deadline_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., urgency: _Optional[str] = ..., sealed_link_token: _Optional[_Union[_bus_pb2.SealedField, _Mapping]] = ...) -> None: ...
+
+class OfferAccepted(_message.Message):
+    __slots__ = ("provenance", "offer_id", "referral_id", "specialist_id", "promised_arrival_at", "modality")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    OFFER_ID_FIELD_NUMBER: _ClassVar[int]
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
+    PROMISED_ARRIVAL_AT_FIELD_NUMBER: _ClassVar[int]
+    MODALITY_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    offer_id: str
+    referral_id: str
+    specialist_id: str
+    promised_arrival_at: _timestamp_pb2.Timestamp
+    modality: str
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., offer_id: _Optional[str] = ..., referral_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., promised_arrival_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., modality: _Optional[str] = ...) -> None: ...
+
+class OfferDeclined(_message.Message):
+    __slots__ = ("provenance", "offer_id", "referral_id", "specialist_id", "reason_code")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    OFFER_ID_FIELD_NUMBER: _ClassVar[int]
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_CODE_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    offer_id: str
+    referral_id: str
+    specialist_id: str
+    reason_code: str
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., offer_id: _Optional[str] = ..., referral_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., reason_code: _Optional[str] = ...) -> None: ...
+
+class OfferExpired(_message.Message):
+    __slots__ = ("provenance", "offer_id", "referral_id", "specialist_id")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    OFFER_ID_FIELD_NUMBER: _ClassVar[int]
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    offer_id: str
+    referral_id: str
+    specialist_id: str
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., offer_id: _Optional[str] = ..., referral_id: _Optional[str] = ..., specialist_id: _Optional[str] = ...) -> None: ...
+
+class OfferWithdrawn(_message.Message):
+    __slots__ = ("provenance", "offer_id", "referral_id", "specialist_id", "reason_code")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    OFFER_ID_FIELD_NUMBER: _ClassVar[int]
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_CODE_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    offer_id: str
+    referral_id: str
+    specialist_id: str
+    reason_code: str
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., offer_id: _Optional[str] = ..., referral_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., reason_code: _Optional[str] = ...) -> None: ...
+
+class ReferralEscalated(_message.Message):
+    __slots__ = ("provenance", "referral_id", "wave", "is_exhausted", "reason_code", "supervisor_id")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    WAVE_FIELD_NUMBER: _ClassVar[int]
+    IS_EXHAUSTED_FIELD_NUMBER: _ClassVar[int]
+    REASON_CODE_FIELD_NUMBER: _ClassVar[int]
+    SUPERVISOR_ID_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    referral_id: str
+    wave: int
+    is_exhausted: bool
+    reason_code: str
+    supervisor_id: str
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., referral_id: _Optional[str] = ..., wave: _Optional[int] = ..., is_exhausted: _Optional[bool] = ..., reason_code: _Optional[str] = ..., supervisor_id: _Optional[str] = ...) -> None: ...
