@@ -1,0 +1,87 @@
+"""Reads and denials as events: durable before an answer leaves (42 CFR Part 2; 45 CFR 164.312(b))."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from google.protobuf.message import Message
+from kindred.access.v1.events_pb2 import AccessDenied, RecordRead
+from kindred.bus.v1.bus_pb2 import Provenance
+from pymongo.database import Database
+
+from chassis.aggregates import Aggregates
+from chassis.clock import Clock
+from chassis.envelope import Cause
+from chassis.identity import Caller
+from chassis.ids import new_id
+
+COLLECTION = "accesses"
+
+
+def provenance(caller: Caller | None, subject_id: str = "") -> Provenance:
+    """Who, in which role, for which purpose, about whom; "anonymous" where nobody was known."""
+    if caller is None:
+        return Provenance(actor_id="anonymous", actor_role="anonymous", peer_id=subject_id)
+    return Provenance(
+        actor_id=caller.actor_id,
+        actor_role=caller.role,
+        organization_id=caller.organization_id,
+        purpose_of_use=caller.purpose_of_use,
+        peer_id=subject_id,
+    )
+
+
+class AccessLog:
+    """Writes one access event per read or denial; the relay carries it to the audit log."""
+
+    def __init__(self, database: Database[dict[str, Any]], clock: Clock, producer: str) -> None:
+        self.aggregates = Aggregates(database, COLLECTION, clock, producer)
+        self._clock = clock
+
+    def record_read(
+        self,
+        caller: Caller,
+        *,
+        record_type: str,
+        record_id: str,
+        action: str,
+        cause: Cause,
+        subject_id: str = "",
+        referral_id: str = "",
+        criteria: Sequence[str] = (),
+    ) -> None:
+        """The read is in a majority's journal; call this BEFORE the data leaves, and let its failure stop the answer."""
+        event = RecordRead(
+            provenance=provenance(caller, subject_id),
+            record_type=record_type,
+            record_id=record_id,
+            action=action,
+            criteria=criteria,
+            referral_id=referral_id,
+        )
+        self._write(event, cause)
+
+    def record_denied(
+        self,
+        caller: Caller | None,
+        *,
+        record_type: str,
+        record_id: str,
+        action: str,
+        reason_code: str,
+        cause: Cause,
+    ) -> None:
+        """The denial is in a majority's journal."""
+        event = AccessDenied(
+            provenance=provenance(caller),
+            record_type=record_type,
+            record_id=record_id,
+            action=action,
+            reason_code=reason_code,
+        )
+        self._write(event, cause)
+
+    def _write(self, event: Message, cause: Cause) -> None:
+        body = {"recorded_at": self._clock.now()}
+        self.aggregates.insert(new_id("acc"), body, says=[event], cause=cause)

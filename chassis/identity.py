@@ -1,0 +1,147 @@
+"""Who is calling: EdDSA JSON Web Tokens, read with the issuer's public key, and the role each call asks for.
+
+People's sign-in by OpenID Connect and systems' by SMART Backend Services end in the same `Caller`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
+from pathlib import Path
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+
+from chassis.errors import Kind, Refusal
+
+AUDIENCE = "kindred"
+ISSUER = "kindred-local"
+ROLES = frozenset(
+    {"nurse", "clinician", "specialist", "supervisor", "coordinator", "compliance", "engineer", "system"}
+)
+# HL7 v3 PurposeOfUse (DOMAIN 5).
+PURPOSES = frozenset(
+    {
+        "TREAT",
+        "ETREAT",
+        "BTG",
+        "COC",
+        "CAREMGT",
+        "HPAYMT",
+        "HOPERAT",
+        "HCOMPL",
+        "PATRQT",
+        "HLEGAL",
+        "HRESCH",
+        "PUBHLTH",
+    }
+)
+_MAX_TOKEN_CHARS = 4_096
+_LEEWAY_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody whose token was read. `purpose_of_use` is "" where they named none."""
+
+    actor_id: str
+    role: str
+    organization_id: str
+    purpose_of_use: str = ""
+
+
+_current: ContextVar[Caller | None] = ContextVar("caller", default=None)
+
+
+def current_caller() -> Caller:
+    """The caller of the request being served; raises Refusal UNAUTHENTICATED."""
+    caller = _current.get()
+    if caller is None:
+        raise Refusal("token-missing", Kind.UNAUTHENTICATED, "A bearer token is needed.")
+    return caller
+
+
+def set_current(caller: Caller | None) -> Token[Caller | None]:
+    """The caller of what this thread does next; hand the result to `reset_current`."""
+    return _current.set(caller)
+
+
+def reset_current(token: Token[Caller | None]) -> None:
+    """The caller is who it was before `set_current`."""
+    _current.reset(token)
+
+
+class TokenReader:
+    """Reads bearer tokens signed by the one issuer this service trusts."""
+
+    def __init__(self, public_key: OKPKey) -> None:
+        self._key = public_key
+        self._rules = jwt.JWTClaimsRegistry(
+            leeway=_LEEWAY_S,
+            iss={"essential": True, "value": ISSUER},
+            aud={"essential": True, "value": AUDIENCE},
+            sub={"essential": True},
+            exp={"essential": True},
+        )
+
+    @classmethod
+    def from_file(cls, path: Path) -> TokenReader:
+        """A reader for the issuer whose public key (PEM) is in `path`."""
+        return cls(OKPKey.import_key(path.read_bytes()))
+
+    def read(self, token: str, purpose: str = "") -> Caller:
+        """The caller the token speaks for; raises Refusal UNAUTHENTICATED, or INVALID for an unknown purpose."""
+        if purpose and purpose not in PURPOSES:
+            raise Refusal(
+                "purpose-unknown", Kind.INVALID, "The purpose of use is not an HL7 PurposeOfUse code."
+            )
+        if not token or len(token) > _MAX_TOKEN_CHARS:
+            raise Refusal("token-invalid", Kind.UNAUTHENTICATED, "The bearer token cannot be read.")
+        try:
+            claims = jwt.decode(token, self._key, algorithms=["Ed25519", "EdDSA"]).claims
+            self._rules.validate(claims)
+        except (JoseError, ValueError, TypeError):
+            raise Refusal(
+                "token-invalid", Kind.UNAUTHENTICATED, "The bearer token is not valid or expired."
+            ) from None
+        return _caller(claims, purpose)
+
+
+def _caller(claims: dict[str, object], purpose: str) -> Caller:
+    actor_id, role, organization_id = claims.get("sub"), claims.get("role"), claims.get("org", "")
+    if not isinstance(actor_id, str) or not isinstance(organization_id, str) or role not in ROLES:
+        raise Refusal("token-invalid", Kind.UNAUTHENTICATED, "The bearer token lacks a role or subject.")
+    return Caller(actor_id, str(role), organization_id, purpose)
+
+
+def mint(
+    private_pem: bytes, *, actor_id: str, role: str, organization_id: str = "", minutes: float = 60
+) -> str:
+    """A token of the local issuer; for development, demo and tests. The issuer's private key never reaches a service."""
+    now = int(time.time())
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": actor_id,
+        "role": role,
+        "org": organization_id,
+        "iat": now,
+        "exp": now + int(minutes * 60),
+    }
+    return jwt.encode({"alg": "Ed25519"}, claims, OKPKey.import_key(private_pem), algorithms=["Ed25519"])
+
+
+def require(caller: Caller, *roles: str, purposes: Sequence[str] = ()) -> None:
+    """The caller has one of the roles and, where purposes are given, named one of them; else Refusal FORBIDDEN."""
+    if caller.role not in roles:
+        raise Refusal("role-not-allowed", Kind.FORBIDDEN, "Your role may not do this.")
+    if purposes and caller.purpose_of_use not in purposes:
+        raise Refusal(
+            "purpose-not-allowed",
+            Kind.FORBIDDEN,
+            "Name a purpose of use this may be done for.",
+            needed=",".join(purposes),
+        )

@@ -1,0 +1,112 @@
+"""Settings come from the environment into a frozen dataclass; every fault is reported at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+REQUIRED: Any = object()
+
+
+class SettingsFaults(Exception):  # noqa: N818  it holds every fault, each a sentence
+    """What is wrong with the environment, one line each; never a secret's value."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class Secret(str):
+    """Text that never prints itself; use it like a string where it is needed."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Secret(...)"
+
+
+def setting(env_name: str, default: Any = REQUIRED, *, secret: bool = False) -> Any:
+    """A dataclass field read from the environment variable `env_name`."""
+    metadata = {"env": env_name, "secret": secret}
+    if default is REQUIRED:
+        return dataclasses.field(metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def _truth(text: str) -> bool:
+    known = {
+        "1": True,
+        "true": True,
+        "yes": True,
+        "on": True,
+        "0": False,
+        "false": False,
+        "no": False,
+        "off": False,
+    }
+    return known[text.lower()]
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+_READERS: dict[Any, tuple[Callable[[str], Any], str]] = {
+    str: (str, "text"),
+    Secret: (Secret, "text"),
+    int: (int, "a whole number"),
+    float: (float, "a number"),
+    bool: (_truth, "true or false"),
+    Path: (lambda text: Path(text).expanduser(), "a path"),
+    tuple[str, ...]: (_words, "words separated by commas"),
+}
+
+
+def read(cls: type[T], environ: Mapping[str, str] | None = None) -> T:
+    """An instance of the settings class `cls`; raises SettingsFaults naming every unusable value."""
+    environ = os.environ if environ is None else environ
+    kinds = typing.get_type_hints(cls)
+    values: dict[str, Any] = {}
+    faults: list[str] = []
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        env_name = field.metadata.get("env")
+        if env_name is None:
+            continue
+        text = environ.get(env_name)
+        if text is None or text == "":
+            if field.default is dataclasses.MISSING:
+                faults.append(f"{env_name} is not set")
+            continue
+        reader, wanted = _READERS[kinds[field.name]]
+        try:
+            values[field.name] = reader(text)
+        except (ValueError, KeyError):
+            shown = "what it holds" if field.metadata["secret"] else repr(text)
+            faults.append(f"{env_name} must be {wanted}, not {shown}")
+    if faults:
+        raise SettingsFaults(faults)
+    return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessSettings:
+    """What every process of every service needs; each service's Settings adds its own."""
+
+    mongo_uri: Secret = setting("KINDRED_MONGO_URI", secret=True)
+    mongo_database: str = setting("KINDRED_MONGO_DATABASE")
+    amqp_uri: Secret = setting("KINDRED_AMQP_URI", secret=True)
+    keys_dir: Path = setting("KINDRED_KEYS_DIR")
+    grpc_address: str = setting("KINDRED_GRPC_ADDRESS", "127.0.0.1:0")
+    http_address: str = setting("KINDRED_HTTP_ADDRESS", "127.0.0.1:0")
+    worker_host: str = setting("KINDRED_WORKER_HOST", "nameko")
+    log_level: str = setting("KINDRED_LOG_LEVEL", "info")
+    otlp_endpoint: str = setting("KINDRED_OTLP_ENDPOINT", "")
+    spans_file: str = setting("KINDRED_SPANS_FILE", "")
+    failpoints: str = setting("KINDRED_FAILPOINTS", "")
+    max_body_bytes: int = setting("KINDRED_MAX_BODY_BYTES", 1_000_000)

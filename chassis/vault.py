@@ -1,0 +1,94 @@
+"""Field encryption with one data key per person: MongoDB client-side field level encryption, explicit mode.
+
+Destroying a person's key makes everything sealed for them unreadable, also in backups (DESIGN 5.1).
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from bson.binary import Binary
+from pymongo import MongoClient
+from pymongo.encryption import Algorithm, ClientEncryption
+from pymongo.errors import DuplicateKeyError, EncryptionError
+
+from chassis.mongo import CODEC_OPTIONS, is_outside_trouble
+
+KEYS = "data_keys"
+_REMEMBERED_KEYS = 50_000
+
+
+class Unreadable(Exception):  # noqa: N818
+    """A sealed value whose key was destroyed, or that was changed."""
+
+
+class Vault:
+    """Seals and opens documents of one service. `master_key` is 96 bytes and lives outside the database."""
+
+    def __init__(self, client: MongoClient[dict[str, Any]], database_name: str, master_key: bytes) -> None:
+        self._keys = client[database_name][KEYS]
+        self._known: dict[str, Binary] = {}
+        self._lock = threading.Lock()
+        self._encryption: ClientEncryption[dict[str, Any]] = ClientEncryption(
+            kms_providers={"local": {"key": master_key}},
+            key_vault_namespace=f"{database_name}.{KEYS}",
+            key_vault_client=client,
+            codec_options=CODEC_OPTIONS,
+        )
+
+    def ensure_indexes(self) -> None:
+        """A person has one key, also when two writers make it at once."""
+        self._keys.create_index(
+            "keyAltNames",
+            name="one_key_per_person",
+            unique=True,
+            partialFilterExpression={"keyAltNames": {"$exists": True}},
+        )
+
+    def seal(self, person_id: str, value: dict[str, Any]) -> Binary:
+        """The document, readable only with the person's key (made here when it is their first)."""
+        algorithm = Algorithm.AEAD_AES_256_CBC_HMAC_SHA_512_Random
+        return self._encryption.encrypt(value, algorithm, key_id=self._key_id(person_id))
+
+    def open(self, sealed: Binary) -> dict[str, Any]:
+        """The document as it was sealed; raises Unreadable."""
+        try:
+            return self._encryption.decrypt(Binary(sealed, 6))
+        except EncryptionError as exc:
+            if exc.timeout or _is_outside(exc):
+                raise
+            raise Unreadable from None
+
+    def erase(self, person_id: str) -> bool:
+        """The person's key is destroyed; True if there was one. Other processes forget it within a minute."""
+        self._known.pop(person_id, None)
+        return self._keys.delete_one({"keyAltNames": person_id}).deleted_count == 1
+
+    def _key_id(self, person_id: str) -> Binary:
+        known = self._known.get(person_id)
+        if known is not None:
+            return known
+        key_id = self._find(person_id) or self._make(person_id)
+        with self._lock:
+            if len(self._known) >= _REMEMBERED_KEYS:
+                self._known.clear()
+            self._known[person_id] = key_id
+        return key_id
+
+    def _find(self, person_id: str) -> Binary | None:
+        found = self._keys.find_one({"keyAltNames": person_id}, {"_id": 1})
+        return found["_id"] if found else None
+
+    def _make(self, person_id: str) -> Binary:
+        try:
+            return self._encryption.create_data_key("local", key_alt_names=[person_id])
+        except (DuplicateKeyError, EncryptionError) as exc:
+            made_by_another = self._find(person_id)
+            if made_by_another is None:
+                raise exc
+            return made_by_another
+
+
+def _is_outside(exc: EncryptionError) -> bool:
+    return is_outside_trouble(exc.cause)

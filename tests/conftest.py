@@ -1,0 +1,67 @@
+"""Real parts for every test: a mongod replica set, a RabbitMQ node, a clock that is turned."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chassis import mongo
+from chassis.clock import TurnedClock
+from pymongo.database import Database
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def mongo_uri() -> str:
+    """A replica set: the one named in MONGO_URI, which `make test` starts."""
+    uri = os.environ.get("MONGO_URI")
+    if not uri:
+        pytest.fail("MONGO_URI is not set: run the tests by `make test`, which starts a real mongod for them")
+    return uri
+
+
+@pytest.fixture(scope="session")
+def amqp_uri() -> str:
+    """A RabbitMQ virtual host: the one named in AMQP_URI, which `make test` starts."""
+    uri = os.environ.get("AMQP_URI")
+    if not uri:
+        pytest.fail(
+            "AMQP_URI is not set: run the tests by `make test`, which starts a real RabbitMQ for them"
+        )
+    return uri
+
+
+@pytest.fixture(scope="session")
+def mongo_client(mongo_uri: str) -> Iterator[Any]:
+    """One client for the whole run, with the settings every service uses."""
+    client = mongo.connect(mongo_uri)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def database(mongo_client: Any) -> Iterator[Database[dict[str, Any]]]:
+    """A fresh database, dropped afterwards."""
+    name = f"kindred_test_{secrets.token_hex(6)}"
+    yield mongo_client[name]
+    mongo_client.drop_database(name)
+
+
+@pytest.fixture
+def clock() -> TurnedClock:
+    """A clock that stands at a known moment until the test turns it."""
+    return TurnedClock(datetime(2026, 11, 21, 22, 0, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Other people's conformance data; the test is skipped, and says so, where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("../shared/data is not here: conformance data of other projects cannot be checked")
+    return SHARED_DATA

@@ -1,0 +1,66 @@
+"""Field encryption on a real mongod: unreadable in the database, readable with the person's key, gone with it."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+
+import pytest
+from bson import encode
+from chassis.vault import Unreadable, Vault
+
+MARKED = "Quillfeather"
+
+
+@pytest.fixture
+def master_key():
+    return secrets.token_bytes(96)
+
+
+@pytest.fixture
+def vault(mongo_client, database, master_key):
+    vault = Vault(mongo_client, database.name, master_key)
+    vault.ensure_indexes()
+    return vault
+
+
+def test_sealed_values_come_back_and_show_nothing(vault, database):
+    """What is sealed opens as it was, and its stored bytes do not hold it (P9)."""
+    sealed = vault.seal("peer_1", {"family": MARKED})
+    database.people.insert_one({"_id": 1, "sealed": sealed})
+    raw = encode(database.people.find_one())
+    assert MARKED.encode() not in raw
+    assert vault.open(database.people.find_one()["sealed"]) == {"family": MARKED}
+
+
+def test_erasing_a_person_makes_their_data_unreadable(vault, mongo_client, database, master_key):
+    """Without the person's key nothing of theirs opens; others are untouched."""
+    gone, kept = vault.seal("peer_1", {"a": 1}), vault.seal("peer_2", {"b": 2})
+    assert vault.erase("peer_1")
+    fresh = Vault(mongo_client, database.name, master_key)
+    with pytest.raises(Unreadable):
+        fresh.open(gone)
+    assert fresh.open(kept) == {"b": 2}
+
+
+def test_a_person_has_one_key_however_many_writers(vault, database):
+    """Sixteen writers that seal for a new person at once share one key."""
+    sealed: list[object] = []
+    writers = [
+        threading.Thread(target=lambda n=n: sealed.append(vault.seal("peer_1", {"n": n}))) for n in range(16)
+    ]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert len(sealed) == 16
+    assert database.data_keys.count_documents({}) == 1
+    assert {vault.open(one)["n"] for one in sealed} == set(range(16))
+
+
+def test_another_master_key_opens_nothing(vault, mongo_client, database):
+    """A copied database is useless without the master key."""
+    sealed = vault.seal("peer_1", {"a": 1})
+    thief = Vault(mongo_client, database.name, secrets.token_bytes(96))
+    with pytest.raises(Unreadable):
+        thief.open(sealed)
