@@ -31,8 +31,7 @@ def filled(message: Message) -> Message:
         elif field.message_type is not None and field.message_type.full_name == "google.protobuf.Timestamp":
             getattr(message, field.name).FromDatetime(datetime(2026, 11, 21, 22, field.number, tzinfo=UTC))
         elif field.message_type is not None:
-            filled(getattr(message, field.name)).ListFields()
-            getattr(message, field.name).SetInParent()
+            filled(getattr(message, field.name)).SetInParent()
         else:
             setattr(message, field.name, _scalar(field))
     return message
