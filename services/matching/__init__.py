@@ -1,0 +1,1 @@
+"""Matching: who has walked the same road, and who of them comes."""
