@@ -1,0 +1,70 @@
+# Kindred: everything a newcomer types.  `make` alone prints the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV ?= .venv
+BIN := $(VENV)/bin
+export KINDRED_VENV := $(VENV)
+
+.PHONY: help
+help: ## print the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ready ## carry 20+ ER referrals end to end on this machine and check every promise
+	@$(BIN)/kindred demo
+
+.PHONY: up down status logs clean-data
+up: ready ## start the system on this machine and leave it running
+	@$(BIN)/kindred up
+down: ready ## stop what `make up` started; the data stay
+	@$(BIN)/kindred down
+status: ready ## how each process stands, and where
+	@$(BIN)/kindred status
+logs: ready ## the last lines of every log (NAME=intake-api for one of them)
+	@$(BIN)/kindred logs $(NAME)
+clean-data: ready ## forget all data, keys and mails of this checkout
+	@$(BIN)/kindred clean-data
+
+.PHONY: test
+test: ready-dev ## run every test against a real RabbitMQ and a real MongoDB (T=path for some)
+	@$(BIN)/python -m cli.local.testbed pytest $(or $(T),tests --ignore=tests/bench)
+
+.PHONY: bench
+bench: ready-dev ## measure, and print ratios to the raw limits
+	@$(BIN)/python -m cli.local.testbed tests.bench
+
+.PHONY: check check-style check-types check-imports check-protos check-gen check-house
+check: check-style check-types check-imports check-protos check-gen check-house ## style, types, import contracts, protos, docs and names
+check-style: ready-check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+check-types: ready-check
+	$(BIN)/mypy
+check-imports: ready-check
+	$(BIN)/lint-imports
+check-protos: ready-check
+	node_modules/.bin/buf lint protos
+	node_modules/.bin/buf breaking protos --against protos/released.binpb
+check-gen: ready-check
+	@fresh="$$(mktemp -d)"; trap 'rm -rf "$$fresh"' EXIT; PYTHON=$(BIN)/python protos/generate.sh "$$fresh"; \
+	  diff -r -x __pycache__ gen/kindred "$$fresh/kindred" && echo "gen/ is what protos/ says."
+check-house: ready-check
+	$(BIN)/python -m pytest -q tests/house
+
+.PHONY: format gen released lock
+format: ready-dev ## let ruff format and mend what it can
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+gen: ready-dev ## write gen/ from protos/
+	PYTHON=$(BIN)/python protos/generate.sh
+released: ready-check ## make today's protos the ones that later changes must not break
+	node_modules/.bin/buf build protos -o protos/released.binpb
+lock: ## renew requirements/*.txt, with hashes, from requirements/*.in
+	deploy/lock.sh
+
+.PHONY: ready ready-dev ready-check
+ready:
+	@deploy/bootstrap.sh run
+ready-dev:
+	@deploy/bootstrap.sh dev
+ready-check:
+	@deploy/bootstrap.sh check

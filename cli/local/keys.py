@@ -1,0 +1,61 @@
+"""The keys of one local system: made once, readable by their owner only."""
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+MASTER_KEY_BYTES = 96
+SERVICES = ("intake", "matching", "notifications", "audit")
+
+
+def create(folder: Path) -> Path:
+    """Makes every key that is not there yet and leaves the others alone; returns the folder.
+
+    Files: `<service>.master.key` (96 random bytes, the MongoDB local key provider's size), `issuer.pem` and
+    `issuer.pub.pem` (Ed25519, tokens), `seal.notifications.pem` and `.pub.pem` (X25519, sealed fields),
+    `audit.signer.pem` (Ed25519, checkpoints).  All are created with mode 0600 in a folder of mode 0700.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for service in SERVICES:
+        _write(folder / f"{service}.master.key", lambda: secrets.token_bytes(MASTER_KEY_BYTES))
+    _pair(folder, "issuer", Ed25519PrivateKey)
+    _pair(folder, "seal.notifications", X25519PrivateKey)
+    _write(folder / "audit.signer.pem", lambda: _private(Ed25519PrivateKey.generate()))
+    return folder
+
+
+def _pair(folder: Path, stem: str, kind: type[Ed25519PrivateKey] | type[X25519PrivateKey]) -> None:
+    private, public = folder / f"{stem}.pem", folder / f"{stem}.pub.pem"
+    if private.exists() and public.exists():
+        return
+    key = kind.generate()
+    private.unlink(missing_ok=True)
+    public.unlink(missing_ok=True)
+    _write(private, lambda: _private(key))
+    _write(public, lambda: key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+
+
+def _private(key: Ed25519PrivateKey | X25519PrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _write(path: Path, make: Callable[[], bytes]) -> None:
+    if path.exists():
+        return
+    draft = path.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(make())
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

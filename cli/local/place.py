@@ -1,0 +1,102 @@
+"""Where one checkout keeps what it runs: folders, ports and the addresses others ask for."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cli.local import ports
+from cli.local.ports import Ports
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folders of one checkout's running system, all below `var`."""
+
+    var: Path
+
+    @property
+    def run(self) -> Path:
+        return self.var / "run"
+
+    @property
+    def log(self) -> Path:
+        return self.var / "log"
+
+    @property
+    def keys(self) -> Path:
+        return self.var / "keys"
+
+    @property
+    def mail(self) -> Path:
+        return self.var / "mail"
+
+    @property
+    def state(self) -> Path:
+        return self.var / "state.json"
+
+    def make(self) -> None:
+        """Makes the folders, readable by their owner only."""
+        self.var.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.var.chmod(0o700)
+        for folder in (self.run, self.log, self.mail):
+            folder.mkdir(exist_ok=True, mode=0o700)
+
+
+def here(environ: Mapping[str, str] = os.environ) -> Place:
+    """The place `KINDRED_VAR` names, else `var` in the checkout."""
+    return Place(Path(environ.get("KINDRED_VAR") or ROOT / "var").expanduser().resolve())
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """What `kindred up` writes to `var/state.json`; broker and database addresses may hold secrets."""
+
+    mongo_uri: str
+    amqp_uri: str
+    grpc: dict[str, str]
+    http: dict[str, str]
+    worker_http: dict[str, str]
+    smtp: str
+    keys_dir: str
+    mail_dir: str
+    public_url: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def addresses(place: Place, chosen: Ports, mongo_uri: str, amqp_uri: str) -> Addresses:
+    """The addresses of a system on this machine with these ports."""
+    names = ports.SERVICES
+    return Addresses(
+        mongo_uri=mongo_uri,
+        amqp_uri=amqp_uri,
+        grpc={name: f"127.0.0.1:{chosen.grpc(name)}" for name in names},
+        http={name: f"127.0.0.1:{chosen.http(name)}" for name in names},
+        worker_http={name: f"127.0.0.1:{chosen.worker_http(name)}" for name in names},
+        smtp=f"127.0.0.1:{chosen.smtp}",
+        keys_dir=str(place.keys),
+        mail_dir=str(place.mail),
+        public_url=f"http://127.0.0.1:{chosen.http('matching')}",
+    )
+
+
+def write_state(place: Place, known: Addresses) -> None:
+    """Leaves the addresses for later commands, readable by the owner only."""
+    draft = place.state.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(
+        os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+    ) as file:
+        json.dump(asdict(known), file, indent=1)
+    draft.replace(place.state)
+
+
+def read_state(place: Place) -> Addresses | None:
+    """The addresses of the running system, or None where none was started here."""
+    if not place.state.exists():
+        return None
+    return Addresses(**json.loads(place.state.read_text(encoding="utf-8")))

@@ -1,0 +1,114 @@
+"""Which TCP ports of this machine a checkout uses: one block of forty, remembered in its var folder.
+
+The blocks lie below the kernel's range for outgoing connections (32768 and up on Linux): a client that
+keeps dialing a port of that range while the listener is down can be handed that very port, connect to
+itself and hold it against the listener's return.
+"""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.local.faults import LocalFault
+
+FIRST_BASE = 18400
+BLOCK = 100
+BLOCKS = 40
+SERVICES = ("intake", "matching", "notifications", "audit")
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Every port of one checkout, counted from `base`."""
+
+    base: int
+
+    @property
+    def mongod(self) -> int:
+        return self.base
+
+    @property
+    def amqp(self) -> int:
+        return self.base + 1
+
+    @property
+    def erlang(self) -> int:
+        return self.base + 2
+
+    @property
+    def epmd(self) -> int:
+        return self.base + 3
+
+    @property
+    def smtp(self) -> int:
+        return self.base + 4
+
+    def grpc(self, service: str) -> int:
+        return self.base + 10 + 5 * SERVICES.index(service)
+
+    def http(self, service: str) -> int:
+        return self.grpc(service) + 1
+
+    def worker_http(self, service: str) -> int:
+        return self.grpc(service) + 2
+
+    def __iter__(self) -> Iterator[int]:
+        yield from (self.mongod, self.amqp, self.erlang, self.epmd, self.smtp)
+        for service in SERVICES:
+            yield from (self.grpc(service), self.http(service), self.worker_http(service))
+
+
+def is_free(port: int) -> bool:
+    """True if a listener could bind the port on 127.0.0.1 now."""
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def any_free() -> int:
+    """A port nobody listens on, below the range of outgoing connections; for tests."""
+    return next(port for port in range(FIRST_BASE + BLOCK * BLOCKS, 32000) if is_free(port))
+
+
+def choose(var: Path, wanted: str) -> Ports:
+    """The checkout's ports: `wanted` (KINDRED_PORT_BASE), else the remembered block, else the first free one.
+
+    The choice is kept in `var/ports.json`, so that a stopped system comes back at the same addresses and a
+    second checkout beside it finds another block.  Raises LocalFault if no block is free or `wanted` is no
+    number.
+    """
+    remembered = var / "ports.json"
+    if wanted:
+        base = _number(wanted)
+    elif remembered.exists():
+        return Ports(json.loads(remembered.read_text(encoding="utf-8"))["base"])
+    else:
+        base = _first_free_block()
+    remembered.write_text(json.dumps({"base": base}), encoding="utf-8")
+    return Ports(base)
+
+
+def _number(wanted: str) -> int:
+    if wanted.isdigit() and 1024 <= int(wanted) <= 65000:
+        return int(wanted)
+    raise LocalFault(
+        "KINDRED_PORT_BASE is not a port number.", f"Set it to a number such as {FIRST_BASE}, or unset it."
+    )
+
+
+def _first_free_block() -> int:
+    for number in range(BLOCKS):
+        base = FIRST_BASE + number * BLOCK
+        if all(is_free(port) for port in Ports(base)):
+            return base
+    raise LocalFault(
+        f"No block of ports between {FIRST_BASE} and {FIRST_BASE + BLOCK * BLOCKS} is free.",
+        "Stop other checkouts with `make down`, or set KINDRED_PORT_BASE to the first of forty free ports.",
+    )

@@ -1,0 +1,124 @@
+"""The eight processes of Kindred and the mail server: how each is called, started and asked."""
+
+import hashlib
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cli.local import children, ports
+from cli.local.children import Child
+from cli.local.faults import LocalFault
+from cli.local.place import ROOT, Addresses, Place
+
+READY_S = 60.0
+ASK_S = 2.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process to run: its command, its own environment, and where it says whether it is ready."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    ready_url: str
+    address: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the command or the environment does, so that `up` knows to restart it."""
+        told = json.dumps([self.argv, dict(self.env)], sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def parts(place: Place, known: Addresses, overrides: Mapping[str, str]) -> list[Part]:
+    """The mail server, then the eight processes; `overrides` are extra KINDRED_ settings for all of them."""
+    return [_mail_server(known), *(_service(known, n, r, overrides) for n, r in names())]
+
+
+def names() -> list[tuple[str, str]]:
+    """Every (service, role) this checkout has."""
+    found = [name for name in ports.SERVICES if (ROOT / "services" / name / "__main__.py").exists()]
+    return [(name, role) for name in found for role in ("api", "worker")]
+
+
+def start(place: Place, part: Part) -> tuple[Child, bool]:
+    """The running process of this part, and whether it had to be started; never a second one.
+
+    A process that runs with other settings than wanted is replaced.  Raises LocalFault if its port is taken.
+    """
+    running = children.recall(place.run, part.name)
+    if running and running.fingerprint == part.fingerprint:
+        return running, False
+    if running:
+        children.stop(place.run, running, grace_s=30.0)
+    _require_free(part)
+    env = _inherited() | dict(part.env)
+    log = place.log / f"{part.name}.log"
+    child = children.spawn(
+        place.run, part.name, part.argv, env=env, log=log, cwd=ROOT, fingerprint=part.fingerprint
+    )
+    return child, True
+
+
+def missing(part: Part) -> str:
+    """What keeps the part from being ready, in its own words; empty if nothing does."""
+    if not part.ready_url:
+        return "it does not listen yet" if ports.is_free(int(part.address.rpartition(":")[2])) else ""
+    try:
+        with urllib.request.urlopen(part.ready_url, timeout=ASK_S) as answer:  # noqa: S310  our own address
+            return "" if answer.status == 200 else f"HTTP {answer.status}"
+    except urllib.error.HTTPError as refused:
+        return f"it says {refused.read(300).decode(errors='replace').strip() or refused.code}"
+    except (OSError, urllib.error.URLError):
+        return "it does not listen yet"
+
+
+def _mail_server(known: Addresses) -> Part:
+    port = known.smtp.rpartition(":")[2]
+    argv = (sys.executable, "-m", "cli.local.smtp", "--folder", known.mail_dir, "--port", port)
+    return Part("mail", argv, {"PYTHONPATH": str(ROOT)}, "", known.smtp)
+
+
+def _service(known: Addresses, service: str, role: str, overrides: Mapping[str, str]) -> Part:
+    http = known.http[service] if role == "api" else known.worker_http[service]
+    env = {
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}",
+        "PYTHONUNBUFFERED": "1",
+        "KINDRED_MONGO_URI": known.mongo_uri,
+        "KINDRED_MONGO_DATABASE": f"kindred_{service}",
+        "KINDRED_AMQP_URI": known.amqp_uri,
+        "KINDRED_KEYS_DIR": known.keys_dir,
+        "KINDRED_HTTP_ADDRESS": http,
+        "KINDRED_PUBLIC_URL": known.public_url,
+        "KINDRED_SMTP_HOST": known.smtp.rpartition(":")[0],
+        "KINDRED_SMTP_PORT": known.smtp.rpartition(":")[2],
+        "KINDRED_SMTP_FROM": "no-reply@kindred.example",
+        "KINDRED_AUDIT_ORIGIN": "kindred.local/audit",
+    }
+    if role == "api":
+        env["KINDRED_GRPC_ADDRESS"] = known.grpc[service]
+    argv = (sys.executable, "-m", f"services.{service}", role)
+    return Part(f"{service}-{role}", argv, env | dict(overrides), f"http://{http}/readyz", http)
+
+
+def _inherited() -> dict[str, str]:
+    """The caller's environment without settings meant for another process."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    for name in ("KINDRED_GRPC_ADDRESS", "KINDRED_HTTP_ADDRESS", "KINDRED_MONGO_DATABASE"):
+        kept.pop(name, None)
+    return kept
+
+
+def _require_free(part: Part) -> None:
+    wanted = [part.address, part.env.get("KINDRED_GRPC_ADDRESS", "")]
+    for address in filter(None, wanted):
+        if not ports.is_free(int(address.rpartition(":")[2])):
+            raise LocalFault(
+                f"{address}, wanted for {part.name}, is taken.",
+                "Stop what holds it, or set KINDRED_PORT_BASE to another block.",
+            )

@@ -1,0 +1,184 @@
+"""A RabbitMQ node of our own beside whatever else runs here, set up from one definitions file."""
+
+import base64
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import amqp
+
+from cli.local import children, ports
+from cli.local.children import Child
+from cli.local.faults import LocalFault
+from cli.local.readiness import wait_ready
+
+DEFINITIONS = Path(__file__).resolve().parents[2] / "deploy" / "rabbitmq" / "definitions.json"
+INSTALLED = Path("/usr/lib/rabbitmq/lib")
+NODE = "kindred@localhost"
+USER = "kindred"
+VHOST = "kindred"
+READY_S = 120.0
+_LOOPBACK_ONLY = "-kernel inet_dist_use_interface {127,0,0,1}"
+
+
+@dataclass(frozen=True)
+class Rabbit:
+    """A running broker of ours; `epmd` is the Erlang port mapper it needs, on a port of its own."""
+
+    child: Child
+    epmd: Child
+    uri: str
+
+
+def start(var: Path, amqp_port: int, erlang_port: int, epmd_port: int) -> Rabbit:
+    """Starts (or finds running) the node of this var folder; returns when a client can publish.
+
+    Data lives in `var/rabbit`.  Users, the virtual host and the policies come from
+    `deploy/rabbitmq/definitions.json` at every start.  Raises LocalFault if RabbitMQ is not installed, a port
+    is taken or it does not come up.
+    """
+    run = var / "run"
+    program = server()
+    password = _password(var / "rabbit")
+    epmd = children.recall(run, "epmd") or _spawn_epmd(var, epmd_port)
+    child = children.recall(run, "rabbitmq")
+    if child is None:
+        _require_free(amqp_port, erlang_port)
+        _configure(var / "rabbit", amqp_port, password)
+        env = _environment(var, amqp_port, erlang_port, epmd_port)
+        log = var / "log" / "rabbitmq.log"
+        child = children.spawn(run, "rabbitmq", [str(program)], env=env, log=log, cwd=var)
+    wait_ready(child, lambda: _missing(amqp_port, password), READY_S)
+    return Rabbit(child, epmd, f"amqp://{USER}:{password}@127.0.0.1:{amqp_port}/{VHOST}")
+
+
+def server() -> Path:
+    """The `rabbitmq-server` script itself, not the wrapper that insists on its own user."""
+    found = sorted(INSTALLED.glob("rabbitmq_server-*/sbin/rabbitmq-server"))
+    elsewhere = os.environ.get("RABBITMQ_HOME", "")
+    if elsewhere:
+        found.append(Path(elsewhere) / "sbin" / "rabbitmq-server")
+    if found and found[-1].is_file():
+        return found[-1]
+    raise LocalFault(
+        "RabbitMQ is not installed here.",
+        "Run `sudo apt-get update && sudo apt-get install -y rabbitmq-server`, set RABBITMQ_HOME to an "
+        "unpacked one, or set AMQP_URI to a broker of yours.",
+    )
+
+
+def _spawn_epmd(var: Path, port: int) -> Child:
+    """Starts the port mapper ourselves: the one Erlang would start is a daemon nobody stops."""
+    found = shutil.which("epmd")
+    if found is None:
+        raise LocalFault(
+            "Erlang's epmd is not on the PATH.",
+            "Run `sudo apt-get install -y erlang-base`, or put Erlang's bin folder on the PATH.",
+        )
+    _require_free(port)
+    argv = [found, "-port", str(port), "-address", "127.0.0.1"]
+    log = var / "log" / "epmd.log"
+    child = children.spawn(var / "run", "epmd", argv, env=os.environ, log=log, cwd=var)
+    wait_ready(child, lambda: "" if not ports.is_free(port) else "it does not listen yet", 10.0)
+    return child
+
+
+def _configure(folder: Path, amqp_port: int, password: str) -> None:
+    definitions = json.loads(DEFINITIONS.read_text(encoding="utf-8"))
+    definitions["users"] = [
+        {
+            "name": USER,
+            "password_hash": _hashed(password),
+            "hashing_algorithm": "rabbit_password_hashing_sha256",
+            "tags": "administrator",
+        }
+    ]
+    _write_private(folder / "definitions.json", json.dumps(definitions, indent=1))
+    settings = [
+        f"listeners.tcp.1 = 127.0.0.1:{amqp_port}",
+        f"load_definitions = {folder / 'definitions.json'}",
+        "heartbeat = 15",
+        "consumer_timeout = 900000",
+        "disk_free_limit.absolute = 200MB",
+        "log.console = true",
+        "log.console.level = info",
+        "log.file = false",
+        "",
+    ]
+    _write_private(folder / "rabbitmq.conf", "\n".join(settings))
+    _write_private(folder / "enabled_plugins", "[].\n")
+
+
+def _environment(var: Path, amqp_port: int, erlang_port: int, epmd_port: int) -> dict[str, str]:
+    folder = var / "rabbit"
+    ours = {
+        "RABBITMQ_NODENAME": NODE,
+        "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(var / "log"),
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+        "RABBITMQ_NODE_PORT": str(amqp_port),
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_DIST_PORT": str(erlang_port),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _LOOPBACK_ONLY,
+        "ERL_EPMD_PORT": str(epmd_port),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "HOME": str(folder),
+        # The script then becomes the Erlang machine instead of staying in front of it, so that the pid we
+        # keep is the broker's own and a TERM reaches it.
+        "RUNNING_UNDER_SYSTEMD": "true",
+    }
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("RABBITMQ_", "NOTIFY_", "ERL_"))}
+    return inherited | ours
+
+
+def _missing(port: int, password: str) -> str:
+    """What keeps a client from using the broker, in words; empty if nothing does."""
+    connection = amqp.Connection(
+        f"127.0.0.1:{port}", userid=USER, password=password, virtual_host=VHOST, connect_timeout=2
+    )
+    try:
+        connection.connect()
+        connection.channel().close()
+    except (OSError, amqp.AMQPError) as trouble:
+        return f"it does not answer ({type(trouble).__name__})"
+    finally:
+        connection.collect()
+    return ""
+
+
+def _require_free(*wanted: int) -> None:
+    for port in wanted:
+        if not ports.is_free(port):
+            raise LocalFault(
+                f"Port {port}, wanted for RabbitMQ, is taken.",
+                "Stop what holds it, or set KINDRED_PORT_BASE to another block.",
+            )
+
+
+def _password(folder: Path) -> str:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    kept = folder / "password"
+    if not kept.exists():
+        _write_private(kept, secrets.token_urlsafe(24))
+    return kept.read_text(encoding="utf-8").strip()
+
+
+def _hashed(password: str) -> str:
+    """RabbitMQ's own form: base64 of a four-byte salt and SHA-256 over salt and password."""
+    salt = secrets.token_bytes(4)
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+
+
+def _write_private(path: Path, text: str) -> None:
+    draft = path.with_name(path.name + ".draft")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(
+        os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+    ) as file:
+        file.write(text)
+    draft.replace(path)

@@ -1,0 +1,153 @@
+"""The whole system on one machine: up, down, how it stands, and forgetting its data."""
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from cli.local import children, keys, mongod, ports, processes, rabbit
+from cli.local.children import Child
+from cli.local.faults import LocalFault
+from cli.local.place import Addresses, Place, addresses, read_state, write_state
+from cli.local.processes import Part
+from cli.local.readiness import wait_ready
+
+FREE_BYTES_NEEDED = 1_000_000_000
+GRACE_S = {"rabbitmq": 30.0, "mongod": 30.0, "epmd": 5.0}
+SERVICE_GRACE_S = 30.0
+INFRASTRUCTURE = ("rabbitmq", "epmd", "mongod")
+
+# Told about each part as it moves: its name, and "starting", "ready 1.2 s", "stopped" ...
+Tell = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one part stands now."""
+
+    name: str
+    state: str
+    pid: int
+    address: str
+    log: str
+
+
+def up(place: Place, tell: Tell, overrides: Mapping[str, str] | None = None) -> Addresses:
+    """Starts whatever does not run yet and returns when every part said it is ready.
+
+    MONGO_URI and AMQP_URI, where set, name a database and a broker to use instead of our own.  Raises
+    LocalFault naming what stands in the way and what to do.
+    """
+    place.make()
+    _require_disk(place)
+    chosen = ports.choose(place.var, os.environ.get("KINDRED_PORT_BASE", ""))
+    keys.create(place.keys)
+    with ThreadPoolExecutor(2) as pool:
+        database = pool.submit(_database, place, chosen.mongod, tell)
+        broker = pool.submit(_broker, place, chosen, tell)
+        known = addresses(place, chosen, database.result(), broker.result())
+    write_state(place, known)
+    _start_all(place, processes.parts(place, known, overrides or _settings_of_caller()), tell)
+    return known
+
+
+def down(place: Place, tell: Tell) -> int:
+    """Stops what `up` started in this place and nothing else; returns how many processes it stopped."""
+    running = [child for name in children.recorded(place.run) if (child := children.recall(place.run, name))]
+    services = [child for child in running if child.name not in INFRASTRUCTURE]
+    with ThreadPoolExecutor(max(1, len(services))) as pool:
+        list(pool.map(lambda child: _stop(place, child, tell), services))
+    for name in INFRASTRUCTURE:
+        for child in running:
+            if child.name == name:
+                _stop(place, child, tell)
+    place.state.unlink(missing_ok=True)
+    return len(running)
+
+
+def status(place: Place) -> list[Standing]:
+    """How every part stands; empty where nothing was ever started here."""
+    known = read_state(place)
+    listed = {part.name: part for part in processes.parts(place, known, {})} if known else {}
+    names = sorted({*children.recorded(place.run), *listed})
+    return [_standing(place, name, listed.get(name)) for name in names]
+
+
+def clean(place: Place) -> None:
+    """Forgets all data, keys, mails and logs of this place; raises LocalFault while something still runs."""
+    running = [name for name in children.recorded(place.run) if children.recall(place.run, name)]
+    if running:
+        raise LocalFault(f"Still running here: {', '.join(running)}.", "Run `make down` first.")
+    for folder in ("mongo", "rabbit", "keys", "mail", "log", "run", "audit"):
+        shutil.rmtree(place.var / folder, ignore_errors=True)
+    for file in ("state.json", "ports.json"):
+        (place.var / file).unlink(missing_ok=True)
+
+
+def _database(place: Place, port: int, tell: Tell) -> str:
+    given = os.environ.get("MONGO_URI", "")
+    if given:
+        tell("mongod", "yours, from MONGO_URI")
+        return given
+    tell("mongod", "starting")
+    started = mongod.start(place.var, port)
+    tell("mongod", f"ready on port {port}")
+    return started.uri
+
+
+def _broker(place: Place, chosen: ports.Ports, tell: Tell) -> str:
+    given = os.environ.get("AMQP_URI", "")
+    if given:
+        tell("rabbitmq", "yours, from AMQP_URI")
+        return given
+    tell("rabbitmq", "starting")
+    started = rabbit.start(place.var, chosen.amqp, chosen.erlang, chosen.epmd)
+    tell("rabbitmq", f"ready on port {chosen.amqp}")
+    return started.uri
+
+
+def _start_all(place: Place, wanted: list[Part], tell: Tell) -> None:
+    """Starts all parts first and waits for them together: they come up side by side."""
+    started = []
+    for part in wanted:
+        tell(part.name, "starting")
+        started.append((part, processes.start(place, part)))
+    with ThreadPoolExecutor(len(started)) as pool:
+        waits = [pool.submit(_wait, part, child, is_new, tell) for part, (child, is_new) in started]
+        for wait in waits:
+            wait.result()
+
+
+def _wait(part: Part, child: Child, is_new: bool, tell: Tell) -> None:
+    seconds = wait_ready(child, lambda: processes.missing(part), processes.READY_S)
+    tell(part.name, f"ready after {seconds:.1f} s" if is_new else "was running")
+
+
+def _stop(place: Place, child: Child, tell: Tell) -> None:
+    tell(child.name, "stopping")
+    tell(child.name, children.stop(place.run, child, GRACE_S.get(child.name, SERVICE_GRACE_S)))
+
+
+def _standing(place: Place, name: str, part: Part | None) -> Standing:
+    child = children.recall(place.run, name)
+    if child is None:
+        return Standing(name, "not running", 0, part.address if part else "", "")
+    missing = processes.missing(part) if part else ""
+    state = f"not ready: {missing}" if missing else "ready"
+    return Standing(name, state, child.pid, part.address if part else "", child.log)
+
+
+def _settings_of_caller() -> dict[str, str]:
+    """KINDRED_ settings of the caller's shell that every process should see."""
+    ours = {"KINDRED_VAR", "KINDRED_PORT_BASE"}
+    return {k: v for k, v in os.environ.items() if k.startswith("KINDRED_") and k not in ours}
+
+
+def _require_disk(place: Place) -> None:
+    free = shutil.disk_usage(place.var).free
+    if free < FREE_BYTES_NEEDED:
+        raise LocalFault(
+            f"Only {free // 1_000_000} MB are free under {place.var}; {FREE_BYTES_NEEDED // 1_000_000} are needed.",
+            "Free some space, or set KINDRED_VAR to a folder on another disk.",
+        )
