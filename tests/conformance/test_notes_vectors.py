@@ -137,7 +137,7 @@ def test_the_golden_tree_note_parses():
 
 
 def test_gos_fork_example_convicts():
-    """Both signed trees of Go's fork example verify, and its proof leads from the new one to another old root.
+    """Both signed trees of Go's fork example verify, and its proof joins the new one to another old root (line 1).
 
     The example's old tree is printed with an exclamation mark that its signature does not cover: refused as it stands.
     """
@@ -150,8 +150,11 @@ def test_gos_fork_example_convicts():
         open_note(old.encode(), [key])
     older = open_checkpoint(old.replace("tree!", "tree").encode(), "go.sum database tree", [key])
     newer = open_checkpoint(new.encode(), "go.sum database tree", [key])
+    implied_root, *path = proof
+    verify_consistency(older.size, newer.size, implied_root, newer.root, path)
+    assert implied_root != older.root
     with pytest.raises(ProofRefused, match="another old root"):
-        verify_consistency(older.size, newer.size, older.root, newer.root, proof)
+        verify_consistency(older.size, newer.size, older.root, newer.root, path)
 
 
 def test_a_checkpoint_survives_the_round_trip(go_notes):

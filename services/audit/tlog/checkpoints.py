@@ -16,7 +16,7 @@ _MAX_SIZE = 2**63 - 1
 _MANDATORY_LINES = 3
 
 
-class CheckpointRefused(ValueError):
+class CheckpointRefused(ValueError):  # noqa: N818
     """The text is no checkpoint, or one of another log."""
 
 

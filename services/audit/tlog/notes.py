@@ -20,7 +20,7 @@ _KEY_BYTES = 32
 _KEY_ID_BYTES = 4
 
 
-class NoteRefused(ValueError):
+class NoteRefused(ValueError):  # noqa: N818
     """The note is malformed, or no known key vouches for it."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from services.audit.tlog.merkle import HASH_BYTES, node_hash
 
 
-class ProofRefused(ValueError):
+class ProofRefused(ValueError):  # noqa: N818
     """The proof does not show what it claims; the text says which step failed, never a secret."""
 
 

@@ -13,7 +13,7 @@ TILE_HEIGHT = 8
 _MAX_ENTRY_BYTES = 0xFFFF
 
 
-class TilesRefused(ValueError):
+class TilesRefused(ValueError):  # noqa: N818
     """A tile or bundle is missing, or not of the shape its place demands."""
 
 
