@@ -1,0 +1,42 @@
+"""What `kindred` offers, put together."""
+
+from typing import Annotated
+
+import typer
+
+from cli.commands import audit, machine, notices, offers, parked, referrals, roster
+from cli.reach import Reach, Who
+
+app = typer.Typer(
+    help="Carries a person in crisis from an emergency room to someone who has walked the same road.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode="rich",
+)
+
+
+@app.callback()
+def identify(
+    context: typer.Context,
+    token: Annotated[str, typer.Option(help="Bearer token; else one is minted locally.")] = "",
+    role: Annotated[str, typer.Option(help="Role of the minted token.")] = "",
+    actor: Annotated[str, typer.Option(help="Actor id of the minted token.")] = "",
+    org: Annotated[str, typer.Option(help="Organization of the minted token.")] = "",
+    purpose: Annotated[str, typer.Option(help="HL7 PurposeOfUse: TREAT, HOPERAT, HCOMPL ...")] = "",
+) -> None:
+    """Whom the command speaks for; every command has a sensible suggestion of its own."""
+    reach = Reach(Who(token, role, actor, org, purpose))
+    context.obj = reach
+    context.call_on_close(reach.close)
+
+
+machine.add_to(app)
+referrals.add_to(app)
+app.add_typer(
+    roster.app, name="roster", help="The specialists: bring them in, or make plainly fictional ones."
+)
+app.add_typer(offers.app, name="offers", help="Offers of a specialist: list, accept, decline.")
+notices.add_to(app)
+app.add_typer(audit.app, name="audit", help="The privacy audit log: search it, verify it.")
+app.add_typer(parked.app, name="parked", help="Events that could not be handled: list, replay, discard.")

@@ -1,0 +1,87 @@
+"""Verifying the running audit log: fetch its leaves and checkpoint, compare with what was seen before."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cli import verify
+from cli.reach import Reach
+from cli.verify import Checkpoint, NotVerified, VerifierKey
+
+VERIFY_S = 300.0
+
+
+def verify_log(reach: Reach, folder: Path, given_key: str = "") -> dict[str, Any]:
+    """Checks the log from its leaves up and remembers the checkpoint in `folder`.
+
+    In this order: the signature under the pinned key, the root recomputed from every leaf, the beginning
+    against the checkpoint remembered from last time (and the service's own consistency proof for it), the
+    service's check of its copies and indexes, and every producer's sequence.  Raises NotVerified, or
+    grpc.RpcError where the service does not answer.
+    """
+    from kindred.audit.v1 import audit_pb2
+
+    metadata = reach.metadata("compliance", "cli-compliance", purpose="HCOMPL")
+    stub = reach.audit()
+    signed = stub.GetCheckpoint(audit_pb2.GetCheckpointRequest(), timeout=reach.deadline_s, metadata=metadata)
+    key, key_from = _trusted(folder, given_key, signed.verifier_key)
+    now = verify.open_checkpoint(signed.checkpoint, key)
+    before = _remembered(folder, key)
+    verify.check_leaves(_leaves(stub, now.size, metadata), now, before)
+    if before and before.size:
+        asked = audit_pb2.ProveConsistencyRequest(old_size=before.size, new_size=now.size)
+        proof = stub.ProveConsistency(asked, timeout=reach.deadline_s, metadata=metadata)
+        verify.check_consistency(before, now, proof.hashes)
+    checked = stub.CheckLog(audit_pb2.CheckLogRequest(), timeout=VERIFY_S, metadata=metadata)
+    gaps = {producer.producer: list(producer.missing) for producer in checked.producers if producer.missing}
+    _remember(folder, key, signed.checkpoint)
+    return {
+        "verified": not gaps and not checked.findings,
+        "origin": now.origin,
+        "entries": now.size,
+        "root": now.root.hex(),
+        "signed_by": f"{key.name}+{key.key_id.hex()} ({key_from})",
+        "grown_since": before.size if before else "never verified here before",
+        "producers": {producer.producer: producer.highest_seq for producer in checked.producers},
+        "gaps": gaps,
+        "findings": [f"{one.code} at entry {one.index}: {one.detail}" for one in checked.findings],
+        "checkpoint": signed.checkpoint.decode(),
+    }
+
+
+def _leaves(stub: Any, size: int, metadata: Any) -> Iterator[bytes]:
+    from kindred.audit.v1 import audit_pb2
+
+    if not size:
+        return
+    asked = audit_pb2.ReadLeavesRequest(start=0, end=size)
+    expected = 0
+    for part in stub.ReadLeaves(asked, timeout=VERIFY_S, metadata=metadata):
+        if part.start != expected:
+            raise NotVerified("leaf-missing", f"entry {expected} was not served")
+        yield from part.leaves
+        expected += len(part.leaves)
+
+
+def _trusted(folder: Path, given: str, offered: str) -> tuple[VerifierKey, str]:
+    """The key to believe: the given one, the pinned one, or on the very first use the service's own."""
+    pinned = folder / "audit.vkey"
+    if given:
+        return verify.read_key(given), "given by --key"
+    if pinned.exists():
+        return verify.read_key(pinned.read_text(encoding="utf-8")), f"pinned in {pinned}"
+    key = verify.read_key(offered)
+    pinned.write_text(f"{key}\n", encoding="utf-8")
+    return key, "believed at first use and pinned"
+
+
+def _remembered(folder: Path, key: VerifierKey) -> Checkpoint | None:
+    kept = folder / f"audit.{key.key_id.hex()}.checkpoint"
+    return verify.open_checkpoint(kept.read_bytes(), key) if kept.exists() else None
+
+
+def _remember(folder: Path, key: VerifierKey, note: bytes) -> None:
+    kept = folder / f"audit.{key.key_id.hex()}.checkpoint"
+    draft = kept.with_suffix(".draft")
+    draft.write_bytes(note)
+    draft.replace(kept)

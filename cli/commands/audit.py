@@ -1,0 +1,79 @@
+"""The privacy audit log: search it, and verify it without believing the service."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from cli import reach as reaching
+from cli import show
+from cli.local import place
+from cli.reach import Reach
+from cli.verify import NotVerified
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def search(
+    context: typer.Context,
+    peer: Annotated[str, typer.Option(help="About this peer, by pseudonymous id.")] = "",
+    referral: Annotated[str, typer.Option(help="About this referral.")] = "",
+    actor: Annotated[str, typer.Option("--by", help="Done by this actor.")] = "",
+    event_type: Annotated[str, typer.Option("--type", help="Such as record.read.v1.")] = "",
+    since: Annotated[datetime | None, typer.Option(help="Recorded at or after, UTC.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Recorded before, UTC.")] = None,
+    limit: Annotated[int, typer.Option(help="At most this many.", min=1)] = 100,
+    as_json: show.AsJson = False,
+) -> None:
+    """Who saw what, newest first. The search itself becomes an entry."""
+    from google.protobuf.json_format import MessageToDict
+
+    from kindred.audit.v1 import audit_pb2
+
+    reach: Reach = context.obj
+    asked = audit_pb2.SearchEntriesRequest(
+        peer_id=peer, referral_id=referral, actor_id=actor, event_type=event_type, limit=limit
+    )
+    if since:
+        asked.recorded_from.FromDatetime(since)
+    if until:
+        asked.recorded_until.FromDatetime(until)
+    with reaching.plain_errors():
+        found = reach.audit().SearchEntries(asked, timeout=reach.deadline_s, metadata=compliance(reach))
+    rows = [MessageToDict(entry, preserving_proto_field_name=True) for entry in found.entries]
+    for row in rows:
+        row.setdefault("index", 0)
+    columns = ("index", "recorded_at", "event_type", "actor_id", "actor_role", "purpose_of_use", "peer_id",
+               "referral_id", "outcome")  # fmt: skip
+    show.rows(rows, columns, as_json=as_json)
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    key: Annotated[str, typer.Option(help="The signer's verifier key, else the one pinned in var.")] = "",
+    as_json: show.AsJson = False,
+) -> None:
+    """Recompute the whole log and check signature, growth and gaps. Exit code 1 if anything is wrong."""
+    from cli import auditing
+
+    reach: Reach = context.obj
+    folder = place.here().var
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with reaching.plain_errors():
+            verdict = auditing.verify_log(reach, folder, key)
+    except NotVerified as wrong:
+        if as_json:
+            show.record({"verified": False, "code": wrong.code, "detail": wrong.detail}, as_json=True)
+            raise typer.Exit(1) from None
+        raise show.fail(f"The log does not verify: {wrong}") from None
+    show.record(verdict, as_json=as_json)
+    if not verdict["verified"]:
+        raise typer.Exit(1)
+
+
+def compliance(reach: Reach) -> Any:
+    """Metadata of a compliance officer who reads the log."""
+    return reach.metadata("compliance", "cli-compliance", purpose="HCOMPL")

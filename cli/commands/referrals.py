@@ -1,0 +1,146 @@
+"""Referrals: bring one in as an ER's record system would, and see how its case stands."""
+
+import json
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli import reach as reaching
+from cli import show
+from cli.reach import Reach
+
+SUBMIT_S = 15.0
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds these commands to the top level."""
+    app.command()(submit)
+    app.command()(case)
+
+
+def submit(
+    context: typer.Context,
+    files: Annotated[
+        list[Path], typer.Argument(help="FHIR R4 Bundles or ServiceRequests, JSON.", exists=True)
+    ],
+    as_json: show.AsJson = False,
+) -> None:
+    """Send FHIR files to intake; exit code 1 if one of them was refused."""
+    reach: Reach = context.obj
+    answers = []
+    for file in files:
+        http_status, answer = post_fhir(reach, file.read_bytes())
+        answers.append({"file": file.name, "http_status": http_status, **_told(answer)})
+    show.rows(answers, ("file", "http_status", "task", "outcome"), as_json=as_json)
+    if any(answer["http_status"] >= 400 for answer in answers):
+        raise typer.Exit(1)
+
+
+def post_fhir(reach: Reach, content: bytes, *, actor: str = "cli-nurse", organization: str = "cli-er") -> Any:
+    """POST /fhir as a nurse who treats: (HTTP status, the answer's JSON)."""
+    url = f"http://{reach.http_address('intake')}/fhir"
+    headers = {
+        "Content-Type": "application/fhir+json",
+        "Accept": "application/fhir+json",
+        "Authorization": f"Bearer {reach.token('nurse', actor, organization)}",
+        "X-Purpose-Of-Use": reach.who.purpose or "TREAT",
+    }
+    request = urllib.request.Request(url, data=content, headers=headers, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=SUBMIT_S) as answer:  # noqa: S310
+            return answer.status, _json(answer.read())
+    except urllib.error.HTTPError as refused:
+        return refused.code, _json(refused.read())
+    except OSError as trouble:
+        raise show.fail(
+            f"Intake does not answer at {url}.", f"{trouble}", "`kindred status` tells more."
+        ) from None
+
+
+def task_id(answer: Any) -> str:
+    """The id of the Task in intake's answer, or "" where it has none."""
+    for resource in _resources(answer):
+        if resource.get("resourceType") == "Task" and resource.get("id"):
+            return str(resource["id"])
+    for entry in answer.get("entry", []):
+        location = entry.get("response", {}).get("location", "")
+        if location.startswith("Task/") or "/Task/" in location:
+            return str(location.rpartition("Task/")[2].split("/")[0])
+    return ""
+
+
+def faults(answer: Any) -> list[str]:
+    """Each issue of an OperationOutcome as "code at path: sentence"."""
+    found = []
+    for resource in _resources(answer):
+        for issue in resource.get("issue", []) if resource.get("resourceType") == "OperationOutcome" else []:
+            coding = issue.get("details", {}).get("coding", [{}])
+            code = coding[0].get("code") or issue.get("code", "")
+            where = ", ".join(issue.get("expression", []))
+            text = issue.get("diagnostics") or issue.get("details", {}).get("text", "")
+            found.append(f"{code}{' at ' + where if where else ''}: {text}")
+    return found
+
+
+def case(
+    context: typer.Context,
+    referral: Annotated[str, typer.Argument(help="The referral's id, ref_...")],
+    as_json: show.AsJson = False,
+) -> None:
+    """A referral's case as matching sees it: waves, offers, and why each fits."""
+    from google.protobuf.json_format import MessageToDict
+
+    from kindred.matching.v1 import matching_pb2
+
+    reach: Reach = context.obj
+    with reaching.plain_errors():
+        found = reach.matching().GetCase(
+            matching_pb2.GetCaseRequest(referral_id=referral),
+            timeout=reach.deadline_s,
+            metadata=reach.metadata("coordinator", "cli-coordinator", purpose="COC"),
+        )
+    facts = MessageToDict(found, preserving_proto_field_name=True)
+    if as_json:
+        show.record(facts, as_json=True)
+        return
+    offers, exclusions = facts.pop("offers", []), facts.pop("exclusions", [])
+    show.record(facts, as_json=False)
+    rows = [offer | {"why": explained(offer)} for offer in offers]
+    show.rows(rows, ("specialist_id", "state", "wave", "deadline_at", "why"), as_json=False, title="Offers")
+    if exclusions:
+        show.rows(exclusions, ("rule", "specialists"), as_json=False, title="Kept out by hard rules")
+
+
+def explained(offer: dict[str, Any]) -> str:
+    """An offer's score and its terms: "4.200 = 2.000 shares ... + ..."."""
+    explanation = offer.get("explanation", {})
+    terms = explanation.get("terms", [])
+    total = int(explanation.get("score_milli", 0)) / 1000
+    parts = [
+        f"{int(term.get('points_milli', 0)) / 1000:g} {term.get('text', term['code'])}" for term in terms
+    ]
+    return f"{total:g} = {' + '.join(parts)}" if parts else f"{total:g}"
+
+
+def _told(answer: Any) -> dict[str, Any]:
+    told = faults(answer)
+    return {"task": task_id(answer), "outcome": "; ".join(told) or "stored", "answer": answer}
+
+
+def _resources(answer: Any) -> list[dict[str, Any]]:
+    if answer.get("resourceType") != "Bundle":
+        return [answer]
+    entries = answer.get("entry", [])
+    inner = [entry.get("response", {}).get("outcome") for entry in entries]
+    return [entry["resource"] for entry in entries if "resource" in entry] + [one for one in inner if one]
+
+
+def _json(content: bytes) -> Any:
+    try:
+        found = json.loads(content)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,91 @@
+"""The roster: import a file with progress and a table of its bad rows, or write a fictional one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cli import reach as reaching
+from cli import show
+from cli.reach import Reach
+
+LINES_PER_CHUNK = 100
+IMPORT_S = 600.0
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command("import")
+def bring_in(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="CSV with a header line, or JSON lines.", exists=True)],
+    as_json: show.AsJson = False,
+) -> None:
+    """Import specialists and supervisors; good rows are stored, each bad row is listed. Exit code 1 if any was bad."""
+    reach: Reach = context.obj
+    with reaching.plain_errors():
+        summary = import_file(reach, file, is_quiet=as_json)
+    faults = summary.pop("faults")
+    if as_json:
+        show.record(summary | {"faults": faults}, as_json=True)
+    else:
+        show.record(summary, as_json=False)
+        if faults:
+            show.rows(faults, ("line", "column", "code", "message"), as_json=False, title="Rows not taken")
+    if faults:
+        raise typer.Exit(1)
+
+
+def import_file(
+    reach: Reach, file: Path, *, is_quiet: bool = False, role: str = "engineer", organization: str = ""
+) -> dict[str, Any]:
+    """Streams the file to matching and returns counts and faults; raises grpc.RpcError."""
+    total = sum(1 for line in file.read_bytes().splitlines() if line.strip())
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=show.errors, disable=is_quiet or not show.errors.is_terminal,
+    )  # fmt: skip
+    summary: dict[str, Any] = {"rows_read": 0, "rows_stored": 0, "rows_unchanged": 0, "faults": []}
+    with bar:
+        task = bar.add_task("Importing the roster", total=total)
+        answers = reach.matching().ImportRoster(
+            _chunks(file),
+            timeout=IMPORT_S,
+            metadata=reach.metadata(role, "cli-roster", organization, purpose="HOPERAT"),
+        )
+        for answer in answers:
+            for count in ("rows_read", "rows_stored", "rows_unchanged"):
+                summary[count] = getattr(answer, count)
+            summary["faults"] += [
+                {"line": fault.line, "column": fault.column, "code": fault.code, "message": fault.message}
+                for fault in answer.faults
+            ]
+            bar.update(task, completed=answer.rows_read)
+    return summary
+
+
+@app.command()
+def generate(
+    file: Annotated[Path, typer.Argument(help="Where to write; .csv or .jsonl")],
+    count: Annotated[int, typer.Option(help="How many specialists.", min=1)] = 500,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same file.")] = 7,
+    as_json: show.AsJson = False,
+) -> None:
+    """Write a roster of plainly fictional specialists."""
+    from cli.demo import roster
+
+    roster.write(file, roster.specialists(count, seed))
+    show.record({"file": str(file), "specialists": count, "seed": seed}, as_json=as_json)
+
+
+def _chunks(file: Path) -> Iterator[Any]:
+    """Requests of whole lines; the format comes from the file's name."""
+    from kindred.matching.v1 import matching_pb2
+
+    form = "jsonl" if file.suffix in {".jsonl", ".ndjson"} else "csv"
+    lines = file.read_bytes().splitlines(keepends=True)
+    for start in range(0, len(lines), LINES_PER_CHUNK):
+        chunk = b"".join(lines[start : start + LINES_PER_CHUNK])
+        yield matching_pb2.ImportRosterRequest(chunk=chunk, format=form)

@@ -1,0 +1,156 @@
+"""Reaching the services: their addresses, a token for the role a command needs, and errors in plain words."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cli import show
+from cli.local import place
+from cli.local.place import Addresses
+
+DEADLINE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Who:
+    """Whom the command speaks for, as far as its user said; empty means what the command suggests."""
+
+    token: str = ""
+    role: str = ""
+    actor: str = ""
+    organization: str = ""
+    purpose: str = ""
+
+
+@dataclass
+class Reach:
+    """One command's way to the services; opens a channel only to whom it calls."""
+
+    who: Who = field(default_factory=Who)
+    deadline_s: float = DEADLINE_S
+    _channels: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def known(self) -> Addresses | None:
+        """The addresses `kindred up` left here, or None."""
+        return place.read_state(place.here())
+
+    def grpc_address(self, service: str) -> str:
+        """KINDRED_<SERVICE>_GRPC, else what `up` wrote."""
+        given = os.environ.get(f"KINDRED_{service.upper()}_GRPC", "")
+        return given or self._known().grpc[service]
+
+    def http_address(self, service: str) -> str:
+        """KINDRED_<SERVICE>_HTTP, else what `up` wrote."""
+        given = os.environ.get(f"KINDRED_{service.upper()}_HTTP", "")
+        return given or self._known().http[service]
+
+    def token(self, role: str, actor: str, organization: str = "") -> str:
+        """The token given by --token or KINDRED_TOKEN, else one minted with the local issuer's key."""
+        given = self.who.token or os.environ.get("KINDRED_TOKEN", "")
+        if given:
+            return given
+        from chassis import identity
+
+        return identity.mint(
+            self._issuer().read_bytes(),
+            actor_id=self.who.actor or actor,
+            role=self.who.role or role,
+            organization_id=self.who.organization or organization,
+        )
+
+    def metadata(self, role: str, actor: str, organization: str = "", purpose: str = "") -> Any:
+        """gRPC metadata for a call in this role."""
+        entries = [("authorization", f"Bearer {self.token(role, actor, organization)}")]
+        if named := self.who.purpose or purpose:
+            entries.append(("x-purpose-of-use", named))
+        return tuple(entries)
+
+    def channel(self, service: str) -> Any:
+        """A gRPC channel to the service's api, opened once."""
+        if service not in self._channels:
+            import grpc
+
+            self._channels[service] = grpc.insecure_channel(self.grpc_address(service))
+        return self._channels[service]
+
+    def intake(self) -> Any:
+        from kindred.intake.v1.intake_pb2_grpc import IntakeServiceStub
+
+        return IntakeServiceStub(self.channel("intake"))
+
+    def matching(self) -> Any:
+        from kindred.matching.v1.matching_pb2_grpc import MatchingServiceStub
+
+        return MatchingServiceStub(self.channel("matching"))
+
+    def notifications(self) -> Any:
+        from kindred.notifications.v1.notifications_pb2_grpc import NotificationsServiceStub
+
+        return NotificationsServiceStub(self.channel("notifications"))
+
+    def audit(self) -> Any:
+        from kindred.audit.v1.audit_pb2_grpc import AuditServiceStub
+
+        return AuditServiceStub(self.channel("audit"))
+
+    def operations(self, service: str) -> Any:
+        from kindred.operations.v1.operations_pb2_grpc import OperationsServiceStub
+
+        return OperationsServiceStub(self.channel(service))
+
+    def close(self) -> None:
+        """Closes every channel that was opened."""
+        for channel in self._channels.values():
+            channel.close()
+        self._channels.clear()
+
+    def _known(self) -> Addresses:
+        if self.known is None:
+            raise show.fail(
+                "No system runs here.",
+                "Start one with `kindred up`, or name it: KINDRED_INTAKE_GRPC=host:port ...",
+            )
+        return self.known
+
+    def _issuer(self) -> Path:
+        folder = os.environ.get("KINDRED_KEYS_DIR") or (self.known.keys_dir if self.known else "")
+        pem = Path(folder or place.here().keys) / "issuer.pem"
+        if not pem.exists():
+            raise show.fail("No issuer key is here to mint a token with.", "Give --token or KINDRED_TOKEN.")
+        return pem
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turns a failed call into one line with its code, and one line for each faulty field; exit code 1."""
+    import grpc
+
+    try:
+        yield
+    except grpc.RpcError as failed:
+        code, text, faults = explained(failed)
+        raise show.fail(f"{code}: {text}", *faults) from None
+
+
+def explained(failed: Any) -> tuple[str, str, list[str]]:
+    """The stable code, the sentence, and the faults ("path: sentence") of a failed call."""
+    from google.rpc import error_details_pb2
+    from grpc_status import rpc_status
+
+    code, faults = failed.code().name, []
+    status = rpc_status.from_call(failed)
+    for detail in status.details if status else ():
+        if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
+            info = error_details_pb2.ErrorInfo()
+            detail.Unpack(info)
+            code = info.reason
+        elif detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
+            request = error_details_pb2.BadRequest()
+            detail.Unpack(request)
+            faults += [f"{fault.field}: {fault.description}" for fault in request.field_violations]
+    return code, failed.details() or "the service said nothing more", faults

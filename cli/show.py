@@ -1,0 +1,60 @@
+"""How the command line answers: tables for people, JSON for programs, one clear line for an error."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON instead of a table.")]
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+def rows(found: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bool, title: str = "") -> None:
+    """A table of the named columns, or all facts of each row as a JSON array."""
+    if as_json:
+        print(json.dumps(list(found), indent=1, default=str))
+        return
+    if not found:
+        console.print(f"[dim]{title + ': ' if title else ''}nothing found[/]")
+        return
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column.replace("_", " "))
+    for row in found:
+        table.add_row(*(plain(row.get(column)) for column in columns))
+    console.print(table)
+
+
+def record(facts: dict[str, Any], *, as_json: bool) -> None:
+    """One thing: a name and a value on each line, or a JSON object."""
+    if as_json:
+        print(json.dumps(facts, indent=1, default=str))
+        return
+    width = max(len(name) for name in facts)
+    for name, value in facts.items():
+        console.print(f"[dim]{name.replace('_', ' '):<{width}}[/]  {plain(value)}", soft_wrap=True)
+
+
+def plain(value: Any) -> str:
+    """A cell's text, without markup taken from the value."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return text.replace("[", r"\[")
+
+
+def fail(line: str, *details: str, code: int = 1) -> typer.Exit:
+    """Prints what went wrong to stderr; `raise` what it returns."""
+    errors.print(f"[bold red]Error:[/] {plain(line)}", soft_wrap=True)
+    for detail in details:
+        errors.print(f"  {plain(detail)}", soft_wrap=True)
+    sys.stderr.flush()
+    return typer.Exit(code)
