@@ -1,0 +1,285 @@
+"""What happens around every HTTP request: limits, identity, trace, and one answer for whatever a route raises."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pymongo
+from opentelemetry.trace import Span, SpanKind
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis import answers, identity, metrics, telemetry
+from chassis.errors import HTTP_STATUS, Kind, Refusal
+from chassis.identity import Caller
+from chassis.readiness import Readiness, page
+
+RenderRefusal = Callable[[Request, Refusal], Response]
+# A client has this long to send its whole body, and to take each part of an answer.
+BODY_S = 10.0
+TAKE_S = 30.0
+_STORE_S = 8.0
+_MOST_RUNNING = 128
+# After 413 the rest is read and thrown away for a while, so that the client sees the answer and no broken pipe.
+_LINGER_S = 3.0
+_SECURITY = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+}
+_HTML_SECURITY = {
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; script-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "x-frame-options": "DENY",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+@dataclass(frozen=True)
+class RequestRules:
+    """What the door needs to know to treat every request alike."""
+
+    max_body_bytes: int
+    tokens: Any  # a chassis.identity.TokenReader
+    readiness: Readiness
+    render_refusal: RenderRefusal
+    on_denied: answers.OnDenied
+
+
+def render_plain(request: Request, refusal: Refusal) -> Response:
+    """The refusal as JSON: code, kind, message, faults with their paths, facts."""
+    faults = [{"path": fault.path, "code": fault.code, "message": fault.message} for fault in refusal.faults]
+    body = {"code": refusal.code, "kind": refusal.kind.value, "message": refusal.message, "faults": faults}
+    return JSONResponse(body | {"facts": refusal.facts}, HTTP_STATUS[refusal.kind])
+
+
+class AroundRequests:
+    """Pure ASGI, because every request passes here."""
+
+    def __init__(self, app: ASGIApp, rules: RequestRules) -> None:
+        self.app = app
+        self.rules = rules
+        self.running = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request; raises only when an answer had already begun."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if await self._operations(scope, receive, send):
+            return
+        headers = Headers(scope=scope)
+        started = time.perf_counter()
+        self.running += 1
+        metrics.HTTP_RUNNING.set(self.running)
+        outgoing = _Outgoing(send)
+        try:
+            with (
+                telemetry.continue_trace(headers.get("traceparent", "")),
+                telemetry.correlated(headers.get("x-request-id", "")) as correlation_id,
+                telemetry.span(scope["method"], SpanKind.SERVER) as span,
+            ):
+                outgoing.headers["x-request-id"] = correlation_id
+                await self._serve(scope, headers, receive, outgoing)
+                self._name_span(span, scope, outgoing.status)
+        finally:
+            self.running -= 1
+            metrics.HTTP_RUNNING.set(self.running)
+            taken_s = time.perf_counter() - started
+            metrics.HTTP_SECONDS.labels(scope["method"][:10], route_of(scope), outgoing.status).observe(
+                taken_s
+            )
+
+    async def _operations(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        if scope["path"] not in ("/healthz", "/readyz", "/metrics") or scope["method"] not in ("GET", "HEAD"):
+            return False
+        shown = await run_in_threadpool(page, scope["path"], self.rules.readiness)
+        assert shown is not None
+        status, content_type, body = shown
+        response = Response(body, status, {"content-type": content_type, "cache-control": "no-store"})
+        await response(scope, receive, send)
+        return True
+
+    async def _serve(self, scope: Scope, headers: Headers, receive: Receive, outgoing: _Outgoing) -> None:
+        caller: Caller | None = None
+        try:
+            if self.running > _MOST_RUNNING:
+                raise Refusal("overloaded", Kind.EXHAUSTED, "Too many requests at once.", retry_after_s=1)
+            caller = self._caller(headers)
+            body = await _read_body(headers, receive, self.rules.max_body_bytes)
+            scope.setdefault("state", {}).update(caller=caller, body=body)
+            token = identity.set_current(caller)
+            try:
+                with pymongo.timeout(_STORE_S):
+                    await self.app(scope, _replay(body, receive), outgoing)
+            finally:
+                identity.reset_current(token)
+        except ClientGone:
+            outgoing.status = 499
+        except Exception as error:
+            if outgoing.status:
+                raise  # too late for another answer: the connection is cut, so that nobody takes half for whole
+            await self._answer(error, caller, scope, receive, outgoing)
+
+    def _caller(self, headers: Headers) -> Caller | None:
+        sent = headers.get("authorization")
+        if sent is None:
+            return None
+        scheme, _, token = sent.partition(" ")
+        if scheme.lower() != "bearer":
+            raise Refusal("token-invalid", Kind.UNAUTHENTICATED, "The authorization scheme must be Bearer.")
+        caller: Caller = self.rules.tokens.read(token.strip(), headers.get("x-purpose-of-use", ""))
+        return caller
+
+    async def _answer(
+        self, error: Exception, caller: Caller | None, scope: Scope, receive: Receive, outgoing: _Outgoing
+    ) -> None:
+        method = f"{scope['method'][:10]} {route_of(scope)}"
+        refusal = answers.refusal_for(error)
+        status: int | None = None
+        if refusal is None:
+            error_id = answers.note_bug(error, "http", method.replace(" ", ":"))
+            refusal = Refusal("internal", Kind.UNAVAILABLE, "Something went wrong here.", error_id=error_id)
+            status = 500
+        else:
+            await run_in_threadpool(
+                answers.note_refusal, refusal, error, caller, method, self.rules.on_denied
+            )
+        if refusal.code == "body-too-slow":
+            status = 408
+        response = rendered(self.rules.render_refusal, Request(scope), refusal, status)
+        if isinstance(error, BodyTrouble):
+            response.headers["connection"] = "close"
+        await response(scope, receive, outgoing)
+        if isinstance(error, BodyTrouble):
+            await _linger(receive)
+
+    def _name_span(self, span: Span, scope: Scope, status: int) -> None:
+        route = route_of(scope)
+        span.update_name(f"{scope['method'][:10]} {route}")
+        telemetry.add(method=scope["method"][:10], route=route, status=status)
+        if status >= 500:
+            telemetry.fail(span, str(status))
+
+
+class BodyTrouble(Refusal):
+    """The body was not taken whole, so the connection cannot be used again."""
+
+
+class ClientGone(Exception):  # noqa: N818
+    """The client closed before its request was whole: nothing was done and nobody waits for an answer."""
+
+
+def rendered(
+    render: RenderRefusal, request: Request, refusal: Refusal, status: int | None = None
+) -> Response:
+    """The service's own rendering of a refusal, with the headers that HTTP asks for."""
+    try:
+        response = render(request, refusal)
+    except Exception as error:  # noqa: BLE001  a broken page must not hide the refusal
+        answers.note_bug(error, "http", "render_refusal")
+        response = render_plain(request, refusal)
+    if status is not None:
+        response.status_code = status
+    if refusal.retry_after_s is not None:
+        response.headers.setdefault("retry-after", str(refusal.retry_after_s))
+    if response.status_code == 401:
+        response.headers.setdefault("www-authenticate", 'Bearer realm="kindred"')
+    return response
+
+
+def http_exception_answer(render: RenderRefusal) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Starlette's own "no such path" and "no such method", in the service's rendering."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        kind = Kind.NOT_FOUND if error.status_code == 404 else Kind.INVALID
+        codes = {404: "no-such-path", 405: "no-such-method"}
+        refusal = Refusal(codes.get(error.status_code, "bad-request"), kind)
+        metrics.REFUSALS.labels(refusal.kind.value, refusal.code).inc()
+        response = rendered(render, request, refusal, error.status_code)
+        response.headers.update(error.headers or {})
+        return response
+
+    return answer
+
+
+def route_of(scope: Scope) -> str:
+    """The template of the route that was taken, such as "/fhir/Task/{id}"; "none" where no route fits."""
+    path = getattr(scope.get("route"), "path", None)
+    return "none" if path is None else f"{scope.get('root_path', '')}{path}" or "/"
+
+
+class _Outgoing:
+    """The way to the client: adds headers, notes the status, and gives up on a client that does not read."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.headers: dict[str, str] = {}
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            is_html = headers.get("content-type", "").startswith("text/html")
+            for name, value in (self.headers | _SECURITY | (_HTML_SECURITY if is_html else {})).items():
+                headers.setdefault(name, value)
+        async with asyncio.timeout(TAKE_S):
+            await self._send(message)
+
+
+async def _read_body(headers: Headers, receive: Receive, max_body_bytes: int) -> bytes:
+    told = headers.get("content-length", "0")
+    if not told.isdigit() or int(told) > max_body_bytes:
+        raise _too_large(max_body_bytes)
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_S):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGone
+                part = message.get("body", b"")
+                size += len(part)
+                if size > max_body_bytes:
+                    raise _too_large(max_body_bytes)
+                parts.append(part)
+                if not message.get("more_body", False):
+                    return b"".join(parts)
+    except TimeoutError:
+        raise BodyTrouble("body-too-slow", Kind.INVALID, "The body did not arrive in time.") from None
+
+
+def _too_large(max_body_bytes: int) -> BodyTrouble:
+    message = f"The body is larger than {max_body_bytes} bytes."
+    return BodyTrouble("body-too-large", Kind.TOO_LARGE, message, max_body_bytes=max_body_bytes)
+
+
+async def _linger(receive: Receive) -> None:
+    try:
+        async with asyncio.timeout(_LINGER_S):
+            while (await receive()).get("more_body", False):
+                pass
+    except TimeoutError:
+        pass
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return whole.pop() if whole else await receive()
+
+    return again
