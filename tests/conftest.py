@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo.database import Database
+
 from chassis import mongo
 from chassis.clock import TurnedClock
-from pymongo.database import Database
+
+pytest_plugins = ["tests.whole_system"]
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

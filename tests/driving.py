@@ -250,6 +250,11 @@ class Officer:
         """What the log finds wrong with itself."""
         return self.stub.CheckLog(audit_pb2.CheckLogRequest(), timeout=60.0, metadata=self.client.metadata)
 
+    def check_size(self) -> int:
+        """How many entries the newest checkpoint holds (C2SP tlog-checkpoint: the second line)."""
+        answer = self.client.call(self.stub.GetCheckpoint, audit_pb2.GetCheckpointRequest())
+        return int(answer.checkpoint.split(b"\n")[1])
+
     def notices(self, referral_id: str) -> list[notifications_pb2.Notice]:
         """The referral's notices, without addresses."""
         request = notifications_pb2.ListNoticesRequest(referral_id=referral_id, limit=500)
