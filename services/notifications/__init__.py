@@ -1,0 +1,1 @@
+"""The notifications service: the right person hears, safely, once."""

@@ -1,0 +1,153 @@
+"""E-mail: one message per attempt, one kept-open SMTP connection per sender, and an honest answer for each try.
+
+The answer tells apart what is certain from what is not (P4): before the server has the whole message nothing was
+taken; once the message is on its way and no reply comes back, nobody knows.
+"""
+
+from __future__ import annotations
+
+import re
+import smtplib
+import ssl
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+from typing import Final
+
+from services.notifications.domain.notices import Answer, Attempt, Notice, Outcome
+from services.notifications.wording.letters import Letter
+
+# A server may count or time what comes over one connection: a fresh one after this many messages.
+_MOST_PER_CONNECTION: Final = 500
+_START_OF_TEXT: Final = 354
+_LEADING_DOT: Final = re.compile(rb"^\.", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class SmtpServer:
+    """The far side, as the settings name it. `sender` is an address, or a name and an address."""
+
+    host: str
+    port: int
+    sender: str
+    is_starttls: bool = False
+    user: str = ""
+    password: str = field(default="", repr=False)
+    timeout_s: float = 10.0
+
+    @property
+    def sender_address(self) -> str:
+        """The address alone, for the envelope."""
+        return parseaddr(self.sender)[1]
+
+    @property
+    def domain(self) -> str:
+        """Our own domain: it makes Message-IDs ours and greets the server."""
+        return self.sender_address.rpartition("@")[2] or "localhost"
+
+
+def compose(
+    letter: Letter, notice: Notice, attempt: Attempt, *, address: str, server: SmtpServer, now: datetime
+) -> bytes:
+    """The message as it goes over the wire (RFC 5322): the same words as plain text and as HTML.
+
+    The Message-ID comes from the notice alone, so a repeat carries the id of the first and mail systems can drop it.
+    """
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = server.sender
+    mail["To"] = address
+    mail["Subject"] = letter.subject
+    mail["Date"] = format_datetime(now)
+    mail["Message-ID"] = f"<{notice.notice_id}@{server.domain}>"
+    mail["Content-Language"] = letter.language
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Kindred-Attempt"] = f"{attempt.number}{'; possible-repeat' if attempt.is_possible_repeat else ''}"
+    mail.set_content(letter.text)
+    mail.add_alternative(letter.html, subtype="html")
+    return mail.as_bytes()
+
+
+class EmailLine:
+    """One connection to the SMTP server, opened when needed and reused; for one sender at a time."""
+
+    def __init__(self, server: SmtpServer) -> None:
+        self._server = server
+        self._smtp: smtplib.SMTP | None = None
+        self._used = 0
+
+    def send(self, address: str, message: bytes) -> Answer:
+        """What the server said to the message; a kept connection that turns out to be dead is replaced once."""
+        is_reused = self._smtp is not None
+        answer = self._try(address, message)
+        if is_reused and answer == Answer(Outcome.UNREACHABLE):
+            answer = self._try(address, message)
+        return answer
+
+    def close(self) -> None:
+        """The connection is gone, without waiting for the server's goodbye."""
+        if self._smtp is not None:
+            self._smtp.close()
+        self._smtp = None
+
+    def _try(self, address: str, message: bytes) -> Answer:
+        try:
+            smtp = self._connected()
+            declined = self._announce(smtp, address)
+        except OSError:  # smtplib's own errors are OSErrors too; their texts hold addresses and go nowhere
+            self.close()
+            return Answer(Outcome.UNREACHABLE)
+        return declined or self._hand_over(smtp, message)
+
+    def _announce(self, smtp: smtplib.SMTP, address: str) -> Answer | None:
+        """None where the server waits for the text. Only the recipient's own 5xx is final: others are our trouble."""
+        code, _ = smtp.mail(self._server.sender_address)
+        if code // 100 != 2:
+            return self._declined(smtp, code, Outcome.DEFERRED)
+        code, _ = smtp.rcpt(address)
+        if code // 100 != 2:
+            return self._declined(smtp, code, Outcome.REFUSED if code // 100 == 5 else Outcome.DEFERRED)
+        code, _ = smtp.docmd("DATA")
+        if code != _START_OF_TEXT:
+            return self._declined(smtp, code, Outcome.REFUSED if code // 100 == 5 else Outcome.DEFERRED)
+        return None
+
+    def _hand_over(self, smtp: smtplib.SMTP, message: bytes) -> Answer:
+        try:
+            smtp.send(_LEADING_DOT.sub(b"..", message) + b".\r\n")
+            code, _ = smtp.getreply()
+        except OSError:
+            self.close()
+            return Answer(Outcome.UNKNOWN)
+        self._used += 1
+        if self._used >= _MOST_PER_CONNECTION or code == 421:
+            self.close()
+        kinds = {2: Outcome.ACCEPTED, 4: Outcome.DEFERRED, 5: Outcome.REFUSED}
+        return Answer(kinds.get(code // 100, Outcome.UNKNOWN), code)
+
+    def _declined(self, smtp: smtplib.SMTP, code: int, outcome: Outcome) -> Answer:
+        if code == 421 or smtp.rset()[0] // 100 != 2:
+            self.close()
+        return Answer(outcome, code)
+
+    def _connected(self) -> smtplib.SMTP:
+        if self._smtp is None:
+            self._smtp = self._connect()
+            self._used = 0
+        return self._smtp
+
+    def _connect(self) -> smtplib.SMTP:
+        server = self._server
+        smtp = smtplib.SMTP(server.host, server.port, local_hostname=server.domain, timeout=server.timeout_s)
+        try:
+            smtp.ehlo_or_helo_if_needed()
+            if server.is_starttls:
+                smtp.starttls(context=ssl.create_default_context())
+                smtp.ehlo_or_helo_if_needed()
+            if server.user:
+                smtp.login(server.user, server.password)
+        except OSError:
+            smtp.close()
+            raise
+        return smtp

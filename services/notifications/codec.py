@@ -1,0 +1,217 @@
+"""Protos on one side, the domain on the other; what is sealed to notifications is unsealed here and nowhere else."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TypedDict
+from zoneinfo import available_timezones
+
+from email_validator import EmailNotValidError, validate_email
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from chassis.clock import to_millisecond
+from chassis.envelope import Envelope
+from chassis.sealing import PrivateSeal
+from kindred.bus.v1.bus_pb2 import Provenance, SealedField
+from kindred.intake.v1.events_pb2 import ReferralStatusChanged, ReferralSubmitted
+from kindred.matching.v1.events_pb2 import (
+    OfferAccepted,
+    OfferDeclined,
+    OfferMade,
+    OfferWithdrawn,
+    ReferralEscalated,
+    SpecialistEnrolled,
+)
+from kindred.notifications.v1 import events_pb2, notifications_pb2
+from services.notifications.domain.contacts import (
+    Card,
+    Contact,
+    source_contact_id,
+    specialist_contact_id,
+)
+from services.notifications.domain.events import Event, NoticeSent
+from services.notifications.domain.intents import Happening
+from services.notifications.domain.notices import Attempt, Notice
+
+_NOBODY = "unnamed"
+_ZONES = available_timezones()
+
+
+def enrolled_card(event: SpecialistEnrolled, seal: PrivateSeal) -> Card:
+    """The card of a specialist or supervisor; raises Unsealable, ValueError."""
+    contact_id = specialist_contact_id(event.specialist_id)
+    contact = _contact(event.sealed_contact, contact_id, seal)
+    return Card(contact_id, event.specialist_id, event.revision, contact)
+
+
+def source_card(event: ReferralSubmitted, seal: PrivateSeal) -> Card:
+    """The card of the source's callback for this referral, without an address where it gave none."""
+    contact_id = source_contact_id(event.referral_id)
+    sealed = event.sealed_source_contact
+    contact = _contact(sealed, contact_id, seal) if sealed.ciphertext else Contact()
+    return Card(contact_id, event.source_id, 1, contact)
+
+
+def offer_made(envelope: Envelope, event: OfferMade, seal: PrivateSeal) -> Happening:
+    """An offer that its specialist has to hear of."""
+    token = seal.unseal(event.sealed_link_token, f"offer-link:{event.offer_id}").decode()
+    return Happening(
+        event=envelope.type,
+        happened_at=to_millisecond(envelope.time),
+        referral_id=event.referral_id,
+        recipient_id=event.specialist_id,
+        contact_id=specialist_contact_id(event.specialist_id),
+        offer_id=event.offer_id,
+        deadline_at=_moment(event, "deadline_at"),
+        urgency=event.urgency,
+        link_token=token,
+        **_about(event.provenance),
+    )
+
+
+def offer_closed(envelope: Envelope, event: OfferWithdrawn | OfferAccepted | OfferDeclined) -> Happening:
+    """An offer that needs no answer any more: withdrawn, or answered."""
+    return Happening(
+        event=envelope.type,
+        happened_at=to_millisecond(envelope.time),
+        referral_id=event.referral_id,
+        recipient_id=event.specialist_id,
+        contact_id=specialist_contact_id(event.specialist_id),
+        offer_id=event.offer_id,
+        **_about(event.provenance),
+    )
+
+
+def status_changed(envelope: Envelope, event: ReferralStatusChanged) -> Happening:
+    """A move of the referral that its source may have to hear of."""
+    return Happening(
+        event=envelope.type,
+        status=event.status,
+        happened_at=to_millisecond(envelope.time),
+        referral_id=event.referral_id,
+        recipient_id=event.source_id,
+        contact_id=source_contact_id(event.referral_id),
+        promised_arrival_at=_moment(event, "promised_arrival_at"),
+        modality=event.modality,
+        **_about(event.provenance),
+    )
+
+
+def escalated(envelope: Envelope, event: ReferralEscalated) -> Happening:
+    """An escalation; with status "exhausted" where no wave is left and the supervisor is needed."""
+    supervisor_id = event.supervisor_id or _NOBODY
+    return Happening(
+        event=envelope.type,
+        status="exhausted" if event.is_exhausted else "next-wave",
+        happened_at=to_millisecond(envelope.time),
+        referral_id=event.referral_id,
+        recipient_id=supervisor_id,
+        contact_id=specialist_contact_id(event.supervisor_id) if event.supervisor_id else "",
+        **_about(event.provenance),
+    )
+
+
+def event_to_proto(event: Event) -> Message:
+    """What notifications says, for the bus."""
+    notice = event.notice
+    provenance = Provenance(
+        actor_id="system:notifications",
+        actor_role="system",
+        organization_id=notice.organization_id,
+        purpose_of_use=notice.purpose_of_use,
+        peer_id=notice.peer_id,
+    )
+    if isinstance(event, NoticeSent):
+        return events_pb2.NoticeSent(
+            provenance=provenance,
+            notice_id=notice.notice_id,
+            intent=notice.intent,
+            recipient_id=notice.recipient_id,
+            referral_id=notice.referral_id,
+            channel=notice.channel,
+            attempt=event.attempt.number,
+            is_possible_repeat=event.attempt.is_possible_repeat,
+        )
+    return events_pb2.NoticeFailed(
+        provenance=provenance,
+        notice_id=notice.notice_id,
+        intent=notice.intent,
+        recipient_id=notice.recipient_id,
+        referral_id=notice.referral_id,
+        channel=notice.channel,
+        reason_code=notice.reason_code,
+    )
+
+
+def notices_to_proto(notices: list[Notice]) -> notifications_pb2.ListNoticesResponse:
+    """Notices as the API shows them: no address, no link."""
+    return notifications_pb2.ListNoticesResponse(notices=[_notice_to_proto(notice) for notice in notices])
+
+
+def _notice_to_proto(notice: Notice) -> notifications_pb2.Notice:
+    return notifications_pb2.Notice(
+        notice_id=notice.notice_id,
+        intent=notice.intent,
+        recipient_id=notice.recipient_id,
+        referral_id=notice.referral_id,
+        channel=notice.channel,
+        state=notice.state,
+        attempts=[_attempt_to_proto(attempt) for attempt in notice.attempts],
+    )
+
+
+def _attempt_to_proto(attempt: Attempt) -> notifications_pb2.Attempt:
+    at = Timestamp()
+    at.FromDatetime(attempt.at)
+    return notifications_pb2.Attempt(
+        number=attempt.number,
+        at=at,
+        outcome=attempt.outcome,
+        is_possible_repeat=attempt.is_possible_repeat,
+    )
+
+
+def _contact(sealed: SealedField, context: str, seal: PrivateSeal) -> Contact:
+    said = json.loads(seal.unseal(sealed, context))
+    zone = said.get("time_zone") or "UTC"
+    return Contact(
+        address=_address(said.get("email") or ""),
+        language=said.get("language") or "en",
+        time_zone=zone if zone in _ZONES else "UTC",
+    )
+
+
+def _address(text: str) -> str:
+    """The address in the form a mail server takes, or "" where it is none."""
+    try:
+        return (
+            validate_email(
+                text, check_deliverability=False, allow_smtputf8=False, test_environment=True
+            ).ascii_email
+            or ""
+        )
+    except EmailNotValidError:
+        return ""
+
+
+def _moment(message: Message, name: str) -> datetime | None:
+    if not message.HasField(name):
+        return None
+    moment: Timestamp = getattr(message, name)
+    return to_millisecond(moment.ToDatetime(tzinfo=UTC))
+
+
+class _About(TypedDict):
+    peer_id: str
+    organization_id: str
+    purpose_of_use: str
+
+
+def _about(provenance: Provenance) -> _About:
+    return {
+        "peer_id": provenance.peer_id,
+        "organization_id": provenance.organization_id,
+        "purpose_of_use": provenance.purpose_of_use,
+    }

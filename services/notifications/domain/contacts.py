@@ -1,0 +1,44 @@
+"""How a person can be reached: an address, a language, a time zone; opened only inside this service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+# How long a notice waits for a contact that may still be on its way; then it is given up, and says so.
+PATIENCE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Contact:
+    """Where and how a person reads. `address` is "" where there is none that can be used."""
+
+    address: str = field(default="", repr=False)
+    language: str = "en"
+    time_zone: str = "UTC"
+
+
+@dataclass(frozen=True)
+class Card:
+    """The contact of one person in one of their parts, with the revision it was said in."""
+
+    contact_id: str
+    # Whose data key seals it: destroying that key makes every card of the person unreadable.
+    person_id: str
+    revision: int
+    contact: Contact
+
+
+def specialist_contact_id(specialist_id: str) -> str:
+    """The card of a specialist or supervisor; also the context their sealed contact is bound to."""
+    return f"specialist-contact:{specialist_id}"
+
+
+def source_contact_id(referral_id: str) -> str:
+    """The card of the source's callback for one referral; also the context it is bound to when sealed."""
+    return f"source-contact:{referral_id}"
+
+
+def is_worth_waiting_for(happened_at: datetime, now: datetime, expires_at: datetime) -> bool:
+    """True while a missing contact may still arrive in time to be of use."""
+    return now < min(expires_at, happened_at + PATIENCE)

@@ -1,0 +1,136 @@
+"""Who hears about what: one table, which is the rule and its documentation at once (DOMAIN 6)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+
+class Intent(StrEnum):
+    """Why somebody hears."""
+
+    OFFER_MADE = "offer-made"
+    OFFER_WITHDRAWN = "offer-withdrawn"
+    HELP_ASSIGNED = "help-assigned"
+    REFERRAL_UNFILLED = "referral-unfilled"
+    SUPERVISOR_NEEDED = "supervisor-needed"
+
+
+class Recipient(StrEnum):
+    """Who hears."""
+
+    SPECIALIST = "specialist"
+    SOURCE = "source"
+    SUPERVISOR = "supervisor"
+
+
+class Channel(StrEnum):
+    """How they hear."""
+
+    EMAIL = "email"
+
+
+class Urgency(StrEnum):
+    """How soon it matters. AS_SAID takes the urgency the event names."""
+
+    AS_SAID = "as-said"
+    IMMEDIATE = "immediate"
+    URGENT = "urgent"
+    ROUTINE = "routine"
+
+
+@dataclass(frozen=True)
+class Expiry:
+    """A notice is worthless from `grace` after the moment named `after`, or after the event where it names none."""
+
+    after: str
+    grace: timedelta = timedelta()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One line of the table."""
+
+    intent: Intent
+    event: str
+    # Where one event type tells several things: which of them. Empty: every event of the type.
+    status: str
+    recipient: Recipient
+    urgency: Urgency
+    channel: Channel
+    expiry: Expiry
+    # The facts that make two happenings the same news to the same person: one notice for both (P4).
+    key: tuple[str, ...]
+
+
+_AT_DEADLINE = Expiry("deadline_at")
+_HOUR_PAST_ARRIVAL = Expiry("promised_arrival_at", timedelta(hours=1))
+_ONE_HOUR = Expiry("happened_at", timedelta(hours=1))
+_ONE_DAY = Expiry("happened_at", timedelta(days=1))
+
+# fmt: off
+# ruff: noqa: E501  a table is read across
+TABLE: Final[tuple[Rule, ...]] = (
+    #    intent                     event                         status       recipient             urgency            channel        expiry              key
+    Rule(Intent.OFFER_MADE,         "offer.made.v1",              "",          Recipient.SPECIALIST, Urgency.AS_SAID,   Channel.EMAIL, _AT_DEADLINE,       ("offer_id",)),
+    Rule(Intent.OFFER_WITHDRAWN,    "offer.withdrawn.v1",         "",          Recipient.SPECIALIST, Urgency.URGENT,    Channel.EMAIL, _ONE_HOUR,          ("offer_id",)),
+    Rule(Intent.HELP_ASSIGNED,      "referral.status-changed.v1", "assigned",  Recipient.SOURCE,     Urgency.IMMEDIATE, Channel.EMAIL, _HOUR_PAST_ARRIVAL, ("referral_id", "promised_arrival_at")),
+    Rule(Intent.REFERRAL_UNFILLED,  "referral.status-changed.v1", "unfilled",  Recipient.SOURCE,     Urgency.IMMEDIATE, Channel.EMAIL, _ONE_DAY,           ("referral_id",)),
+    Rule(Intent.SUPERVISOR_NEEDED,  "referral.escalated.v1",      "exhausted", Recipient.SUPERVISOR, Urgency.IMMEDIATE, Channel.EMAIL, _ONE_DAY,           ("referral_id",)),
+)
+# fmt: on
+
+
+@dataclass(frozen=True)
+class Happening:
+    """What another service said that somebody may have to hear of; ids and times, no PHI."""
+
+    event: str
+    happened_at: datetime
+    referral_id: str
+    recipient_id: str
+    contact_id: str
+    status: str = ""
+    offer_id: str = ""
+    deadline_at: datetime | None = None
+    promised_arrival_at: datetime | None = None
+    modality: str = ""
+    urgency: str = ""
+    peer_id: str = ""
+    organization_id: str = ""
+    purpose_of_use: str = ""
+    # The bearer token of the recipient's answer page: a secret, never shown in a log or a repr.
+    link_token: str = field(default="", repr=False)
+
+
+def rule_for(event: str, status: str = "") -> Rule | None:
+    """The line of the table for an event, or None where nobody hears."""
+    return next((rule for rule in TABLE if rule.event == event and rule.status in ("", status)), None)
+
+
+def notice_id(rule: Rule, happening: Happening) -> str:
+    """The one id of this news to this person; the same happening always gives the same id (P4)."""
+    facts = [getattr(happening, name) for name in rule.key]
+    words = [rule.intent.value, happening.recipient_id, *(_text(fact) for fact in facts)]
+    return "ntc_" + hashlib.sha256("\x1f".join(words).encode()).hexdigest()[:32]
+
+
+def expires_at(rule: Rule, happening: Happening) -> datetime:
+    """From when on the notice is worthless."""
+    start: datetime = getattr(happening, rule.expiry.after) or happening.happened_at
+    return start + rule.expiry.grace
+
+
+def urgency_of(rule: Rule, happening: Happening) -> Urgency:
+    """The urgency of the notice; routine where the event was to say and said nothing."""
+    if rule.urgency is not Urgency.AS_SAID:
+        return rule.urgency
+    known = {urgency.value for urgency in Urgency} - {Urgency.AS_SAID.value}
+    return Urgency(happening.urgency) if happening.urgency in known else Urgency.ROUTINE
+
+
+def _text(fact: str | datetime | None) -> str:
+    return fact.isoformat() if isinstance(fact, datetime) else fact or ""

@@ -1,0 +1,1 @@
+"""The words people read: templates per language, rendered without a single fact about the peer."""

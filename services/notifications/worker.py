@@ -1,0 +1,89 @@
+"""Door 2: what notifications hears, and the clock that keeps the senders going; about three lines each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from chassis import roles
+from chassis.hearing import Heard, every, hears
+from services.notifications import codec, handlers
+from services.notifications.bootstrap import SERVICE, Room, build_room, prepare
+from services.notifications.settings import Settings
+
+_BATCH = 50
+_WAIT_S = 0.005
+
+
+class Worker:
+    """Hears what others say; decides nothing."""
+
+    name = SERVICE
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+
+    @hears("specialist.enrolled.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_specialist_enrolled(self, batch: Sequence[Heard]) -> None:
+        """A specialist or supervisor can be reached from now on."""
+        seal = self.room.seal
+        handlers.keep_contacts(self.room, [codec.enrolled_card(heard.message, seal) for heard in batch])
+
+    @hears("referral.submitted.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_referral_submitted(self, batch: Sequence[Heard]) -> None:
+        """The source of a referral can be reached from now on."""
+        seal = self.room.seal
+        handlers.keep_contacts(self.room, [codec.source_card(heard.message, seal) for heard in batch])
+
+    @hears("offer.made.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_offer_made(self, batch: Sequence[Heard]) -> None:
+        """The specialist hears of the offer, if there is still time."""
+        seal = self.room.seal
+        told = [(codec.offer_made(heard.envelope, heard.message, seal), heard.cause) for heard in batch]
+        handlers.tell(self.room, told)
+
+    @hears("offer.withdrawn.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_offer_withdrawn(self, batch: Sequence[Heard]) -> None:
+        """The offer's notice is stopped; who may have heard of the offer hears that it is closed."""
+        self._close(batch)
+
+    @hears("offer.accepted.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_offer_accepted(self, batch: Sequence[Heard]) -> None:
+        """The offer's notice is stopped: it was answered."""
+        self._close(batch)
+
+    @hears("offer.declined.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_offer_declined(self, batch: Sequence[Heard]) -> None:
+        """The offer's notice is stopped: it was answered."""
+        self._close(batch)
+
+    @hears("referral.status-changed.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_referral_status_changed(self, batch: Sequence[Heard]) -> None:
+        """The source hears that help is on its way, or that nobody could come yet."""
+        told = [(codec.status_changed(heard.envelope, heard.message), heard.cause) for heard in batch]
+        handlers.tell(self.room, told)
+
+    @hears("referral.escalated.v1")
+    def on_referral_escalated(self, heard: Heard) -> None:
+        """The supervisor hears that nobody is left to ask."""
+        handlers.tell(self.room, [(codec.escalated(heard.envelope, heard.message), heard.cause)])
+
+    @every(1.0)
+    def keep_sending(self) -> None:
+        """The senders run, and look for what came due by the clock."""
+        self.room.sending.start()
+        self.room.sending.ring()
+
+    def stop(self) -> None:
+        """The senders end what they began; what they had not begun is due again."""
+        self.room.sending.stop()
+
+    def _close(self, batch: Sequence[Heard]) -> None:
+        told = [(codec.offer_closed(heard.envelope, heard.message), heard.cause) for heard in batch]
+        handlers.close_offers(self.room, told)
+
+
+def run(environ: Mapping[str, str]) -> int:
+    """Hears and sends until it is told to stop."""
+    return roles.run_worker(
+        Settings, environ, service=SERVICE, build_room=build_room, prepare=prepare, worker=Worker
+    )
