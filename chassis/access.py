@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from google.protobuf.message import Message
-from kindred.access.v1.events_pb2 import AccessDenied, RecordRead
-from kindred.bus.v1.bus_pb2 import Provenance
 from pymongo.database import Database
 
 from chassis.aggregates import Aggregates
@@ -15,6 +13,8 @@ from chassis.clock import Clock
 from chassis.envelope import Cause
 from chassis.identity import Caller
 from chassis.ids import new_id
+from kindred.access.v1.events_pb2 import AccessDenied, RecordRead
+from kindred.bus.v1.bus_pb2 import Provenance
 
 COLLECTION = "accesses"
 

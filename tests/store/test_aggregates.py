@@ -6,6 +6,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+
 from chassis.aggregates import Aggregates, AlreadyThere, Change, New, StaleVersion
 from chassis.envelope import Cause
 from kindred.matching.v1.events_pb2 import OfferMade

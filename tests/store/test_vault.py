@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from bson import encode
+
 from chassis.vault import Unreadable, Vault
 
 MARKED = "Quillfeather"

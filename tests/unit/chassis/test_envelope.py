@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from chassis.envelope import PREFIX, Envelope, Undecodable, from_amqp, to_amqp
 from hypothesis import given
 from hypothesis import strategies as st
+
+from chassis.envelope import PREFIX, Envelope, Undecodable, from_amqp, to_amqp
 
 text = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), min_size=1, max_size=60)
 traceparents = st.one_of(

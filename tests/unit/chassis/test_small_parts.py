@@ -7,15 +7,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from joserfc.jwk import OKPKey
+
 from chassis import catalog, errors, identity, settings
 from chassis.clock import TurnedClock
 from chassis.errors import Kind, Refusal
 from chassis.ids import new_id
 from chassis.sealing import PrivateSeal, PublicSeal, Unsealable
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from joserfc.jwk import OKPKey
 from kindred.intake.v1.events_pb2 import ReferralStatusChanged
 
 PEM = serialization.Encoding.PEM
