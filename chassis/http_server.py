@@ -69,6 +69,27 @@ def build_app(
     )
 
 
+def waiting_app(
+    settings: HttpSettings, readiness: Readiness, render_refusal: RenderRefusal = render_plain
+) -> ASGIApp:
+    """The application before the doors are open: every path says 503 with Retry-After, readiness says what is missing."""
+    rules = RequestRules(settings.max_body_bytes, _Unread(), readiness, render_refusal, lambda *_: None)
+
+    async def not_yet(scope: Any, receive: Any, send: Any) -> None:
+        raise Refusal(
+            "starting", Kind.UNAVAILABLE, "This service is not ready yet; try again.", retry_after_s=2
+        )
+
+    return AroundRequests(not_yet, rules)
+
+
+class _Unread:
+    """Before the keys are read nobody is known, and nobody is served."""
+
+    def read(self, token: str, purpose: str = "") -> None:
+        """None, whatever the token says."""
+
+
 def form(request: Request) -> dict[str, str]:
     """The fields of a posted HTML form (application/x-www-form-urlencoded); the last of equal names wins.
 

@@ -18,6 +18,8 @@ from chassis.errors import Refusal
 Check = Callable[[], None]
 _FRESH_S = 1.0
 _PING_S = 1.5
+_BROKER_S = 2.0
+_BROKER_FRESH_S = 5.0
 
 
 class NotYet(Exception):  # noqa: N818
@@ -27,12 +29,17 @@ class NotYet(Exception):  # noqa: N818
 class Readiness:
     """Named checks, each a function that raises where its part is missing.
 
-    `needed` decides; `watched` is told but does not take the process out of service (an `api` can store while the
-    broker is away). Answers are kept for 1 s, so that asking often costs nothing.
+    `needed` decides; it is a function where the parts change as the process opens.  `watched` is told but does not
+    take the process out of service (an `api` can store while the broker is away).  Answers are kept for 1 s, so that
+    asking often costs nothing.
     """
 
-    def __init__(self, needed: Mapping[str, Check], watched: Mapping[str, Check] | None = None) -> None:
-        self._needed = dict(needed)
+    def __init__(
+        self,
+        needed: Mapping[str, Check] | Callable[[], Mapping[str, Check]],
+        watched: Mapping[str, Check] | None = None,
+    ) -> None:
+        self._needed = needed if callable(needed) else lambda: needed
         self._watched = dict(watched or {})
         self._lock = threading.Lock()
         self._kept: tuple[float, int, dict[str, Any]] | None = None
@@ -57,7 +64,7 @@ class Readiness:
     def _ask(self) -> dict[str, Any]:
         if self._stopping:
             return {"is_ready": False, "missing": ["stopping"], "checks": {}}
-        needed = {name: said(check) for name, check in self._needed.items()}
+        needed = {name: said(check) for name, check in self._needed().items()}
         watched = {name: said(check) for name, check in self._watched.items()}
         missing = [name for name, answer in needed.items() if answer != "ok"]
         away = [name for name, answer in watched.items() if answer != "ok"]
@@ -81,6 +88,38 @@ def database_answers(database: Database[dict[str, Any]]) -> None:
     """The database answers a ping within 1.5 s, from a primary; else pymongo's error."""
     with pymongo.timeout(_PING_S):
         database.command("ping")
+
+
+def broker_answers(amqp_uri: str) -> Check:
+    """A check that the broker lets us in within 2 s; its answer is kept for 5 s, because it costs a connection."""
+    lock = threading.Lock()
+    kept: list[tuple[float, Exception | None]] = []
+
+    def check() -> None:
+        with lock:
+            if not kept or time.monotonic() - kept[0][0] > _BROKER_FRESH_S:
+                kept[:] = [(time.monotonic(), _broker_trouble(amqp_uri))]
+            trouble = kept[0][1]
+        if trouble is not None:
+            raise trouble
+
+    return check
+
+
+def _broker_trouble(amqp_uri: str) -> Exception | None:
+    from kombu import Connection
+
+    connection = Connection(
+        amqp_uri,
+        connect_timeout=_BROKER_S,
+        transport_options={"read_timeout": _BROKER_S, "write_timeout": _BROKER_S},
+    )
+    try:
+        connection.connect()
+        connection.release()
+    except Exception as error:  # noqa: BLE001  whatever it is, the broker does not answer
+        return error
+    return None
 
 
 def page(path: str, readiness: Readiness) -> tuple[int, str, bytes] | None:
