@@ -1,0 +1,43 @@
+"""The names on the broker, and what a service declares for itself.
+
+Only what cannot be said by policy is said here: durable, and `x-queue-type: quorum`.
+Limits, dead-lettering and overflow are policies in deploy/rabbitmq/definitions.json.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from kombu import Exchange, Queue
+
+EVENTS = Exchange("kindred.events", type="topic", durable=True)
+DEAD = Exchange("kindred.dead", type="direct", durable=True)
+_QUORUM = {"x-queue-type": "quorum"}
+
+
+def inbox_name(service: str) -> str:
+    """The one queue a service listens to."""
+    return f"{service}.inbox"
+
+
+def dead_name(service: str) -> str:
+    """Where the broker puts what it delivered too often; also the routing key it uses."""
+    return f"{service}.dead"
+
+
+def dead_queue(service: str) -> Queue:
+    """The queue of a service's dead letters."""
+    name = dead_name(service)
+    return Queue(name, DEAD, routing_key=name, durable=True, queue_arguments=_QUORUM)
+
+
+def declare_service(channel: Any, service: str, binding_keys: Iterable[str]) -> None:
+    """The exchanges, the service's inbox with its bindings and its dead queue exist; safe to repeat."""
+    for exchange in (EVENTS, DEAD):
+        exchange(channel).declare()
+    inbox = Queue(inbox_name(service), durable=True, queue_arguments=_QUORUM)(channel)
+    inbox.queue_declare()
+    for key in binding_keys:
+        inbox.bind_to(EVENTS.name, routing_key=key)
+    dead_queue(service)(channel).declare()
