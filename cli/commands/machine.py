@@ -49,7 +49,7 @@ def start_here(progress: Progress, overrides: dict[str, str] | None = None) -> p
     """Starts what does not run yet; a fault of the machine ends the command with what to do about it."""
     try:
         with progress.live:
-            return system.up(place.here(), progress.tell, overrides)
+            return system.up(place.here(), progress.tell, overrides, is_watched=True)
     except LocalFault as fault:
         raise show.fail(fault.problem, fault.remedy) from None
 
@@ -58,7 +58,7 @@ def up(as_json: show.AsJson = False) -> None:
     """Start the system on this machine and leave it running."""
     if as_json:
         try:
-            known = system.up(place.here(), lambda name, state: None)
+            known = system.up(place.here(), lambda name, state: None, is_watched=True)
         except LocalFault as fault:
             raise show.fail(fault.problem, fault.remedy) from None
     else:
@@ -85,7 +85,7 @@ def status(as_json: show.AsJson = False) -> None:
     """How each process stands, and where; exit code 1 if one of them does not."""
     standings = system.status(place.here())
     found = [standing.__dict__ for standing in standings]
-    show.rows(found, ("name", "state", "pid", "address", "log"), as_json=as_json)
+    show.rows(found, ("name", "state", "pid", "address"), as_json=as_json)
     if any(standing.state != "ready" for standing in standings):
         raise typer.Exit(1)
 

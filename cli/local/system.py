@@ -1,15 +1,18 @@
 """The whole system on one machine: up, down, how it stands, and forgetting its data."""
 
+import fcntl
 import os
 import shutil
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cli.local import children, keys, mongod, ports, processes, rabbit
 from cli.local.children import Child
 from cli.local.faults import LocalFault
-from cli.local.place import Addresses, Place, addresses, read_state, write_state
+from cli.local.place import ROOT, Addresses, Place, addresses, read_state, write_state
 from cli.local.processes import Part
 from cli.local.readiness import wait_ready
 
@@ -33,13 +36,25 @@ class Standing:
     log: str
 
 
-def up(place: Place, tell: Tell, overrides: Mapping[str, str] | None = None) -> Addresses:
+def up(
+    place: Place, tell: Tell, overrides: Mapping[str, str] | None = None, *, is_watched: bool = False
+) -> Addresses:
     """Starts whatever does not run yet and returns when every part said it is ready.
 
-    MONGO_URI and AMQP_URI, where set, name a database and a broker to use instead of our own.  Raises
-    LocalFault naming what stands in the way and what to do.
+    MONGO_URI and AMQP_URI, where set, name a database and a broker to use instead of our own; `overrides` are
+    further settings for every service.  With `is_watched` a process stays behind that starts ended parts
+    again.  Two callers at once take turns.  Raises LocalFault naming what stands in the way and what to do.
     """
     place.make()
+    settings = _settings_of_caller() | dict(overrides or {})
+    with _turn(place):
+        known = _up(place, tell, settings)
+        if is_watched:
+            _start_watch(place, settings)
+    return known
+
+
+def _up(place: Place, tell: Tell, settings: Mapping[str, str]) -> Addresses:
     _require_disk(place)
     chosen = ports.choose(place.var, os.environ.get("KINDRED_PORT_BASE", ""))
     keys.create(place.keys)
@@ -48,14 +63,17 @@ def up(place: Place, tell: Tell, overrides: Mapping[str, str] | None = None) -> 
         broker = pool.submit(_broker, place, chosen, tell)
         known = addresses(place, chosen, database.result(), broker.result())
     write_state(place, known)
-    _start_all(place, processes.parts(place, known, overrides or _settings_of_caller()), tell)
+    _start_all(place, processes.parts(place, known, settings), tell)
     return known
 
 
 def down(place: Place, tell: Tell) -> int:
     """Stops what `up` started in this place and nothing else; returns how many processes it stopped."""
     running = [child for name in children.recorded(place.run) if (child := children.recall(place.run, name))]
-    services = [child for child in running if child.name not in INFRASTRUCTURE]
+    for child in running:
+        if child.name == "watch":
+            _stop(place, child, tell)
+    services = [child for child in running if child.name not in (*INFRASTRUCTURE, "watch")]
     with ThreadPoolExecutor(max(1, len(services))) as pool:
         list(pool.map(lambda child: _stop(place, child, tell), services))
     for name in INFRASTRUCTURE:
@@ -79,10 +97,10 @@ def clean(place: Place) -> None:
     running = [name for name in children.recorded(place.run) if children.recall(place.run, name)]
     if running:
         raise LocalFault(f"Still running here: {', '.join(running)}.", "Run `make down` first.")
-    for folder in ("mongo", "rabbit", "keys", "mail", "log", "run", "audit"):
+    for folder in ("mongo", "rabbit", "keys", "mail", "log", "run"):
         shutil.rmtree(place.var / folder, ignore_errors=True)
-    for file in ("state.json", "ports.json"):
-        (place.var / file).unlink(missing_ok=True)
+    for file in (place.state, place.var / "ports.json", *place.var.glob("audit.*")):
+        file.unlink(missing_ok=True)
 
 
 def _database(place: Place, port: int, tell: Tell) -> str:
@@ -138,9 +156,25 @@ def _standing(place: Place, name: str, part: Part | None) -> Standing:
     return Standing(name, state, child.pid, part.address if part else "", child.log)
 
 
+@contextmanager
+def _turn(place: Place) -> Iterator[None]:
+    """Only one caller at a time starts things in a place; the kernel ends the turn of one that died."""
+    with (place.run / ".turn").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _start_watch(place: Place, settings: Mapping[str, str]) -> None:
+    if children.recall(place.run, "watch"):
+        return
+    env = os.environ | settings | {"KINDRED_VAR": str(place.var), "PYTHONPATH": str(ROOT)}
+    argv = [sys.executable, "-m", "cli.local.watch"]
+    children.spawn(place.run, "watch", argv, env=env, log=place.log / "watch.log", cwd=ROOT)
+
+
 def _settings_of_caller() -> dict[str, str]:
     """KINDRED_ settings of the caller's shell that every process should see."""
-    ours = {"KINDRED_VAR", "KINDRED_PORT_BASE"}
+    ours = {"KINDRED_VAR", "KINDRED_PORT_BASE", "KINDRED_VENV", "KINDRED_TOKEN"}
     return {k: v for k, v in os.environ.items() if k.startswith("KINDRED_") and k not in ours}
 
 

@@ -1,0 +1,1 @@
+"""The demonstration: fictional people, real formats, and every promise checked in front of you."""
