@@ -28,7 +28,7 @@ BODY_S = 10.0
 TAKE_S = 30.0
 _STORE_S = 8.0
 _MOST_RUNNING = 128
-# After 413 the rest is read and thrown away for a while, so that the client sees the answer and no broken pipe.
+TOO_SLOW = "body-too-slow"
 _LINGER_S = 3.0
 _SECURITY = {
     "x-content-type-options": "nosniff",
@@ -90,7 +90,7 @@ class AroundRequests:
                 telemetry.span(scope["method"], SpanKind.SERVER) as span,
             ):
                 outgoing.headers["x-request-id"] = correlation_id
-                await self._serve(scope, headers, receive, outgoing)
+                await self._serve(scope, headers, _Incoming(headers, receive), outgoing)
                 self._name_span(span, scope, outgoing.status)
         finally:
             self.running -= 1
@@ -110,18 +110,18 @@ class AroundRequests:
         await response(scope, receive, send)
         return True
 
-    async def _serve(self, scope: Scope, headers: Headers, receive: Receive, outgoing: _Outgoing) -> None:
+    async def _serve(self, scope: Scope, headers: Headers, incoming: _Incoming, outgoing: _Outgoing) -> None:
         caller: Caller | None = None
         try:
             if self.running > _MOST_RUNNING:
                 raise Refusal("overloaded", Kind.EXHAUSTED, "Too many requests at once.", retry_after_s=1)
             caller = self._caller(headers)
-            body = await _read_body(headers, receive, self.rules.max_body_bytes)
+            body = await incoming.read(self.rules.max_body_bytes)
             scope.setdefault("state", {}).update(caller=caller, body=body)
             token = identity.set_current(caller)
             try:
                 with pymongo.timeout(_STORE_S):
-                    await self.app(scope, _replay(body, receive), outgoing)
+                    await self.app(scope, incoming.replay(body), outgoing)
             finally:
                 identity.reset_current(token)
         except ClientGone:
@@ -129,7 +129,7 @@ class AroundRequests:
         except Exception as error:
             if outgoing.status:
                 raise  # too late for another answer: the connection is cut, so that nobody takes half for whole
-            await self._answer(error, caller, scope, receive, outgoing)
+            await self._answer(error, caller, scope, incoming, outgoing)
 
     def _caller(self, headers: Headers) -> Caller | None:
         sent = headers.get("authorization")
@@ -142,27 +142,25 @@ class AroundRequests:
         return caller
 
     async def _answer(
-        self, error: Exception, caller: Caller | None, scope: Scope, receive: Receive, outgoing: _Outgoing
+        self, error: Exception, caller: Caller | None, scope: Scope, incoming: _Incoming, outgoing: _Outgoing
     ) -> None:
         method = f"{scope['method'][:10]} {route_of(scope)}"
         refusal = answers.refusal_for(error)
         status: int | None = None
         if refusal is None:
-            error_id = answers.note_bug(error, "http", method.replace(" ", ":"))
+            error_id = answers.note_bug(error, "http", method)
             refusal = Refusal("internal", Kind.UNAVAILABLE, "Something went wrong here.", error_id=error_id)
             status = 500
         else:
             await run_in_threadpool(
                 answers.note_refusal, refusal, error, caller, method, self.rules.on_denied
             )
-        if refusal.code == "body-too-slow":
+        if refusal.code == TOO_SLOW:
             status = 408
         response = rendered(self.rules.render_refusal, Request(scope), refusal, status)
-        if isinstance(error, BodyTrouble):
+        if status == 408 or not await incoming.drain():
             response.headers["connection"] = "close"
-        await response(scope, receive, outgoing)
-        if isinstance(error, BodyTrouble):
-            await _linger(receive)
+        await response(scope, incoming.replay(b""), outgoing)
 
     def _name_span(self, span: Span, scope: Scope, status: int) -> None:
         route = route_of(scope)
@@ -170,10 +168,6 @@ class AroundRequests:
         telemetry.add(method=scope["method"][:10], route=route, status=status)
         if status >= 500:
             telemetry.fail(span, str(status))
-
-
-class BodyTrouble(Refusal):
-    """The body was not taken whole, so the connection cannot be used again."""
 
 
 class ClientGone(Exception):  # noqa: N818
@@ -239,47 +233,66 @@ class _Outgoing:
             await self._send(message)
 
 
-async def _read_body(headers: Headers, receive: Receive, max_body_bytes: int) -> bytes:
-    told = headers.get("content-length", "0")
-    if not told.isdigit() or int(told) > max_body_bytes:
-        raise _too_large(max_body_bytes)
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_S):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientGone
-                part = message.get("body", b"")
-                size += len(part)
-                if size > max_body_bytes:
-                    raise _too_large(max_body_bytes)
-                parts.append(part)
-                if not message.get("more_body", False):
-                    return b"".join(parts)
-    except TimeoutError:
-        raise BodyTrouble("body-too-slow", Kind.INVALID, "The body did not arrive in time.") from None
-
-
-def _too_large(max_body_bytes: int) -> BodyTrouble:
+def _too_large(max_body_bytes: int) -> Refusal:
     message = f"The body is larger than {max_body_bytes} bytes."
-    return BodyTrouble("body-too-large", Kind.TOO_LARGE, message, max_body_bytes=max_body_bytes)
+    return Refusal("body-too-large", Kind.TOO_LARGE, message, max_body_bytes=max_body_bytes)
 
 
-async def _linger(receive: Receive) -> None:
-    try:
-        async with asyncio.timeout(_LINGER_S):
-            while (await receive()).get("more_body", False):
-                pass
-    except TimeoutError:
-        pass
+class _Incoming:
+    """The way from the client: the body with its limits, and what is left of it after a refusal."""
 
+    def __init__(self, headers: Headers, receive: Receive) -> None:
+        self._headers = headers
+        self._receive = receive
+        self._is_whole = False
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+    async def read(self, max_body_bytes: int) -> bytes:
+        """The whole body; raises a Refusal where it is too large or too slow, ClientGone where nobody is there."""
+        told = self._headers.get("content-length", "0")
+        if not told.isdigit() or int(told) > max_body_bytes:
+            raise _too_large(max_body_bytes)
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(BODY_S):
+                while not self._is_whole:
+                    part = await self._part()
+                    size += len(part)
+                    if size > max_body_bytes:
+                        raise _too_large(max_body_bytes)
+                    parts.append(part)
+        except TimeoutError:
+            raise Refusal(TOO_SLOW, Kind.INVALID, "The body did not arrive in time.") from None
+        return b"".join(parts)
 
-    async def again() -> Message:
-        return whole.pop() if whole else await receive()
+    async def drain(self) -> bool:
+        """What is left is read and thrown away for a while, so that the client sees our answer and no broken pipe.
 
-    return again
+        True where the connection can be used again.
+        """
+        if self._headers.get("expect", "").lower() == "100-continue":
+            return self._is_whole  # it waits for our word before it sends
+        try:
+            async with asyncio.timeout(_LINGER_S):
+                while not self._is_whole:
+                    await self._part()
+        except (TimeoutError, ClientGone):
+            return False
+        return True
+
+    async def _part(self) -> bytes:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        self._is_whole = not message.get("more_body", False)
+        part: bytes = message.get("body", b"")
+        return part
+
+    def replay(self, body: bytes) -> Receive:
+        """A `receive` for the route, which finds the body as if it had just come."""
+        whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def again() -> Message:
+            return whole.pop() if whole else await self._receive()
+
+        return again

@@ -37,6 +37,7 @@ __all__ = ["HttpServer", "build_app", "form", "render_plain", "serve"]
 # A client has this long to send a whole request head, also on a connection that is kept open.
 HEAD_S = 10.0
 _KEEP_ALIVE_S = 5
+_STALLED_MS = 60_000
 _MOST_CONNECTIONS = 1_000
 _MAX_HEAD_BYTES = 32_768
 _MOST_FIELDS = 200
@@ -115,6 +116,7 @@ class HttpServer:
             uvicorn.Config(
                 self._dispatch,
                 http=_PatientProtocol,
+                interface="asgi3",
                 ws="none",
                 lifespan="off",
                 loop="asyncio",
@@ -164,6 +166,8 @@ def bind(address: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # A client that takes nothing of an answer is cut by the kernel; connections inherit it.
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STALLED_MS)
     try:
         bound.bind((host.strip("[]"), int(port)))
         bound.listen(512)
