@@ -1,0 +1,73 @@
+"""What happens to an offer and a case, in the past tense; codec.py turns each into its proto."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class OfferMade:
+    """A referral was put to a specialist. `token` opens their answer page; it is sealed before it leaves."""
+
+    offer_id: str
+    referral_id: str
+    specialist_id: str
+    wave: int
+    deadline_at: datetime
+    urgency: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class OfferAccepted:
+    """The first acceptance won. The promise is what the specialist said, never computed."""
+
+    offer_id: str
+    referral_id: str
+    specialist_id: str
+    promised_arrival_at: datetime
+    modality: str
+
+
+@dataclass(frozen=True)
+class OfferDeclined:
+    """A specialist said no; it costs them nothing."""
+
+    offer_id: str
+    referral_id: str
+    specialist_id: str
+    reason_code: str
+
+
+@dataclass(frozen=True)
+class OfferExpired:
+    """The deadline passed without an answer."""
+
+    offer_id: str
+    referral_id: str
+    specialist_id: str
+
+
+@dataclass(frozen=True)
+class OfferWithdrawn:
+    """The offer closed because somebody else accepted or the referral ended."""
+
+    offer_id: str
+    referral_id: str
+    specialist_id: str
+    reason_code: str
+
+
+@dataclass(frozen=True)
+class ReferralEscalated:
+    """A wider net, or the end of the ladder: then the supervisor is told and the referral stays in the open pool."""
+
+    referral_id: str
+    wave: int
+    is_exhausted: bool
+    reason_code: str
+    supervisor_id: str = ""
+
+
+Event = OfferMade | OfferAccepted | OfferDeclined | OfferExpired | OfferWithdrawn | ReferralEscalated

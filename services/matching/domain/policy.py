@@ -1,0 +1,99 @@
+"""Every weight and limit of matching, as one versioned policy (services/matching/policy.v1.json)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+ROUTINE, URGENT, IMMEDIATE = "routine", "urgent", "immediate"
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """One step of the ladder: how many offers, how long they stand, how much preferences still count.
+
+    A wide wave also allows phone and video.
+    """
+
+    number: int
+    size: int
+    seconds: int
+    preference_milli: int = 1000
+    is_wide: bool = False
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Points are thousandths; the six budgets add up to the highest possible score."""
+
+    version: str
+    preference_points: int
+    experience_points: int
+    language_points: int
+    closeness_points: int
+    capacity_points: int
+    strength_weights: Mapping[str, int]
+    rarity_step_milli: int
+    rarity_most_steps: int
+    level_milli: Mapping[str, int]
+    common_language_from: str
+    closeness_miles: Sequence[int]
+    bedside_limit_minutes: Mapping[str, int]
+    minutes_to_leave: int
+    minutes_per_mile: int
+    load_milli: Mapping[str, int]
+    ladders: Mapping[str, tuple[Wave, ...]]
+
+    @property
+    def most_points(self) -> int:
+        """No score is higher."""
+        budgets = self.preference_points, self.experience_points, self.language_points
+        return sum(budgets) + self.closeness_points + self.capacity_points
+
+    def wave(self, urgency: str, number: int) -> Wave | None:
+        """The wave with this number (from 1), None where the ladder ends before."""
+        ladder = self.ladders[urgency]
+        return ladder[number - 1] if 0 < number <= len(ladder) else None
+
+
+def from_document(document: Mapping[str, Any], immediate: tuple[Wave, ...] | None = None) -> Policy:
+    """The policy in a policy file; `immediate` replaces its ladder for immediate referrals (a setting)."""
+    ladders = {urgency: ladder(**steps) for urgency, steps in document["ladders"].items()}
+    if immediate:
+        ladders[IMMEDIATE] = immediate
+    points = document["points_milli"]
+    return Policy(
+        version=document["version"],
+        preference_points=points["preferences"],
+        experience_points=points["experience"],
+        language_points=points["language"],
+        closeness_points=points["closeness"],
+        capacity_points=points["free_capacity"],
+        strength_weights=document["strength_weights"],
+        rarity_step_milli=document["rarity"]["step_milli"],
+        rarity_most_steps=document["rarity"]["most_steps"],
+        level_milli=document["language"]["level_milli"],
+        common_language_from=document["language"]["common_from"],
+        closeness_miles=document["closeness_miles"],
+        bedside_limit_minutes=document["bedside"]["limit_minutes"],
+        minutes_to_leave=document["bedside"]["minutes_to_leave"],
+        minutes_per_mile=document["bedside"]["minutes_per_mile"],
+        load_milli=document["load_milli"],
+        ladders=ladders,
+    )
+
+
+def ladder(
+    sizes: Sequence[int], seconds: Sequence[int], preference_milli: Sequence[int] = ()
+) -> tuple[Wave, ...]:
+    """Waves 1, 2, ...; every wave after the first is wide. Raises ValueError for an impossible ladder."""
+    if not sizes or len(sizes) != len(seconds):
+        raise ValueError("a ladder needs as many sizes as times, and at least one")
+    if min(sizes) < 1 or min(seconds) < 1:
+        raise ValueError("a wave has at least one offer and stands at least one second")
+    shares = list(preference_milli) or [1000] + [500] * (len(sizes) - 1)
+    return tuple(
+        Wave(number, size, time, share, is_wide=number > 1)
+        for number, (size, time, share) in enumerate(zip(sizes, seconds, shares, strict=True), start=1)
+    )

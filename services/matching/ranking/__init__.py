@@ -1,0 +1,5 @@
+"""Ranking one referral against the whole roster in about a millisecond."""
+
+from services.matching.ranking.index import Proposal, RosterIndex
+
+__all__ = ["Proposal", "RosterIndex"]

@@ -1,0 +1,29 @@
+"""What a matching process needs from its environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chassis.settings import ProcessSettings, SettingsFaults, setting
+from services.matching.domain import policy
+from services.matching.domain.policy import Wave
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(ProcessSettings):
+    """The waves here are those of immediate referrals; those of the others are in policy.v1.json."""
+
+    wave_seconds: tuple[str, ...] = setting("KINDRED_WAVE_SECONDS", ("300", "300"))
+    wave_sizes: tuple[str, ...] = setting("KINDRED_WAVE_SIZES", ("3", "5"))
+    public_url: str = setting("KINDRED_PUBLIC_URL", "")
+
+    def __post_init__(self) -> None:
+        self.immediate_ladder()
+
+    def immediate_ladder(self) -> tuple[Wave, ...]:
+        """The ladder of immediate referrals; raises SettingsFaults where the two lists do not fit together."""
+        try:
+            return policy.ladder([int(n) for n in self.wave_sizes], [int(n) for n in self.wave_seconds])
+        except ValueError:
+            wanted = "KINDRED_WAVE_SIZES and KINDRED_WAVE_SECONDS must be equally long lists of whole numbers from 1"
+            raise SettingsFaults([wanted]) from None
