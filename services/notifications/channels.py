@@ -61,11 +61,11 @@ def compose(
     mail["Subject"] = letter.subject
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = f"<{notice.notice_id}@{server.domain}>"
-    mail["Content-Language"] = letter.language
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Kindred-Attempt"] = f"{attempt.number}{'; possible-repeat' if attempt.is_possible_repeat else ''}"
     mail.set_content(letter.text)
     mail.add_alternative(letter.html, subtype="html")
+    mail["Content-Language"] = letter.language  # after the content, which clears headers of this family
     return mail.as_bytes()
 
 

@@ -1,0 +1,208 @@
+"""Notices and contacts on a real mongod: unreadable addresses, one notice per intent, every query by index."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from bson import encode
+
+from chassis.aggregates import Aggregates, StaleVersion
+from chassis.envelope import Cause
+from chassis.vault import Vault
+from services.notifications import codec
+from services.notifications.domain.contacts import Card, Contact
+from services.notifications.domain.intents import Intent
+from services.notifications.domain.notices import (
+    Answer,
+    Opening,
+    Outcome,
+    Reason,
+    State,
+    begin_attempt,
+    cancel,
+    settle_attempt,
+)
+from services.notifications.store import Contacts, Notices
+from tests.unit.notifications.notice_builders import a_notice
+
+MARKED = "quillfeather.marked@example.org"
+CAUSE = Cause("cor_1", "evt_1")
+
+
+@pytest.fixture
+def master_key():
+    return secrets.token_bytes(96)
+
+
+@pytest.fixture
+def vault(mongo_client, database, master_key):
+    vault = Vault(mongo_client, database.name, master_key)
+    vault.ensure_indexes()
+    return vault
+
+
+@pytest.fixture
+def contacts(database, vault):
+    return Contacts(database, vault)
+
+
+@pytest.fixture
+def notices(database, clock, vault):
+    notices = Notices(Aggregates(database, "notices", clock, "notifications"), vault, codec.event_to_proto)
+    notices.ensure_indexes()
+    return notices
+
+
+def a_card(revision=1, address=MARKED, person_id="sp_1"):
+    return Card(
+        f"specialist-contact:{person_id}", person_id, revision, Contact(address, "es", "America/Chicago")
+    )
+
+
+def an_opening(clock, number=1, token="", **changes):
+    notice = a_notice(Intent.OFFER_MADE, offer_id=f"off_{number}")
+    now = clock.now()
+    notice = replace(notice, opened_at=now, due_at=now, expires_at=now + timedelta(minutes=5), **changes)
+    return Opening(notice, (), token), CAUSE
+
+
+def raw(database):
+    """Every byte this service stored, keys included."""
+    names = database.list_collection_names()
+    return b"".join(encode(document) for name in names for document in database[name].find())
+
+
+def test_no_address_is_readable_in_the_database(contacts, database):
+    """What MongoDB holds of a contact shows neither address nor parts of it (P9)."""
+    contacts.keep_many([a_card()])
+    stored = raw(database)
+    assert b"sp_1" in stored  # the scan looks at the right place
+    for part in (MARKED, "quillfeather", "America/Chicago"):
+        assert part.encode() not in stored
+    assert contacts.open("specialist-contact:sp_1") == Contact(MARKED, "es", "America/Chicago")
+
+
+def test_the_token_of_a_link_is_unreadable_and_forgotten_when_over(notices, database, clock):
+    """An answer page's token is ciphertext while the notice waits, and gone once it is over."""
+    notices.open_many([an_opening(clock, token="tok-marked-secret")])
+    assert b"tok-marked-secret" not in raw(database)
+    [held] = notices.claim(10, 30)
+    assert notices.link_token(held) == "tok-marked-secret"
+    notices.save(held, cancel(held.notice, Reason.OFFER_CLOSED), [])
+    assert "sealed_link" not in database.notices.find_one()
+
+
+def test_an_older_revision_never_replaces_a_newer(contacts):
+    """Contacts that arrive out of order, alone or in one batch, end with the newest."""
+    contacts.keep_many([a_card(2, "second@example.org")])
+    contacts.keep_many([a_card(1, "first@example.org"), a_card(1, "other@example.org", "sp_2")])
+    assert contacts.open("specialist-contact:sp_1").address == "second@example.org"
+    assert contacts.open("specialist-contact:sp_2").address == "other@example.org"
+    contacts.keep_many([a_card(4, "fourth@example.org"), a_card(3, "third@example.org")])
+    assert contacts.open("specialist-contact:sp_1").address == "fourth@example.org"
+
+
+def test_a_card_without_address_is_known_and_not_reachable(contacts):
+    """Knowing that there is no address is different from not knowing the person."""
+    contacts.keep_many([a_card(address="")])
+    known = contacts.known(["specialist-contact:sp_1", "specialist-contact:sp_2"])
+    assert known == {"specialist-contact:sp_1": False}
+
+
+def test_erased_is_unreadable(contacts, vault, mongo_client, database, master_key):
+    """Without the person's key the card opens no more, for any process that has not just used the key."""
+    contacts.keep_many([a_card()])
+    vault.erase("sp_1")
+    another = Contacts(database, Vault(mongo_client, database.name, master_key))
+    assert another.open("specialist-contact:sp_1") is None
+
+
+def test_many_writers_open_a_notice_once(notices, database, clock):
+    """Eight threads that heard the same ten events store ten notices (P4)."""
+    openings = [an_opening(clock, number, token=f"tok_{number}") for number in range(10)]
+    threads = [threading.Thread(target=notices.open_many, args=[openings]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert database.notices.count_documents({}) == 10
+
+
+def test_a_notice_comes_back_as_it_was_saved(notices, clock):
+    """Attempts, times and codes survive the database unchanged."""
+    notices.open_many([an_opening(clock, token="tok")])
+    [held] = notices.claim(10, 30)
+    begun, _ = begin_attempt(held.notice, clock.now())
+    held = notices.save(held, begun, [])
+    notice, events = settle_attempt(begun, 1, Answer(Outcome.DEFERRED, 451), clock.now(), 0.5)
+    notices.save(held, notice, events)
+    assert notices.load_many([notice.notice_id])[notice.notice_id].notice == notice
+
+
+def test_saving_twice_from_one_reading_is_refused(notices, clock):
+    """Whoever saves second is told that the notice moved on."""
+    notices.open_many([an_opening(clock)])
+    [held] = notices.claim(10, 30)
+    begun, _ = begin_attempt(held.notice, clock.now())
+    notices.save(held, begun, [])
+    with pytest.raises(StaleVersion):
+        notices.save(held, begun, [])
+
+
+def test_revise_decides_again_on_the_newest_state(notices, clock):
+    """A cancel that meets a running attempt keeps the attempt in the log."""
+    notices.open_many([an_opening(clock)])
+    [held] = notices.claim(10, 30)
+    stale = held
+    notices.save(held, begin_attempt(held.notice, clock.now())[0], [])
+    revised = notices.revise(stale, lambda notice: (cancel(notice, Reason.OFFER_CLOSED), []))
+    assert (revised.notice.state, len(revised.notice.attempts)) == (State.CANCELLED, 1)
+
+
+def test_a_claim_belongs_to_one_until_its_lease_ends(notices, clock):
+    """A claimed notice is nobody else's until the lease runs out; then it is due again."""
+    notices.open_many([an_opening(clock)])
+    assert len(notices.claim(10, 30)) == 1
+    assert notices.claim(10, 30) == []
+    clock.turn(timedelta(seconds=31))
+    assert len(notices.claim(10, 30)) == 1
+
+
+def test_a_released_claim_is_due_at_once(notices, clock):
+    """What a stopping worker gives back waits for no lease."""
+    notices.open_many([an_opening(clock)])
+    [held] = notices.claim(10, 30)
+    notices.release(held)
+    assert len(notices.claim(10, 30)) == 1
+
+
+def test_lists_are_oldest_first_and_bounded(notices, clock):
+    """A referral's notices come in the order they were opened, at most as many as asked for."""
+    for number in range(5):
+        notices.open_many([an_opening(clock, number)])
+        clock.turn(timedelta(seconds=1))
+    found = notices.of_referral("ref_0192f3aa7b31", 3)
+    assert [notice.offer_id for notice in found] == ["off_0", "off_1", "off_2"]
+    assert len(notices.of_recipient("sp_ines_calloway", 100)) == 5
+    assert notices.of_recipient("nobody", 100) == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"referral_id": "ref_1"}, {"recipient_id": "sp_1"}, {"due_at": {"$lte": 0}}],
+    ids=lambda query: next(iter(query)),
+)
+def test_no_hot_query_scans(notices, database, clock, query):
+    """Each question asked of the collection is answered by an index."""
+    notices.open_many([an_opening(clock, number) for number in range(20)])
+    sort = "due_at" if "due_at" in query else "opened_at"
+    plan = database.notices.find(query, {"_id": 1}).sort(sort, 1).explain()["queryPlanner"]["winningPlan"]
+    stages = json.dumps(plan, default=str)
+    assert "IXSCAN" in stages
+    assert "COLLSCAN" not in stages
+    assert '"SORT"' not in stages

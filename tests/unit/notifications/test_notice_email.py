@@ -1,0 +1,66 @@
+"""The message on the wire: both parts, proper headers, one Message-ID for a notice however often it is tried."""
+
+from __future__ import annotations
+
+import email
+from email import policy
+from email.utils import parsedate_to_datetime
+
+import pytest
+
+from services.notifications.channels import SmtpServer, compose
+from services.notifications.domain.contacts import Contact
+from services.notifications.domain.intents import Intent
+from services.notifications.domain.notices import Attempt
+from services.notifications.wording.letters import Letters
+from tests.unit.notifications.notice_builders import NOW, a_notice
+
+SERVER = SmtpServer("127.0.0.1", 25, "Kindred <notices@kindred.example.org>", user="u", password="hush")
+
+
+def a_message(number=1, is_possible_repeat=False, language="es", address="ines@example.org"):
+    notice = a_notice(Intent.OFFER_MADE)
+    letter = Letters("https://answers.example.org").write(notice, Contact(language=language), "tok")
+    attempt = Attempt(number, NOW, is_possible_repeat=is_possible_repeat)
+    raw = compose(letter, notice, attempt, address=address, server=SERVER, now=NOW)
+    return email.message_from_bytes(raw, policy=policy.SMTP), raw
+
+
+def test_a_message_has_both_parts_and_proper_headers():
+    """Plain text first, HTML second, and the headers RFC 5322 asks for."""
+    message, raw = a_message()
+    assert message.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
+    assert parsedate_to_datetime(message["Date"]) == NOW
+    assert message["From"] == "Kindred <notices@kindred.example.org>"
+    assert message["Content-Language"] == "es"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert not message.defects
+    assert b"\n" not in raw.replace(b"\r\n", b"")
+    assert max(len(line) for line in raw.split(b"\r\n")) <= 998
+
+
+def test_a_repeat_has_the_message_id_of_the_first_and_says_what_it_is():
+    """Every attempt of a notice has one Message-ID; a possible repeat is marked in its own header (P4)."""
+    first, _ = a_message(1)
+    second, _ = a_message(2, is_possible_repeat=True)
+    assert first["Message-ID"] == second["Message-ID"] == f"<{a_notice().notice_id}@kindred.example.org>"
+    assert (first["X-Kindred-Attempt"], second["X-Kindred-Attempt"]) == ("1", "2; possible-repeat")
+
+
+def test_spanish_arrives_as_it_was_written():
+    """Accents survive the wire."""
+    message, _ = a_message()
+    assert "diga sí o no" in message.get_body(("plain",)).get_content()
+    assert "diga sí o no" in message.get_body(("html",)).get_content()
+
+
+def test_an_address_cannot_bring_headers_of_its_own():
+    """A line break in an address is an error, never a second header."""
+    with pytest.raises(ValueError):
+        a_message(address="ines@example.org\r\nBcc: all@example.org")
+
+
+def test_the_password_never_shows():
+    """A server's settings can be printed without their secret."""
+    assert "hush" not in repr(SERVER)
