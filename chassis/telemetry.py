@@ -96,7 +96,7 @@ def stop() -> None:
 
 
 @contextmanager
-def span(name: str, kind: SpanKind = SpanKind.INTERNAL, **ids: Any) -> Iterator[trace.Span]:
+def span(name: str, kind: SpanKind = SpanKind.INTERNAL, /, **ids: Any) -> Iterator[trace.Span]:
     """A span around the block; attributes that are not on the allow-list of `chassis.logs` are dropped.
 
     An error marks the span with its type and is raised on; its message is never recorded.
