@@ -1,0 +1,1 @@
+"""What the log says and when it is whole: plain values and rules, without any technique."""

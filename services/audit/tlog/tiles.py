@@ -127,6 +127,10 @@ class Edge:
             levels.append(tuple(tile.hashes()))
         return cls(size, tuple(levels))
 
+    def tiles(self) -> list[Tile]:
+        """The partial tiles of the edge."""
+        return [Tile(place, b"".join(self.levels[place.level])) for place in edge_places(self.size)]
+
     def root(self) -> bytes:
         """MTH of the whole tree."""
         subtrees: list[bytes] = []

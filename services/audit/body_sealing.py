@@ -1,0 +1,81 @@
+"""Sealing one body: AES-256-GCM under a key of its own, with a hiding commitment and a commitment to that key.
+
+The hiding commitment (HMAC under 32 random bytes kept inside the ciphertext) lets a body be proven to somebody
+without giving away the key; the key commitment makes a second key that also opens the ciphertext useless
+(AES-GCM alone does not bind its key).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import zlib
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+_RECORD_KEY = b"kindred-audit/record-key/1\n"
+_KEY_COMMITMENT = b"kindred-audit/key-commitment/1\n"
+_ASSOCIATED = b"kindred-audit/body/1\n"
+_NONCE_BYTES = 12
+_BLINDING_BYTES = 32
+
+
+class BodyUnreadable(Exception):  # noqa: N818
+    """The key does not open this body, or what it opens is not what was committed to."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedBody:
+    """A ciphertext (nonce first), its SHA-256 and the two commitments of the leaf."""
+
+    ciphertext: bytes
+    digest: bytes
+    hiding_commitment: bytes
+    key_commitment: bytes
+
+
+def seal_body(data_key: bytes, event_id: str, body: bytes) -> SealedBody:
+    """The body under the record key of `event_id`, compressed first."""
+    record_key = _record_key(data_key, event_id)
+    nonce, blinding = secrets.token_bytes(_NONCE_BYTES), secrets.token_bytes(_BLINDING_BYTES)
+    plaintext = blinding + zlib.compress(body, 1)
+    ciphertext = nonce + AESGCM(record_key).encrypt(nonce, plaintext, _associated(event_id))
+    return SealedBody(
+        ciphertext,
+        hashlib.sha256(ciphertext).digest(),
+        hmac.digest(blinding, body, "sha256"),
+        _commitment_to(record_key),
+    )
+
+
+def open_body(
+    data_key: bytes, event_id: str, ciphertext: bytes, hiding: bytes, key_commitment: bytes
+) -> bytes:
+    """The body, if key and content are those the leaf commits to; raises BodyUnreadable."""
+    record_key = _record_key(data_key, event_id)
+    if not hmac.compare_digest(_commitment_to(record_key), key_commitment):
+        raise BodyUnreadable("another key than the leaf commits to")
+    nonce, sealed = ciphertext[:_NONCE_BYTES], ciphertext[_NONCE_BYTES:]
+    try:
+        plaintext = AESGCM(record_key).decrypt(nonce, sealed, _associated(event_id))
+        body = zlib.decompress(plaintext[_BLINDING_BYTES:])
+    except (InvalidTag, ValueError, zlib.error) as wrong:
+        raise BodyUnreadable("the ciphertext was changed") from wrong
+    if not hmac.compare_digest(hmac.digest(plaintext[:_BLINDING_BYTES], body, "sha256"), hiding):
+        raise BodyUnreadable("another content than the leaf commits to")
+    return body
+
+
+def _record_key(data_key: bytes, event_id: str) -> bytes:
+    return hmac.digest(data_key, _RECORD_KEY + event_id.encode(), "sha256")
+
+
+def _commitment_to(record_key: bytes) -> bytes:
+    return hmac.digest(record_key, _KEY_COMMITMENT, "sha256")
+
+
+def _associated(event_id: str) -> bytes:
+    return _ASSOCIATED + event_id.encode()

@@ -1,0 +1,116 @@
+"""Data keys, one per (tenant, subject, quarter), wrapped, in a database of their own; and the blind indexes.
+
+Destroying a subject's rows here makes bodies unreadable and the subject's blind index unknowable, while every leaf
+and every proof stays as it was. Their database has its own, short, backups.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError
+
+MASTER_KEY_BYTES = 96
+_DUPLICATE_KEY = 11_000
+_NONCE_BYTES = 12
+_CACHED_KEYS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class DataKey:
+    """One subject's key for one quarter. `key_id` is random; `blind_subject` stands for the subject in a search."""
+
+    key_id: bytes
+    key: bytes
+
+    @property
+    def blind_subject(self) -> bytes:
+        """16 bytes that only a holder of this key can tie to its subject."""
+        return hmac.digest(self.key, b"kindred-audit/blind-subject/1", "sha256")[:16]
+
+
+class Keyring:
+    """The data keys of one tenant. `master_key` is 96 bytes: to wrap keys, to find them, to blind other names."""
+
+    def __init__(self, database: Database[dict[str, Any]], master_key: bytes, tenant: str) -> None:
+        if len(master_key) != MASTER_KEY_BYTES:
+            raise ValueError("audit.master.key must be 96 bytes long")
+        self._collection = database["data_keys"]
+        self._wrapping = AESGCM(master_key[:32])
+        self._finding_key = master_key[32:64]
+        self._blinding_key = master_key[64:96]
+        self._tenant = tenant
+        self._cache: OrderedDict[tuple[str, str], DataKey] = OrderedDict()
+
+    def ensure_indexes(self) -> None:
+        """Keys are found by subject and by id without a scan."""
+        self._collection.create_index("subject")
+        self._collection.create_index("key_id", unique=True)
+
+    def keys_for(self, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], DataKey]:
+        """The keys of (subject id, period) pairs, made where there were none."""
+        pairs = set(wanted)
+        found = {pair: self._cache[pair] for pair in pairs if pair in self._cache}
+        absent = [pair for pair in pairs if pair not in found]
+        if absent:
+            self._create(absent)
+            found |= self._read(absent)
+            self._remember(found)
+        return found
+
+    def keys_of_subject(self, subject_id: str) -> list[DataKey]:
+        """Every key of a subject, all periods; empty for somebody unknown or erased."""
+        documents = self._collection.find({"subject": self._find_mark(subject_id)})
+        return [self._unwrap(document) for document in documents]
+
+    def keys_by_id(self, key_ids: Iterable[bytes]) -> dict[bytes, DataKey]:
+        """Those of the keys that still exist."""
+        documents = self._collection.find({"key_id": {"$in": list(set(key_ids))}})
+        return {document["key_id"]: self._unwrap(document) for document in documents}
+
+    def blind(self, purpose: str, name: str) -> bytes:
+        """32 bytes that stand for a name; the same for the same purpose and name."""
+        return hmac.digest(self._blinding_key, f"{self._tenant}\n{purpose}\n{name}".encode(), "sha256")
+
+    def _create(self, pairs: Iterable[tuple[str, str]]) -> None:
+        documents = [self._new(subject_id, period) for subject_id, period in pairs]
+        try:
+            self._collection.insert_many(documents, ordered=False)
+        except BulkWriteError as exc:
+            if any(error["code"] != _DUPLICATE_KEY for error in exc.details["writeErrors"]):
+                raise
+
+    def _new(self, subject_id: str, period: str) -> dict[str, Any]:
+        mark, nonce = self._find_mark(subject_id, period), secrets.token_bytes(_NONCE_BYTES)
+        return {
+            "_id": mark,
+            "subject": self._find_mark(subject_id),
+            "period": period,
+            "key_id": secrets.token_bytes(16),
+            "wrapped": nonce + self._wrapping.encrypt(nonce, secrets.token_bytes(32), mark),
+        }
+
+    def _read(self, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], DataKey]:
+        by_mark = {self._find_mark(*pair): pair for pair in pairs}
+        documents = self._collection.find({"_id": {"$in": list(by_mark)}})
+        return {by_mark[document["_id"]]: self._unwrap(document) for document in documents}
+
+    def _unwrap(self, document: dict[str, Any]) -> DataKey:
+        wrapped = document["wrapped"]
+        key = self._wrapping.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], document["_id"])
+        return DataKey(document["key_id"], key)
+
+    def _find_mark(self, subject_id: str, period: str = "") -> bytes:
+        return hmac.digest(self._finding_key, f"{self._tenant}\n{subject_id}\n{period}".encode(), "sha256")
+
+    def _remember(self, keys: dict[tuple[str, str], DataKey]) -> None:
+        self._cache.update(keys)
+        while len(self._cache) > _CACHED_KEYS:
+            self._cache.popitem(last=False)
