@@ -148,9 +148,7 @@ class Publisher:
                 self._raw.drain_events(timeout=self._timeout_s)
 
     def _send(self, message: Outgoing) -> None:
-        content = self._channel.prepare_message(
-            message.body, headers=message.headers, properties=message.properties
-        )
+        content = amqp.Message(message.body, application_headers=message.headers, **message.properties)
         tag = self._next_tag
         self._in_flight[tag] = message
         try:

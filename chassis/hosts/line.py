@@ -265,10 +265,11 @@ class Line:
             self._bell.send(b"!")
 
     def _hush(self) -> None:
-        with self._wake_lock:
-            self._is_awake = False
+        """The bell can ring again. Emptied first: a ring lost between the two is one whose action runs next anyway."""
         with suppress(BlockingIOError):
             self._ear.recv(4096)
+        with self._wake_lock:
+            self._is_awake = False
 
     def _run_todo(self) -> None:
         while self._todo:
