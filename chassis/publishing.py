@@ -177,7 +177,11 @@ class Publisher:
             self._outcome.refused[message.key] = NACKED
 
     def _on_return(self, _: Exception, __: str, ___: str, message: Any) -> None:
-        self._returned.add(message.properties.get("message_id", ""))
+        if len(self._in_flight) == 1:  # a message put back need not have an id of ours
+            (alone,) = self._in_flight.values()
+            self._returned.add(alone.key)
+        else:
+            self._returned.add(message.properties.get("message_id", ""))
 
     def _settled(self, tag: int, multiple: bool) -> list[Outgoing]:
         if not multiple:
