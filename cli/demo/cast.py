@@ -1,0 +1,221 @@
+"""The people of the play: nurses who send, specialists who accept, decline or stay silent."""
+
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cli.commands.referrals import faults, post_fhir, task_id
+from cli.demo.bundles import bundle
+from cli.demo.people import Story
+from cli.reach import Reach, explained
+
+ASK_EVERY_S = 0.25
+RPC_S = 5.0
+
+# Told what happens, as it happens: the story, and one line.
+Tell = Callable[[Story, str], None]
+
+
+@dataclass
+class Played:
+    """What was seen of one story, from outside."""
+
+    story: Story
+    sent_at: datetime
+    http_status: int = 0
+    referral_id: str = ""
+    repeat_ids: list[str] = field(default_factory=list)
+    refused_with: list[str] = field(default_factory=list)
+    case: Any = None
+    answered: set[str] = field(default_factory=set)
+    accepted_as: str = ""
+    late: list[str] = field(default_factory=list)
+    task_status: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """refused, assigned, unfilled, seeking, or lost (acknowledged, but matching knows no case)."""
+        if self.http_status >= 400:
+            return "refused"
+        return self.case.state if self.case is not None else "lost"
+
+    @property
+    def offers(self) -> list[Any]:
+        """Every offer of the case, in the order they were made."""
+        return list(self.case.offers) if self.case is not None else []
+
+    def seconds_to(self, moment: Any) -> float | None:
+        """Seconds from sending the referral to a protobuf timestamp of the service."""
+        if not moment.seconds:
+            return None
+        return (moment.ToDatetime(tzinfo=UTC) - self.sent_at).total_seconds()
+
+
+class Cast:
+    """Plays every story over the public APIs."""
+
+    def __init__(self, reach: Reach, run: str, tell: Tell) -> None:
+        self._reach = reach
+        self.run_mark = run
+        self._tell = tell
+
+    def send(self, story: Story) -> Played:
+        """The nurse sends the Bundle; where the story says so, a second nurse sends the visit again."""
+        played = Played(story, datetime.now(UTC))
+        sent = bundle(story, self._run, played.sent_at)
+        played.http_status, answer = self._post(story, sent, "nurse-one")
+        played.referral_id = task_id(answer)
+        played.refused_with = faults(answer) if played.http_status >= 400 else []
+        if played.referral_id:
+            self._tell(story, f"acknowledged as {played.referral_id}")
+        else:
+            self._tell(story, f"turned away, HTTP {played.http_status}: {'; '.join(played.refused_with)}")
+        if story.is_sent_twice:
+            again = sent | {"timestamp": "2026-01-01T00:00:00Z"}
+            for body in (sent, again):
+                played.repeat_ids.append(task_id(self._post(story, body, "nurse-two")[1]))
+            self._tell(
+                story, f"sent again by another nurse, told {' and '.join(sorted(set(played.repeat_ids)))}"
+            )
+        return played
+
+    def play(self, everybody: list[Played], within_s: float) -> None:
+        """Specialists answer until every acknowledged referral is assigned or unfilled, or the time is up."""
+        deadline = time.monotonic() + within_s
+        open_ones = [played for played in everybody if played.referral_id]
+        with ThreadPoolExecutor(8) as pool:
+            while open_ones and time.monotonic() < deadline:
+                began = time.monotonic()
+                list(pool.map(self._look, open_ones))
+                open_ones = [one for one in open_ones if one.outcome not in {"assigned", "unfilled"}]
+                time.sleep(max(0.0, ASK_EVERY_S - (time.monotonic() - began)))
+
+    def refresh(self, everybody: list[Played]) -> None:
+        """Every case is as matching sees it now."""
+        for played in everybody:
+            played.case = self._case(played.referral_id) or played.case
+
+    def read_task(self, played: Played) -> str:
+        """The Task as the source sees it: its business status, else its status; audited before it is answered."""
+        import urllib.request
+
+        request = urllib.request.Request(
+            f"http://{self._reach.http_address('intake')}/fhir/Task/{played.referral_id}",
+            headers=self._nurse(played.story, "nurse-one"),
+        )
+        with urllib.request.urlopen(request, timeout=RPC_S) as answer:  # noqa: S310  our own address
+            task = json.loads(answer.read())
+        played.task_status = str(task.get("status", ""))
+        return played.task_status
+
+    def _look(self, played: Played) -> None:
+        case = self._case(played.referral_id)
+        if case is None:
+            return
+        known = {offer.offer_id for offer in played.offers}
+        before = played.outcome
+        played.case = case
+        new = [offer for offer in case.offers if offer.offer_id not in known]
+        if new:
+            seconds = played.seconds_to(new[0].made_at)
+            names = ", ".join(offer.specialist_id for offer in new)
+            self._tell(played.story, f"wave {new[0].wave}: offered to {names} after {seconds:.2f} s")
+        if case.state == "unfilled" != before:
+            self._tell(played.story, "nobody in time: unfilled, with the supervisor")
+        self._answer(played, [offer for offer in case.offers if offer.state == "open"])
+
+    def _answer(self, played: Played, offers: list[Any]) -> None:
+        waiting = [offer for offer in offers if offer.offer_id not in played.answered]
+        if not waiting or played.accepted_as:
+            return
+        match played.story.answer:
+            case "accept":
+                self._accept(played, waiting[0])
+            case "decline-first":
+                if not played.answered:
+                    self._decline(played, waiting[0])
+                else:
+                    self._accept(played, waiting[0])
+            case "second-wave":
+                late = [offer for offer in waiting if offer.wave > 1]
+                if late:
+                    self._accept(played, late[0])
+            case "race":
+                with ThreadPoolExecutor(len(waiting)) as pool:
+                    list(pool.map(lambda offer: self._accept(played, offer), waiting))
+
+    def _accept(self, played: Played, offer: Any) -> None:
+        from kindred.matching.v1 import matching_pb2
+
+        asked = matching_pb2.AcceptOfferRequest(
+            offer_id=offer.offer_id, idempotency_key=f"demo-{offer.offer_id}", modality=self._modality(played)
+        )
+        asked.promised_arrival_at.FromDatetime(datetime.now(UTC) + timedelta(minutes=20))
+        if self._say(played, offer, "AcceptOffer", asked):
+            played.accepted_as = offer.specialist_id
+            seconds = (datetime.now(UTC) - played.sent_at).total_seconds()
+            self._tell(played.story, f"{offer.specialist_id} accepted after {seconds:.2f} s")
+
+    def _decline(self, played: Played, offer: Any) -> None:
+        from kindred.matching.v1 import matching_pb2
+
+        asked = matching_pb2.DeclineOfferRequest(
+            offer_id=offer.offer_id, idempotency_key=f"demo-{offer.offer_id}", reason_code="not-now"
+        )
+        if self._say(played, offer, "DeclineOffer", asked):
+            self._tell(played.story, f"{offer.specialist_id} declined; it costs them nothing")
+
+    def _say(self, played: Played, offer: Any, method: str, asked: Any) -> bool:
+        import grpc
+
+        played.answered.add(offer.offer_id)
+        who = self._reach.metadata("specialist", offer.specialist_id, purpose="COC")
+        try:
+            getattr(self._reach.matching(), method)(asked, timeout=RPC_S, metadata=who)
+        except grpc.RpcError as refused:
+            code = explained(refused)[0]
+            played.late.append(code)
+            self._tell(played.story, f"{offer.specialist_id} was told: {code}")
+            return False
+        return True
+
+    def _case(self, referral_id: str) -> Any:
+        import grpc
+
+        from kindred.matching.v1 import matching_pb2
+
+        try:
+            return self._reach.matching().GetCase(
+                matching_pb2.GetCaseRequest(referral_id=referral_id),
+                timeout=RPC_S,
+                metadata=self._reach.metadata("coordinator", "demo-coordinator", purpose="COC"),
+            )
+        except grpc.RpcError as failed:
+            if failed.code() in {
+                grpc.StatusCode.NOT_FOUND,
+                grpc.StatusCode.UNAVAILABLE,
+                grpc.StatusCode.DEADLINE_EXCEEDED,
+            }:
+                return None
+            raise
+
+    def _modality(self, played: Played) -> str:
+        return "phone" if played.story.modalities[:1] == ("phone",) else "bedside"
+
+    def _post(self, story: Story, sent: Any, nurse: str) -> tuple[int, Any]:
+        status, answer = post_fhir(
+            self._reach, json.dumps(sent).encode(), actor=nurse, organization=story.hospital.source_id
+        )
+        return status, answer
+
+    def _nurse(self, story: Story, nurse: str) -> dict[str, str]:
+        token = self._reach.token("nurse", nurse, story.hospital.source_id)
+        return {
+            "Authorization": f"Bearer {token}",
+            "X-Purpose-Of-Use": "TREAT",
+            "Accept": "application/fhir+json",
+        }
