@@ -1,0 +1,96 @@
+"""What both doors of intake share, built top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo.database import Database
+
+from chassis import mongo, roles
+from chassis.access import COLLECTION as ACCESSES
+from chassis.access import AccessLog
+from chassis.aggregates import Aggregates
+from chassis.clock import Clock, SystemClock
+from chassis.envelope import Cause
+from chassis.identity import Caller, TokenReader
+from chassis.relay import Relay
+from chassis.sealing import PublicSeal
+from chassis.vault import Vault
+from services.intake import taxonomy
+from services.intake.codec import Speller
+from services.intake.domain.events import Event
+from services.intake.r4 import table
+from services.intake.settings import Settings
+from services.intake.store.blind import BlindIndex
+from services.intake.store.people import People
+from services.intake.store.referrals import Referrals, Said, new_referral_id
+from services.intake.store.rejections import Rejections
+from services.intake.taxonomy import Taxonomy
+
+NAME = "intake"
+_COLLECTIONS = ("referrals", "rejections", ACCESSES)
+
+
+@dataclass(frozen=True)
+class Room:
+    """Everything a handler may touch."""
+
+    settings: Settings
+    clock: Clock
+    database: Database[dict[str, Any]]
+    taxonomy: Taxonomy
+    people: People
+    referrals: Referrals
+    rejections: Rejections
+    access: AccessLog
+    vault: Vault
+    tokens: TokenReader
+    new_referral_id: Callable[[], str] = new_referral_id
+    says: Callable[[Sequence[Event], Caller, Cause], Said] = Said
+
+
+def build_room(settings: Settings, clock: Clock | None = None) -> Room:
+    """The room; reads key files, connects to nothing."""
+    clock = clock or SystemClock()
+    client = mongo.connect(settings.mongo_uri)
+    database = client[settings.mongo_database]
+    master_key = (settings.keys_dir / "intake.master.key").read_bytes()
+    blind = BlindIndex(master_key)
+    vault = Vault(client, settings.mongo_database, master_key)
+    spell = Speller(PublicSeal.from_dir(settings.keys_dir, "notifications")).message
+    table.load()  # 150 KB of definitions: read before the first request waits for them
+    return Room(
+        settings=settings,
+        clock=clock,
+        database=database,
+        taxonomy=taxonomy.load(),
+        people=People(database, blind, clock),
+        referrals=Referrals(Aggregates(database, "referrals", clock, NAME), vault, blind, spell),
+        rejections=Rejections(Aggregates(database, "rejections", clock, NAME), clock, spell),
+        access=AccessLog(database, clock, NAME),
+        vault=vault,
+        tokens=TokenReader.from_file(settings.keys_dir / "issuer.pub.pem"),
+    )
+
+
+def prepare(room: Room) -> None:
+    """Every index exists; may be called many times."""
+    room.people.ensure_indexes()
+    room.referrals.ensure_indexes()
+    room.rejections.ensure_indexes()
+    room.access.aggregates.ensure_indexes()
+    room.vault.ensure_indexes()
+
+
+def relay(room: Room) -> Relay:
+    """Carries what intake says from its collections to the bus."""
+    return Relay(room.database, collections=_COLLECTIONS, amqp_uri=room.settings.amqp_uri, producer=NAME)
+
+
+def run_relay(environ: Mapping[str, str]) -> int:
+    """The role `relay`: nothing but the relay, for volume."""
+    return roles.run_relay(
+        Settings, environ, service=NAME, build_room=build_room, prepare=prepare, relay=relay
+    )

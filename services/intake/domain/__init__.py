@@ -1,0 +1,1 @@
+"""What a referral is and what may happen to it; standard library and the one error only."""

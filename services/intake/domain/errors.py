@@ -1,0 +1,69 @@
+"""What intake refuses, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chassis.errors import Fault, Kind, Refusal
+
+
+class SubmissionRejected(Refusal):
+    """A submission with faults; told all at once, and nothing of it is kept."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        codes = {fault.code for fault in faults}
+        code = codes.pop() if len(codes) == 1 else "submission-invalid"
+        super().__init__(code, Kind.INVALID, "The submission has faults.", faults=faults)
+
+
+class IdempotencyKeyReused(Refusal):
+    """The same key or Bundle.identifier came with another content."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "idempotency-key-reused",
+            Kind.CONFLICT,
+            "This key was used for another submission; a correction needs a key of its own.",
+        )
+
+
+class ReferralUnknown(Refusal):
+    """No referral has this id."""
+
+    def __init__(self) -> None:
+        super().__init__("referral-unknown", Kind.NOT_FOUND, "There is no such referral.")
+
+
+class NotYourReferral(Refusal):
+    """The caller belongs to another organization than the one that referred."""
+
+    def __init__(self) -> None:
+        super().__init__("not-your-referral", Kind.FORBIDDEN, "Another organization made this referral.")
+
+
+class RoleMayNotMove(Refusal):
+    """The role may not give this command."""
+
+    def __init__(self, command: str) -> None:
+        super().__init__("role-not-allowed", Kind.FORBIDDEN, f"This role may not {command}.", command=command)
+
+
+class ReferralAlreadyClosed(Refusal):
+    """The referral has ended."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__("referral-already-closed", Kind.CONFLICT, state=state)
+
+
+class MoveNotPossible(Refusal):
+    """The command does not lead anywhere from this state."""
+
+    def __init__(self, state: str, command: str) -> None:
+        super().__init__("move-not-possible", Kind.CONFLICT, state=state, command=command)
+
+
+class ReferralAlreadyAssigned(Refusal):
+    """Another offer of this referral was accepted."""
+
+    def __init__(self) -> None:
+        super().__init__("referral-already-assigned", Kind.CONFLICT)

@@ -1,0 +1,196 @@
+"""What a source submits, whichever door it came through, and what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from chassis.errors import Fault
+from services.intake.domain import consent as consents
+from services.intake.domain.consent import Consent
+from services.intake.domain.person import Person, RecordNumber
+
+_CLOCK_SKEW = timedelta(minutes=10)  # between a hospital's clock and ours
+_LONGEST_STAY = timedelta(days=730)  # no visit is longer; a typing error is
+_ZIP = re.compile(r"[0-9]{5}")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,253}")
+MODALITIES = frozenset({"bedside", "phone", "video"})
+PAYERS = frozenset({"medicaid", "medicare", "commercial", "self-pay", "unknown"})
+_MAX_LISTED = 200
+
+
+class Urgency(StrEnum):
+    """How soon somebody is needed (DOMAIN 2)."""
+
+    IMMEDIATE = "immediate"
+    URGENT = "urgent"
+    ROUTINE = "routine"
+
+
+class Strength(StrEnum):
+    """How much an attribute matters to the peer."""
+
+    NONE = "none"
+    SOME = "some"
+    STRONG = "strong"
+    MUST = "must"
+    AVOID = "avoid"
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """One attribute of the taxonomy and how much it matters."""
+
+    code: str
+    strength: Strength
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A code as the source sent it; kept sealed, mapped where we can, never a reason to refuse."""
+
+    system: str
+    code: str
+    display: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceContact:
+    """Where the referring clinician hears back."""
+
+    email: str = ""
+    language: str = ""
+    time_zone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """Everything a referral begins with.
+
+    `where` names the path of a field in what was sent (a FHIRPath, or the proto's own field path), so that a fault
+    points at the sender's words.
+    """
+
+    door: str
+    source_id: str
+    person: Person
+    consent: Consent | None
+    idempotency_key: str = ""
+    visit: RecordNumber | None = None
+    urgency: Urgency = Urgency.ROUTINE
+    experience_codes: tuple[str, ...] = ()
+    codes: tuple[Code, ...] = ()
+    preferences: tuple[Preference, ...] = ()
+    languages: tuple[str, ...] = ()
+    interpreter_agreed: bool = False
+    interpreter_needed: bool = False
+    facility_zip: str = ""
+    payer_code: str = "unknown"
+    arrived_at: datetime | None = None
+    expected_departure_at: datetime | None = None
+    modalities: tuple[str, ...] = ()
+    excluded_specialist_ids: tuple[str, ...] = ()
+    source_contact: SourceContact = field(default_factory=SourceContact)
+    place: str = ""
+    note: str = ""
+    placer_identifiers: tuple[RecordNumber, ...] = ()
+    where: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+
+def faults_of(submission: Submission, now: datetime, known_codes: frozenset[str]) -> list[Fault]:
+    """Everything that keeps the submission from becoming a referral, consent included."""
+    found = [
+        *_person_faults(submission.person, submission.visit, now),
+        *_time_faults(submission, now),
+        *_word_faults(submission, known_codes),
+        *consents.faults_of(submission.consent, now),
+    ]
+    return [Fault(_place(submission.where, path), code, message) for path, code, message in found]
+
+
+def _place(where: Mapping[str, str], path: str) -> str:
+    return where.get(path) or where.get(path.partition(".")[0], path)
+
+
+Found = tuple[str, str, str]
+
+
+def _person_faults(person: Person, visit: RecordNumber | None, now: datetime) -> list[Found]:
+    found: list[Found] = []
+    has_name = bool(person.family_name or person.given_name) and bool(person.birth_date)
+    if not (person.record_numbers or has_name or visit):
+        message = (
+            "A record number, a visit number, or a name with a birth date is needed to find the person again."
+        )
+        found.append(("person", "person-not-findable", message))
+    if person.birth_date and not person.is_birth_date_readable():
+        found.append(("person.birth_date", "birth-date-unreadable", "This is not a date."))
+    elif person.earliest_birth() and person.earliest_birth() > (now + timedelta(hours=14)).date():  # type: ignore[operator]
+        found.append(("person.birth_date", "birth-date-in-future", "The birth date is in the future."))
+    return found
+
+
+def _time_faults(submission: Submission, now: datetime) -> list[Found]:
+    found: list[Found] = []
+    arrived, leaves = submission.arrived_at, submission.expected_departure_at
+    if arrived and arrived < now - _LONGEST_STAY:
+        found.append(("arrived_at", "arrival-too-long-ago", "The arrival is more than two years ago."))
+    if arrived and arrived > now + _CLOCK_SKEW:
+        found.append(("arrived_at", "arrival-in-future", "The arrival is in the future."))
+    if arrived and leaves and leaves < arrived:
+        found.append(
+            ("expected_departure_at", "departure-before-arrival", "The departure is before the arrival.")
+        )
+    return found
+
+
+def _word_faults(submission: Submission, known_codes: frozenset[str]) -> list[Found]:
+    found: list[Found] = []
+    if any(code not in known_codes for code in submission.experience_codes):
+        found.append(("experience_codes", "attribute-unknown", "The taxonomy has no such code."))
+    if any(preference.code not in known_codes for preference in submission.preferences):
+        found.append(("preferences", "attribute-unknown", "The taxonomy has no such code."))
+    if len({preference.code for preference in submission.preferences}) < len(submission.preferences):
+        found.append(("preferences", "preference-doubled", "One attribute has two strengths."))
+    if any(not _LANGUAGE.fullmatch(language) for language in submission.languages):
+        found.append(("languages", "language-unreadable", "A language is a BCP 47 tag."))
+    if submission.facility_zip and not _ZIP.fullmatch(submission.facility_zip):
+        found.append(("facility_zip", "zip-unreadable", "A facility's ZIP has five digits."))
+    if submission.payer_code not in PAYERS:
+        found.append(("payer_code", "payer-unknown", "There is no such payer class."))
+    if not MODALITIES.issuperset(submission.modalities):
+        found.append(("modalities", "modality-unknown", "A modality is bedside, phone or video."))
+    if submission.source_contact.email and not _EMAIL.fullmatch(submission.source_contact.email):
+        found.append(("source_contact.email", "email-unreadable", "This is not an e-mail address."))
+    lists = (submission.experience_codes, submission.preferences, submission.languages)
+    if any(len(listed) > _MAX_LISTED for listed in (*lists, submission.excluded_specialist_ids)):
+        found.append(("preferences", "too-many", f"At most {_MAX_LISTED} may be given."))
+    return found
+
+
+_YOUNG_ADULT, _ADULT, _OLDER = 18, 26, 65
+
+
+def age_band(person: Person, on: date) -> str:
+    """minor, young-adult (18-25), adult (26-64), older-adult (65+); unknown where the date leaves two answers."""
+    earliest, latest = person.earliest_birth(), person.latest_birth()
+    if earliest is None or latest is None:
+        return "unknown"
+    bands = {_band(_age(earliest, on)), _band(_age(latest, on))}
+    return bands.pop() if len(bands) == 1 else "unknown"
+
+
+def _age(birth: date, on: date) -> int:
+    return on.year - birth.year - ((on.month, on.day) < (birth.month, birth.day))
+
+
+def _band(age: int) -> str:
+    if age < _YOUNG_ADULT:
+        return "minor"
+    if age < _ADULT:
+        return "young-adult"
+    return "adult" if age < _OLDER else "older-adult"

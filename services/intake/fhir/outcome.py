@@ -1,0 +1,97 @@
+"""Every refusal as an R4 OperationOutcome: each fault with its place, a stable code and a severity."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from chassis.errors import HTTP_STATUS, OUTCOME_TYPE, Refusal
+
+CONTENT_TYPE = "application/fhir+json"
+CODES = "https://kindred.example/fhir/CodeSystem/refusal"
+
+# Fault code -> IssueType (http://hl7.org/fhir/issue-type); a code that is not here says what its refusal says.
+_TYPES = {
+    "missing": "required",
+    "empty": "structure",
+    "unknown-element": "structure",
+    "not-a-list": "structure",
+    "is-a-list": "structure",
+    "not-an-object": "structure",
+    "wrong-json-type": "structure",
+    "choice-doubled": "structure",
+    "too-deep": "structure",
+    "resource-type-unknown": "structure",
+    "bundle-wanted": "structure",
+    "json-invalid": "structure",
+    "json-not-utf8": "structure",
+    "json-key-doubled": "structure",
+    "json-number-too-large": "value",
+    "bad-format": "value",
+    "no-such-day": "value",
+    "period-reversed": "invariant",
+    "extension-value": "invariant",
+    "full-url-doubled": "invariant",
+    "code-not-in-value-set": "code-invalid",
+    "attribute-unknown": "code-invalid",
+    "payer-unknown": "code-invalid",
+    "modality-unknown": "code-invalid",
+    "reference-unresolved": "not-found",
+    "subject-not-in-bundle": "not-found",
+    "reference-malformed": "value",
+    "reference-wrong-type": "value",
+    "service-request-missing": "required",
+    "person-not-findable": "required",
+    "modifier-unknown": "extension",
+    "method-unsupported": "not-supported",
+    "bundle-type": "not-supported",
+    "birth-date-in-future": "value",
+    "birth-date-unreadable": "value",
+    "arrival-in-future": "value",
+    "consent-missing": "required",
+    "consent-refused": "suppressed",
+    "consent-restricted": "suppressed",
+    "consent-inactive": "suppressed",
+    "consent-expired": "expired",
+    "too-many-faults": "too-costly",
+}
+
+
+def of(refusal: Refusal) -> dict[str, Any]:
+    """The outcome: one issue for each fault, or one for the refusal itself."""
+    kind = OUTCOME_TYPE[refusal.kind]
+    issues = [
+        _issue(_TYPES.get(fault.code, kind), fault.code, fault.message, fault.path)
+        for fault in refusal.faults
+    ]
+    return {
+        "resourceType": "OperationOutcome",
+        "issue": issues or [_issue(kind, refusal.code, refusal.message, "")],
+    }
+
+
+def _issue(kind: str, code: str, message: str, path: str) -> dict[str, Any]:
+    issue: dict[str, Any] = {
+        "severity": "error",
+        "code": kind,
+        "details": {"coding": [{"system": CODES, "code": code}], "text": message},
+        "diagnostics": f"{path}: {message}" if path else message,
+    }
+    if path:
+        issue["expression"] = [path]
+    return issue
+
+
+def render_refusal(_: Request, refusal: Refusal) -> Response:
+    """The refusal as intake's HTTP door tells it."""
+    headers = {"Retry-After": str(refusal.retry_after_s)} if refusal.retry_after_s is not None else {}
+    return answer(of(refusal), HTTP_STATUS[refusal.kind], headers)
+
+
+def answer(resource: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A resource as an HTTP response."""
+    body = json.dumps(resource, ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(body, status, headers, media_type=CONTENT_TYPE)

@@ -1,0 +1,213 @@
+"""The parts of a submission, each from the R4 elements that carry it; plain R4 first, an extension where it has none."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from services.intake.domain.person import Person, RecordNumber, SafeContact
+from services.intake.domain.submission import Code, Preference, SourceContact, Strength
+from services.intake.fhir import extensions as ext
+from services.intake.fhir.parcel import Laid, Parcel, moment
+from services.intake.taxonomy import Taxonomy
+
+Resource = dict[str, Any]
+_FORGOTTEN = frozenset({"old", "temp"})
+_RULED_OUT = frozenset({"refuted", "entered-in-error"})
+_STRENGTHS = {strength.value: strength for strength in Strength}
+_ZIP_DIGITS = 5
+# Source of Payment Typology (https://nahdo.org/sopt), by first digits; longer prefixes first.
+_PAYERS = (("81", "self-pay"), ("1", "medicare"), ("2", "medicaid"), ("5", "commercial"), ("6", "commercial"))
+
+
+def person_of(patient: Resource, source_id: str) -> Person:
+    """Identity as sent: the official or first name, every current record number, every phone."""
+    name = _name_of(patient)
+    return Person(
+        family_name=name.get("family", ""),
+        given_name=" ".join(given for given in name.get("given", []) if given),
+        birth_date=patient.get("birthDate") or "",
+        record_numbers=_numbers(patient.get("identifier", []), source_id),
+        phones=tuple(
+            point["value"]
+            for point in patient.get("telecom", [])
+            if point.get("system") in ("phone", "sms") and point.get("value") and point.get("use") != "old"
+        ),
+        safe_contact=_safe_contact(patient),
+    )
+
+
+def _name_of(patient: Resource) -> Resource:
+    names = [name for name in patient.get("name", []) if name.get("use") not in _FORGOTTEN]
+    return next((name for name in names if name.get("use") == "official"), names[0] if names else {})
+
+
+def _numbers(identifiers: list[Resource], source_id: str) -> tuple[RecordNumber, ...]:
+    """Without a system, a number is the source's own."""
+    return tuple(
+        RecordNumber(identifier.get("system") or f"source:{source_id}", identifier["value"])
+        for identifier in identifiers
+        if identifier.get("value") and identifier.get("use") not in _FORGOTTEN
+    )
+
+
+def _safe_contact(patient: Resource) -> SafeContact:
+    for _, extension in ext.found(patient, ext.SAFE_CONTACT):
+        may_leave = ext.first(extension, "may-leave-message")
+        do_not = ext.first(extension, "do-not-contact")
+        return SafeContact(
+            may_leave_message=may_leave if isinstance(may_leave, bool) else None,
+            do_not_contact=do_not if isinstance(do_not, bool) else None,
+            who_else_answers=ext.text(extension, "who-else-answers"),
+        )
+    return SafeContact()
+
+
+def languages_of(patient: Resource) -> tuple[tuple[str, ...], bool]:
+    """BCP 47 tags, the preferred first, and whether an interpreter is needed."""
+    spoken = sorted(patient.get("communication", []), key=lambda one: not one.get("preferred"))
+    tags = [
+        coding["code"] for one in spoken for coding in one["language"].get("coding", []) if coding.get("code")
+    ]
+    return tuple(dict.fromkeys(tags)), ext.first(patient, ext.INTERPRETER_REQUIRED) is True
+
+
+def is_interpreter_agreed(patient: Resource) -> bool:
+    """Only what was said: needing an interpreter is not agreeing to one."""
+    return ext.first(patient, ext.INTERPRETER_AGREED) is True
+
+
+def encounter_of(parcel: Parcel, request: Laid, person: Laid) -> Laid | None:
+    """The Encounter the request names; else the only one of the person in the Bundle."""
+    named = parcel.resolve(request.resource.get("encounter"), request)
+    if named is not None:
+        return named
+    own = list(parcel.about("Encounter", "subject", person))
+    return own[0] if len(own) == 1 and "encounter" not in request.resource else None
+
+
+def visit_number_of(encounter: Resource, source_id: str) -> RecordNumber | None:
+    """The visit's own number."""
+    return next(iter(_numbers(encounter.get("identifier", []), source_id)), None)
+
+
+def arrival_of(encounter: Resource) -> datetime | None:
+    """When the visit began, where that is told to the minute."""
+    return moment(encounter.get("period", {}).get("start"))
+
+
+def departure_of(encounter: Resource) -> datetime | None:
+    """When the peer will probably leave: the extension, else the period's end."""
+    return moment(ext.text(encounter, ext.EXPECTED_DEPARTURE)) or moment(
+        encounter.get("period", {}).get("end")
+    )
+
+
+def place_of(parcel: Parcel, request: Laid, encounter: Laid | None) -> tuple[str, str]:
+    """(unit and bed in words, five digits of the facility's ZIP); never the peer's home."""
+    stays = (
+        [(stay["location"], encounter) for stay in encounter.resource.get("location", [])]
+        if encounter
+        else []
+    )
+    stays += [(reference, request) for reference in request.resource.get("locationReference", [])]
+    words, zips = [], [ext.text(request.resource, ext.FACILITY_ZIP)]
+    for reference, owner in stays:
+        location = parcel.resolve(reference, owner)
+        resource = location.resource if location else {}
+        words.append(reference.get("display") or resource.get("name") or "")
+        zips.append(resource.get("address", {}).get("postalCode", ""))
+    if encounter:
+        provider = parcel.resolve(encounter.resource.get("serviceProvider"), encounter)
+        zips += [
+            one.get("postalCode", "") for one in (provider.resource if provider else {}).get("address", [])
+        ]
+    found_zip = next((text for text in zips if text), "")
+    return ", ".join(word for word in words if word), found_zip[:_ZIP_DIGITS]
+
+
+def codes_of(parcel: Parcel, request: Laid, person: Laid) -> tuple[Code, ...]:
+    """Every reason and condition as coded by the source; ruled-out conditions are left out."""
+    concepts = list(request.resource.get("reasonCode", []))
+    for laid in parcel.about("Condition", "subject", person):
+        condition = laid.resource
+        verdicts = {one.get("code") for one in condition.get("verificationStatus", {}).get("coding", [])}
+        if "code" in condition and not verdicts & _RULED_OUT:
+            concepts.append(condition["code"])
+    return tuple(
+        Code(coding.get("system", ""), coding["code"], coding.get("display", ""))
+        for concept in concepts
+        for coding in concept.get("coding", [])
+        if coding.get("code")
+    )
+
+
+def experience_of(request: Resource, taxonomy: Taxonomy, codes: tuple[Code, ...]) -> tuple[str, ...]:
+    """What the peer or the chart said in the taxonomy's words, and what the codes mean in them."""
+    said = [str(value) for value in ext.values(request, ext.LIVED_EXPERIENCE)]
+    return tuple(sorted({*said, *taxonomy.attributes_of(codes)}))
+
+
+def preferences_of(request: Resource) -> tuple[Preference, ...]:
+    """Attribute and strength, as the peer gave them; an unreadable strength is kept as an unknown attribute.
+
+    A wish that cannot be read MUST refuse the submission: passing over a "must" or "avoid" would break P8.
+    """
+    read = []
+    for _, extension in ext.found(request, ext.PREFERENCE):
+        strength = _STRENGTHS.get(ext.text(extension, "strength"))
+        code = ext.text(extension, "attribute") if strength else ""
+        read.append(Preference(code, strength or Strength.NONE))
+    return tuple(read)
+
+
+def modalities_of(request: Resource) -> tuple[str, ...]:
+    """bedside, phone, video, in the order given."""
+    return tuple(dict.fromkeys(str(value) for value in ext.values(request, ext.MODALITY)))
+
+
+def exclusions_of(request: Resource) -> tuple[str, ...]:
+    """Specialists that must never be offered this referral; ids only, no reasons."""
+    return tuple(sorted({str(value) for value in ext.values(request, ext.EXCLUDED_SPECIALIST)}))
+
+
+def payer_of(parcel: Parcel, request: Resource, person: Laid) -> str:
+    """The payer class: the extension, else the Coverage's Source of Payment Typology code, else unknown."""
+    said = ext.text(request, ext.PAYER)
+    if said:
+        return said
+    for laid in parcel.about("Coverage", "beneficiary", person):
+        for coding in laid.resource.get("type", {}).get("coding", []):
+            if "sopt" in coding.get("system", ""):
+                return next(
+                    (payer for start, payer in _PAYERS if coding.get("code", "").startswith(start)), "unknown"
+                )
+    return "unknown"
+
+
+def contact_of(parcel: Parcel, request: Laid) -> SourceContact:
+    """Where the requester reads e-mail, with language and time zone; empty where no address came."""
+    requester = parcel.resolve(request.resource.get("requester"), request)
+    if requester is None:
+        return SourceContact()
+    behind = [requester]
+    for element in ("practitioner", "organization"):
+        further = parcel.resolve(requester.resource.get(element), requester)
+        behind += [further] if further else []
+    for laid in behind:
+        for point in laid.resource.get("telecom", []):
+            if point.get("system") == "email" and point.get("value") and point.get("use") != "old":
+                language = ext.text(point, ext.CONTACT_LANGUAGE)
+                return SourceContact(point["value"], language, ext.text(point, ext.TIME_ZONE))
+    return SourceContact()
+
+
+def note_of(request: Resource) -> str:
+    """Free text for the person who comes; kept sealed, never parsed."""
+    notes = [note["text"] for note in request.get("note", []) if "text" in note]
+    return "\n".join([*notes, *([request["patientInstruction"]] if "patientInstruction" in request else [])])
+
+
+def placers_of(request: Resource, source_id: str) -> tuple[RecordNumber, ...]:
+    """The source's own numbers of the request."""
+    return _numbers(request.get("identifier", []), source_id)

@@ -1,0 +1,1 @@
+"""MongoDB for intake: people as keyed hashes, referrals with identity sealed, rejections without any content."""

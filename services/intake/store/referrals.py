@@ -1,0 +1,239 @@
+"""Referrals in MongoDB: what the source sees in clear words, who it is about only as ciphertext."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+
+from google.protobuf.message import Message
+from pymongo import ASCENDING, DESCENDING
+from pymongo.errors import DuplicateKeyError
+
+from chassis.aggregates import Aggregates, AlreadyThere, Loaded, StaleVersion
+from chassis.envelope import Cause
+from chassis.errors import Kind, Refusal
+from chassis.identity import Caller
+from chassis.ids import new_id
+from chassis.vault import Unreadable, Vault
+from services.intake.domain.errors import IdempotencyKeyReused, ReferralUnknown
+from services.intake.domain.events import Event
+from services.intake.domain.person import SAME_VISIT, VisitMarks, is_same_visit
+from services.intake.domain.referral import CLOSED, Referral
+from services.intake.domain.submission import Submission
+from services.intake.store.blind import BlindIndex
+from services.intake.store.documents import (
+    Arrival,
+    Document,
+    Kept,
+    kept_of,
+    new_document,
+    referral_of,
+    revised,
+    to_seal,
+    visit_of,
+)
+
+_MOST_TRIES = 10
+_KEPT_ANSWERS = 50
+_NEAR = timedelta(days=2)  # visits further apart than this have no claim in common
+_SIGHT = {"claims": 1, "visit": 1, "arrived_at": 1, "source_id": 1, "status": 1}
+Spell = Callable[[Event, Caller], Message]
+Decision = Callable[[Referral], tuple[Referral, Sequence[Event]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is said with a change: the events, who caused them and why."""
+
+    events: Sequence[Event]
+    caller: Caller
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the store knows around an arrival: the referral of the same visit, and claims of other visits."""
+
+    same_id: str = ""
+    held: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A referral as it was read."""
+
+    referral: Referral
+    loaded: Loaded
+
+
+class Referrals:
+    """The collection `referrals`.  `claims` are marks under a unique index that make a second referral impossible."""
+
+    def __init__(self, aggregates: Aggregates, vault: Vault, blind: BlindIndex, spell: Spell) -> None:
+        self._aggregates = aggregates
+        self._vault = vault
+        self._blind = blind
+        self._spell = spell
+
+    def ensure_indexes(self) -> None:
+        """One referral per claim; a source's newest; a person's visits."""
+        self._aggregates.ensure_indexes()
+        collection = self._aggregates.collection
+        collection.create_index([("claims", ASCENDING)], name="one_referral_per_claim", unique=True)
+        collection.create_index(
+            [("source_id", ASCENDING), ("submitted_at", DESCENDING)], name="newest_of_source"
+        )
+        collection.create_index([("peer_id", ASCENDING), ("arrived_at", ASCENDING)], name="visits_of_person")
+
+    def key_mark(self, submission: Submission) -> str:
+        """The mark of the submission's idempotency key; empty where none came."""
+        key = submission.idempotency_key
+        return "i:" + self._blind.mark("key", submission.source_id, submission.door, key) if key else ""
+
+    def visit_mark(self, submission: Submission) -> str:
+        """The mark of the visit's number at this source; empty where none came."""
+        visit = submission.visit
+        return (
+            "v:" + self._blind.mark("visit", submission.source_id, visit.system, visit.value) if visit else ""
+        )
+
+    def arrival(self, peer_id: str, submission: Submission, arrived_at: datetime) -> Arrival:
+        """The submission with its marks."""
+        visit = submission.visit
+        return Arrival(
+            peer_id=peer_id,
+            submission=submission,
+            arrived_at=arrived_at,
+            key=self.key_mark(submission),
+            digest=self.digest(submission),
+            visit=VisitMarks(
+                submission.source_id,
+                arrived_at,
+                self._blind.mark("system", visit.system) if visit else "",
+                self.visit_mark(submission),
+            ),
+        )
+
+    def digest(self, submission: Submission) -> str:
+        """Equal for equal content, whatever was defaulted on the way.
+
+        Empty fields are left out, so that a field added later does not make yesterday's retry look new.
+        """
+        said = {
+            field.name: value for field in fields(submission) if (value := getattr(submission, field.name))
+        }
+        return self._blind.mark("content", repr(sorted(said.items(), key=lambda pair: pair[0])))
+
+    def answered(self, submission: Submission) -> Held | None:
+        """The referral this key was answered with; raises IdempotencyKeyReused where the content was another."""
+        key = self.key_mark(submission)
+        document = self._aggregates.collection.find_one({"claims": key}, {"outbox": 0}) if key else None
+        if document is None:
+            return None
+        told = {answer["key"]: answer["digest"] for answer in document["answers"]}
+        if told.get(key, "") != self.digest(submission):
+            raise IdempotencyKeyReused
+        return self.load(document["_id"])
+
+    def look(self, arrival: Arrival) -> Sight:
+        """The person's other visits at this source: the one that is this one, and the claims of those that are not."""
+        around = {"$gt": arrival.arrived_at - _NEAR, "$lt": arrival.arrived_at + _NEAR}
+        ways: list[Document] = [{"arrived_at": around}]
+        if arrival.visit.number:
+            ways.append({"visit.number": arrival.visit.number})
+        query = {"peer_id": arrival.peer_id, "source_id": arrival.submission.source_id, "$or": ways}
+        same_id, held = "", set()
+        for document in self._aggregates.collection.find(query, _SIGHT).sort("submitted_at", 1):
+            if document["status"] in CLOSED:
+                continue
+            if is_same_visit(visit_of(document), arrival.visit):
+                same_id = same_id or document["_id"]
+            else:
+                held.update(document["claims"])
+        return Sight(same_id, frozenset(held))
+
+    def add(self, referral: Referral, arrival: Arrival, sight: Sight, said: Said) -> bool:
+        """The referral is stored with what it says; False where somebody else stored the same one first."""
+        body = new_document(referral, arrival, self._claims(arrival, sight))
+        body["sealed"] = self._vault.seal(arrival.peer_id, to_seal(arrival.submission))
+        try:
+            self._aggregates.insert(referral.referral_id, body, says=self._messages(said), cause=said.cause)
+        except AlreadyThere:
+            return False
+        return True
+
+    def note_repeat(self, held: Held, arrival: Arrival, said: Said) -> bool:
+        """The repeat is said and its key remembered; False where the referral changed meanwhile."""
+        body = dict(held.loaded.body)
+        if arrival.key and arrival.key not in body["claims"] and len(body["answers"]) < _KEPT_ANSWERS:
+            body["claims"] = [*body["claims"], arrival.key]
+            body["answers"] = [*body["answers"], {"key": arrival.key, "digest": arrival.digest}]
+        try:
+            self._aggregates.save(held.loaded, body, says=self._messages(said), cause=said.cause)
+        except (StaleVersion, DuplicateKeyError):
+            return False
+        return True
+
+    def load(self, referral_id: str) -> Held:
+        """The referral; raises ReferralUnknown."""
+        loaded = self._aggregates.load(referral_id)
+        if loaded is None:
+            raise ReferralUnknown
+        return Held(referral_of(referral_id, loaded.body), loaded)
+
+    def revise(self, referral_id: str, decide: Decision, caller: Caller, cause: Cause) -> None:
+        """Load, decide, save, again where somebody was quicker; the event's mark is stored with its effect."""
+        for _ in range(_MOST_TRIES):
+            held = self.load(referral_id)
+            if cause.event_id and cause.event_id in held.loaded.handled:
+                return
+            moved, events = decide(held.referral)
+            if moved is held.referral:
+                return
+            messages = self._messages(Said(events, caller, cause))
+            try:
+                self._aggregates.save(
+                    held.loaded, revised(held.loaded.body, moved), says=messages, cause=cause
+                )
+            except StaleVersion:
+                continue
+            return
+        raise StaleVersion(referral_id)
+
+    def _messages(self, said: Said) -> list[Message]:
+        return [self._spell(event, said.caller) for event in said.events]
+
+    def open(self, held: Held) -> Kept:
+        """What was sealed; raises Refusal NOT_FOUND where the person was erased."""
+        try:
+            return kept_of(self._vault.open(held.loaded.body["sealed"]))
+        except Unreadable:
+            raise Refusal("referral-erased", Kind.NOT_FOUND, "The person's record was erased.") from None
+
+    def newest(self, source_id: str, status: str, limit: int) -> list[Referral]:
+        """A source's referrals, newest first, without PHI."""
+        query = {"source_id": source_id} | ({"status": status} if status else {})
+        wanted = {"outbox": 0, "sealed": 0, "claims": 0, "answers": 0}
+        found = self._aggregates.collection.find(query, wanted).sort("submitted_at", -1).limit(limit)
+        return [referral_of(document["_id"], document) for document in found]
+
+    def _claims(self, arrival: Arrival, sight: Sight) -> list[str]:
+        """Marks that two submissions of one visit share: its number; the moment; the half days around it.
+
+        A half day and the next one: two arrivals less than 12 hours apart always have one in common.
+        Claims of visits that were judged different are left to them.
+        """
+        peer, source = arrival.peer_id, arrival.submission.source_id
+        slot = int(arrival.arrived_at.timestamp() // SAME_VISIT.total_seconds())
+        words = [("slot", str(slot)), ("slot", str(slot + 1)), ("arrived", arrival.arrived_at.isoformat())]
+        marks = ["v:" + self._blind.mark("claim", peer, source, *pair) for pair in words]
+        if arrival.visit.number:
+            marks.append(f"{arrival.visit.number}:{peer}")
+        free = [mark for mark in marks if mark not in sight.held]
+        return [*([arrival.key] if arrival.key else []), *free]
+
+
+def new_referral_id() -> str:
+    """An id that is also a FHIR id: R4 allows no underscore there (datatypes.html#id)."""
+    return new_id("ref").replace("_", "-")
