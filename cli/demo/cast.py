@@ -66,7 +66,7 @@ class Cast:
     def send(self, story: Story) -> Played:
         """The nurse sends the Bundle; where the story says so, a second nurse sends the visit again."""
         played = Played(story, datetime.now(UTC))
-        sent = bundle(story, self._run, played.sent_at)
+        sent = bundle(story, self.run_mark, played.sent_at)
         played.http_status, answer = self._post(story, sent, "nurse-one")
         played.referral_id = task_id(answer)
         played.refused_with = faults(answer) if played.http_status >= 400 else []

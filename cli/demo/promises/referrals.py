@@ -80,7 +80,11 @@ def one_winner(seen: Seen) -> Verdict:
 def capacity(seen: Seen) -> Verdict:
     """The roster file says how many each can carry."""
     load = Counter(one.case.assigned_specialist_id for one in seen.acknowledged if one.outcome == "assigned")
-    wrong = [who for who, carried in load.items() if carried > int(seen.roster[who]["capacity"])]
+    wrong = [
+        who
+        for who, carried in load.items()
+        if who in seen.roster and carried > int(seen.roster[who]["capacity"])
+    ]
     most = max(load.values(), default=0)
     return verdict(
         "P3 nobody carries more than their capacity", wrong, f"most carried by one tonight: {most}"
@@ -93,10 +97,11 @@ def wishes_kept(seen: Seen) -> Verdict:
     for one in seen.acknowledged:
         musts, avoids = one.story.wishes("must"), one.story.wishes("avoid")
         for offer in one.offers:
+            row = seen.roster.get(offer.specialist_id)
+            if row is None:  # somebody from another roster file, imported here before
+                continue
             looked += 1
-            attributes = dict(
-                part.rsplit(":", 1) for part in seen.roster[offer.specialist_id]["attributes"].split(";")
-            )
+            attributes = dict(part.rsplit(":", 1) for part in row["attributes"].split(";") if part)
             released = {code for code, shown in attributes.items() if shown == "released"}
             if not musts <= released or avoids & set(attributes):
                 wrong.append(f"{offer.specialist_id} for {one.story.key}")
