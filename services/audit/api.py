@@ -72,7 +72,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         ):
             yield pb.ReadLeavesResponse(start=start, leaves=leaves)
 
-    def CheckLog(self, request: pb.CheckLogRequest, context: grpc.ServicerContext) -> pb.CheckLogResponse:
+    def CheckLog(self, request: pb.CheckLogRequest, context: grpc.ServicerContext) -> pb.CheckLogResponse:  # noqa: N802
         """What is wrong with the log; the check is itself an entry."""
         require(current_caller(), *_MAY_VERIFY)
         report = handlers.check_log(self.room, current_caller(), telemetry.current_cause())
