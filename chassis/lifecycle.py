@@ -58,7 +58,7 @@ class Stopping:
 
     def listen(self) -> None:
         """SIGTERM and SIGINT ask; a second one, or no end within grace and patience, ends the process at once."""
-        if threading.current_thread() is not threading.main_thread():
+        if not _is_main_thread():
             return
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
@@ -66,7 +66,7 @@ class Stopping:
 
     def hurry(self, seconds: float) -> None:
         """What is not through by then does not keep the process."""
-        if threading.current_thread() is threading.main_thread():
+        if _is_main_thread():
             signal.setitimer(signal.ITIMER_REAL, seconds)
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
@@ -77,6 +77,11 @@ class Stopping:
 
     def _on_alarm(self, _: int, __: FrameType | None) -> None:
         os._exit(self.exit_code)
+
+
+def _is_main_thread() -> bool:
+    """Asks the system: in a patched process `threading` sees greenlets, and none of them is its main thread."""
+    return threading.get_native_id() == os.getpid()
 
 
 def begin(settings_class: type[S], environ: Mapping[str, str], service: str, role: str) -> S:

@@ -11,6 +11,7 @@ import pytest
 from chassis.sealing import PublicSeal
 from cli.local import keys
 from tests.integration.notifications.far_side import FarSide
+from tests.integration.notifications.processes import Broker
 
 
 @pytest.fixture
@@ -54,3 +55,17 @@ def sealed(keys_dir):
 
     seal_contact.token = lambda offer_id, token: seal.seal(token.encode(), f"offer-link:{offer_id}")
     return seal_contact
+
+
+@pytest.fixture
+def broker(amqp_uri: str) -> Iterator[Broker]:
+    """The other services' side of the bus."""
+    broker = Broker(amqp_uri)
+    yield broker
+    broker.close()
+
+
+@pytest.fixture(params=["nameko", "threads"])
+def process_environ(request, environ, amqp_uri) -> dict[str, str]:
+    """The environment of a process, under each of the two hosts."""
+    return {**environ, "KINDRED_AMQP_URI": amqp_uri, "KINDRED_WORKER_HOST": request.param}
