@@ -13,7 +13,8 @@ from chassis.mongo import is_outside_trouble
 
 # (caller or None, method, code) -> None: writes an AccessDenied event.
 OnDenied = Callable[[Caller | None, str, str], None]
-_DENIED = frozenset({Kind.UNAUTHENTICATED, Kind.FORBIDDEN})
+# Turned away at the door, before the service could look: its audit is told, also of a body that was too large.
+_DENIED = frozenset({Kind.UNAUTHENTICATED, Kind.FORBIDDEN, Kind.TOO_LARGE})
 log = logs.get()
 
 
