@@ -58,11 +58,12 @@ def jittered(first_s: float, tries: int, longest_s: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A row that is due: the event and how often it was tried as a row."""
+    """A row that is due: the event, how often it was tried as a row, and how many of these starts never ended."""
 
     event_id: str
     delivery: Delivery
     tries: int
+    unended: int
 
 
 class RetryEvents:
@@ -100,19 +101,19 @@ class RetryEvents:
             now = self._clock.now()
             row = self.rows.find_one_and_update(
                 {"next_at": {"$lte": now}},
-                {"$set": {"next_at": now + timedelta(seconds=_LEASE_S)}, "$inc": {"tries": 1}},
+                {"$set": {"next_at": now + timedelta(seconds=_LEASE_S)}, "$inc": {"tries": 1, "started": 1}},
                 sort=[("next_at", ASCENDING)],
                 return_document=True,
             )
             if row is None:
                 return
             delivery = unpack(self._cipher.open(bytes(row["sealed"]), row["_id"]))
-            yield Waiting(row["_id"], delivery, row["tries"])
+            yield Waiting(row["_id"], delivery, row["tries"], row["started"] - 1)
 
     def again(self, event_id: str, code: str, wait_s: float) -> None:
         """The row is due once more in `wait_s`."""
         next_at = self._clock.now() + timedelta(seconds=wait_s)
-        self.rows.update_one({"_id": event_id}, {"$set": {"next_at": next_at, "code": code}})
+        self.rows.update_one({"_id": event_id}, {"$set": {"next_at": next_at, "code": code, "started": 0}})
 
     def done(self, event_id: str) -> None:
         """The event ended: its row is gone."""
