@@ -119,10 +119,10 @@ def open_notice(
 ) -> tuple[Notice, list[Event]]:
     """A notice that is due now; dead from the start where it comes too late or there is no address."""
     notice = _fresh(rule, happening, now)
-    if not is_reachable:
-        return give_up(notice, Reason.NO_ADDRESS)
     if now >= notice.expires_at:
         return give_up(notice, Reason.EXPIRED)
+    if not is_reachable:
+        return give_up(notice, Reason.NO_ADDRESS)
     return notice, []
 
 
