@@ -15,8 +15,10 @@ from chassis import roles, telemetry
 from chassis.errors import Kind, Refusal
 from chassis.grpc_server import GrpcService
 from chassis.identity import Caller, current_caller, require
+from chassis.operations import OperationsServicer
 from chassis.roles import Doors
 from kindred.intake.v1 import intake_pb2, intake_pb2_grpc
+from kindred.operations.v1 import operations_pb2_grpc
 from services.intake import bootstrap, codec, handlers
 from services.intake.bootstrap import NAME, Room, build_room, prepare
 from services.intake.fhir import capability, outcome, reading, task
@@ -150,8 +152,13 @@ def open_doors(room: Room) -> Doors:
         intake_pb2_grpc.add_IntakeServiceServicer_to_server,
         IntakeServicer(room),
     )
+    operations = GrpcService(
+        "kindred.operations.v1.OperationsService",
+        operations_pb2_grpc.add_OperationsServiceServicer_to_server,
+        OperationsServicer(room.parked, room.access, room.settings.amqp_uri),
+    )
     return Doors(
-        grpc=[intake],
+        grpc=[intake, operations],
         routes=routes(room),
         tokens=room.tokens,
         on_denied=partial(denied, room),

@@ -12,9 +12,11 @@ from chassis import mongo, roles
 from chassis.access import COLLECTION as ACCESSES
 from chassis.access import AccessLog
 from chassis.aggregates import Aggregates
+from chassis.at_rest import AtRest
 from chassis.clock import Clock, SystemClock
 from chassis.envelope import Cause
 from chassis.identity import Caller, TokenReader
+from chassis.parked import ParkedEvents
 from chassis.relay import Relay
 from chassis.sealing import PublicSeal
 from chassis.vault import Vault
@@ -46,6 +48,7 @@ class Room:
     rejections: Rejections
     access: AccessLog
     vault: Vault
+    parked: ParkedEvents
     tokens: TokenReader
     new_referral_id: Callable[[], str] = new_referral_id
     says: Callable[[Sequence[Event], Caller, Cause], Said] = Said
@@ -71,6 +74,7 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
         rejections=Rejections(Aggregates(database, "rejections", clock, NAME), clock, spell),
         access=AccessLog(database, clock, NAME),
         vault=vault,
+        parked=ParkedEvents(database, NAME, clock, AtRest(master_key)),
         tokens=TokenReader.from_file(settings.keys_dir / "issuer.pub.pem"),
     )
 
@@ -82,6 +86,7 @@ def prepare(room: Room) -> None:
     room.rejections.ensure_indexes()
     room.access.aggregates.ensure_indexes()
     room.vault.ensure_indexes()
+    room.parked.ensure_indexes()
 
 
 def relay(room: Room) -> Relay:

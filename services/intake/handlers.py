@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
     from services.intake.store.documents import Arrival, Kept
     from services.intake.store.referrals import Held
 
-_MOST_TRIES = 10
+_MOST_TRIES = 40
+_LONGEST_PAUSE_S = 0.02
 _LONGEST_LIST = 1_000
 _USUAL_LIST = 100
 _MOST_TOLD = 50
@@ -54,6 +57,7 @@ def submit(room: Room, caller: Caller, submission: Submission, cause: Cause) -> 
         told = told or _open_or_join(room, caller, arrival, now, cause)
         if told is not None:
             return told
+        time.sleep(random.uniform(0, _LONGEST_PAUSE_S))  # many senders of one referral take turns
         answered = room.referrals.answered(submission)
     raise Refusal("referral-busy", Kind.UNAVAILABLE, "Try again.", retry_after_s=1)
 
