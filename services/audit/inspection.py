@@ -190,23 +190,31 @@ class Inspection:
     def _check_extras(self, report: Report) -> None:
         """Nothing is stored beyond the head. Found first, compared with a head read later: no false alarm."""
         entries, rows = self._store.highest_indexes()
-        strays = self._store.rows_without_index()
+        stray_entries, stray_rows = self._store.without_index()
         heads = self._store.heads_now()
         size = heads.committed.size if heads else 0
         if entries >= size:
             report.note("leaf-extra", entries)
         if rows >= size:
             report.note("index-row-extra", rows)
-        if strays:
-            report.note("index-row-extra", -1, f"{strays} rows have no index")
+        if stray_entries:
+            report.note("leaf-extra", -1, f"{stray_entries} entries have no index")
+        if stray_rows:
+            report.note("index-row-extra", -1, f"{stray_rows} rows have no index")
 
     def _check_producers(self, report: Report) -> None:
-        """What each producer's numbers say, from the log's own rows; gaps are findings."""
+        """What is kept of each producer's numbers is what the rows say; gaps are findings.
+
+        A batch on its way has its rows first, then its numbers, then it is published: hence the two bounds.
+        """
         report.producers = self._store.heard_sequences()
-        counted = self._store.sequences_in_rows(report.tree_size)
-        for producer, numbers in counted.items():
+        published = self._store.sequences_in_rows(report.tree_size)
+        everything = self._store.sequences_in_rows()
+        for producer in sorted(published.keys() | report.producers.keys()):
             kept = report.producers.get(producer, ())
-            if sequences.heard(kept, numbers) != kept:
+            lacks = sequences.joined(kept, published.get(producer, ())) != kept
+            invents = sequences.joined(everything.get(producer, ()), kept) != everything.get(producer, ())
+            if lacks or invents:
                 report.note("producer-state-changed", -1, producer)
         for producer, ranges in report.producers.items():
             for first, last in sequences.gaps(ranges):

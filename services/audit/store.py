@@ -192,21 +192,24 @@ class Store:
 
     def highest_indexes(self) -> tuple[int, int]:
         """The highest index of an entry and of a row; -1 where there is none."""
-        entry = self.entries.find_one(sort=[("_id", DESCENDING)])
-        row = self.rows.find_one(sort=[("index", DESCENDING)])
+        entry = self.entries.find_one({"_id": {"$gte": 0}}, sort=[("_id", DESCENDING)])
+        row = self.rows.find_one({"index": {"$gte": 0}}, sort=[("index", DESCENDING)])
         return (entry["_id"] if entry else -1, row["index"] if row else -1)
 
-    def rows_without_index(self) -> int:
-        """Rows that belong to no entry by their very form."""
-        return self.rows.count_documents({"index": {"$not": {"$gte": 0}}})
+    def without_index(self) -> tuple[int, int]:
+        """How many entries and rows are by their very form no line of the log."""
+        none: Document = {"$not": {"$gte": 0}}
+        return self.entries.count_documents({"_id": none}), self.rows.count_documents({"index": none})
 
-    def sequences_in_rows(self, size: int) -> dict[str, list[int]]:
-        """The numbers of each producer among the first `size` entries' rows."""
+    def sequences_in_rows(self, size: int | None = None) -> dict[str, sequences.Ranges]:
+        """The numbers of each producer in the rows of the first `size` entries, or in all rows."""
+        query: Document = {"producer_seq": {"$gt": 0}}
+        if size is not None:
+            query["index"] = {"$lt": size}
         numbers: dict[str, list[int]] = {}
-        fields = {"producer": 1, "producer_seq": 1}
-        for row in self.rows.find({"index": {"$lt": size}, "producer_seq": {"$gt": 0}}, fields):
+        for row in self.rows.find(query, {"producer": 1, "producer_seq": 1}):
             numbers.setdefault(row["producer"], []).append(row["producer_seq"])
-        return numbers
+        return {producer: sequences.heard((), heard) for producer, heard in numbers.items()}
 
     def oddities_noted(self, limit: int) -> list[Document]:
         """What was odd about events that came."""

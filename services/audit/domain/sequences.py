@@ -10,8 +10,13 @@ Ranges = tuple[tuple[int, int], ...]
 
 def heard(ranges: Sequence[Sequence[int]], numbers: Iterable[int]) -> Ranges:
     """The ranges with these numbers added; hearing a number twice changes nothing."""
+    return joined(ranges, [(each, each) for each in numbers])
+
+
+def joined(some: Sequence[Sequence[int]], others: Sequence[Sequence[int]]) -> Ranges:
+    """Every number of both."""
     merged: list[list[int]] = []
-    for first, last in sorted([*((low, high) for low, high in ranges), *((each, each) for each in numbers)]):
+    for first, last in sorted((low, high) for low, high in (*some, *others)):
         if merged and first <= merged[-1][1] + 1:
             merged[-1][1] = max(merged[-1][1], last)
         else:

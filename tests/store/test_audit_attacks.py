@@ -1,0 +1,297 @@
+"""Plays the database administrator: every change of the stored log is found by a check, and named for what it is."""
+
+import secrets
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.audit.domain.leaf import parse_leaf
+from services.audit.sequencer import Sequencer
+from services.audit.signer import Signer, SignerMemory
+from services.audit.store import Store
+from services.audit.tlog.merkle import leaf_hash
+from services.audit.tlog.notes import NoteSigner
+from services.audit.tlog.tiles import Edge, encode_bundle
+from tests.audit_builders import Log, a_room, some_reads
+
+SIZE = 700
+ORIGIN = "kindred.local/audit"
+
+
+@pytest.fixture
+def log(database, tmp_path, mongo_uri, mongo_client):
+    """A whole log of 700 entries: two full leaf tiles, one partial one, one tile above."""
+    log = Log(a_room(database, tmp_path, mongo_uri))
+    log.record(some_reads(600))
+    log.record(some_reads(100, first=601))
+    assert log.findings() == []
+    yield log
+    for suffix in ("_keys", "_signer"):
+        mongo_client.drop_database(database.name + suffix)
+
+
+def _flip(content: bytes, at: int = 50) -> bytes:
+    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+
+
+def _edit(collection, query: dict, field: str, change) -> None:
+    document = collection.find_one(query)
+    assert document is not None
+    assert collection.update_one(query, {"$set": {field: change(document[field])}}).modified_count == 1
+
+
+@pytest.mark.parametrize("index", [0, 255, 256, 511, 512, 699])
+def test_a_flipped_bit_in_a_leaf_is_located(log, index):
+    """One bit of one leaf: the check names the entry and that the root no longer follows."""
+    _edit(log.room.store.entries, {"_id": index}, "leaf", _flip)
+    found = log.findings()
+    assert ("leaf-changed", index) in found
+    assert ("root-mismatch", -1) in found
+    assert not any(code == "tile-changed" for code, _ in found)
+
+
+@pytest.mark.parametrize("index", [0, 300, 699])
+def test_a_flipped_bit_in_a_body_is_located(log, index):
+    """One bit of a sealed body: the check names the entry, and nothing else."""
+    _edit(log.room.store.entries, {"_id": index}, "body", _flip)
+    assert log.findings() == [("body-changed", index)]
+
+
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("actor_id", lambda was: "nobody"),
+        ("event_type", lambda was: "offer.made.v1"),
+        ("outcome", lambda was: "8"),
+        ("producer", lambda was: "matching"),
+        ("producer_seq", lambda was: was + 1),
+        ("recorded_at", lambda was: was.replace(year=2025)),
+        ("subject", _flip_last := lambda was: was[:-1] + bytes([was[-1] ^ 1])),
+        ("referral", _flip_last),
+        ("fingerprint", _flip_last),
+    ],
+)
+def test_an_edited_index_row_is_located(log, field, change):
+    """An index row that says something else than its sealed entry is named by its entry."""
+    _edit(log.room.store.rows, {"index": 300}, field, change)
+    assert ("index-row-changed", 300) in log.findings()
+
+
+def test_a_fact_hidden_from_the_index_is_found(log):
+    """A row without its subject, so that a search for the person misses it, is named."""
+    log.room.store.rows.update_one({"index": 300}, {"$unset": {"subject": ""}})
+    assert log.findings() == [("index-row-changed", 300)]
+
+
+@pytest.mark.parametrize("path", ["tile/0/000", "tile/0/001", "tile/0/002.p/188", "tile/1/000.p/2"])
+@pytest.mark.parametrize("at", [0, 60])
+def test_a_flipped_bit_in_a_tile_is_named(log, path, at):
+    """One bit of a tile of hashes: the tile is named, and no leaf is blamed."""
+    _edit(log.room.store.tiles, {"_id": path}, "content", lambda was: _flip(was, at))
+    found = log.room.inspection.check().findings
+    assert {each.code for each in found} == {"tile-changed"}
+    assert any(path in each.detail for each in found)
+
+
+def test_a_flipped_bit_in_a_bundle_is_named(log):
+    """One bit of an entry bundle."""
+    _edit(log.room.store.tiles, {"_id": "tile/entries/001"}, "content", _flip)
+    assert log.findings() == [("bundle-changed", -1)]
+
+
+@pytest.mark.parametrize("which", ["", "published."])
+@pytest.mark.parametrize(
+    ("field", "change", "code"),
+    [
+        ("root", _flip_last, "head-changed"),
+        ("checkpoint", lambda was: _flip(was, len(was) - 10), "signature-bad"),
+        ("checkpoint", lambda was: was.replace(b"\n700\n", b"\n701\n"), "signature-bad"),
+    ],
+)
+def test_an_edited_head_is_named(log, which, field, change, code):
+    """A head that is not what its checkpoint says, or a checkpoint our key did not sign."""
+    document = log.room.store.heads.find_one({"_id": "head"})
+    was = document["published"][field] if which else document[field]
+    log.room.store.heads.update_one({"_id": "head"}, {"$set": {which + field: change(was)}})
+    assert code in log.codes()
+
+
+def test_a_head_with_another_size_is_named(log):
+    """A head that claims fewer entries than its checkpoint."""
+    log.room.store.heads.update_one({"_id": "head"}, {"$set": {"published.size": 600, "size": 600}})
+    assert "head-changed" in log.codes()
+
+
+@pytest.mark.parametrize("index", [0, 256, 699])
+def test_a_deleted_entry_is_located(log, index):
+    """A missing entry is named, and its index row with it."""
+    log.room.store.entries.delete_one({"_id": index})
+    found = log.findings()
+    assert ("leaf-missing", index) in found and ("root-mismatch", -1) in found
+
+
+def test_a_deleted_index_row_is_located(log):
+    """An entry that no search can find is named."""
+    log.room.store.rows.delete_one({"index": 300})
+    assert log.findings() == [("index-row-missing", 300)]
+
+
+def test_an_invented_index_row_is_found(log):
+    """A row for an entry that is not there, or for none at all."""
+    row = log.room.store.rows.find_one({"index": 300})
+    log.room.store.rows.insert_one(row | {"_id": "evt_invented", "index": 5_000})
+    log.room.store.rows.insert_one(row | {"_id": "evt_other", "index": "x"})
+    assert log.findings() == [("index-row-extra", 5_000), ("index-row-extra", -1)]
+
+
+def test_a_row_pointed_at_another_entry_is_found(log):
+    """Two rows that changed places are both named."""
+    rows = log.room.store.rows
+    one, two = (rows.find_one({"index": index})["_id"] for index in (300, 301))
+    rows.update_one({"_id": one}, {"$set": {"index": -1}})
+    rows.update_one({"_id": two}, {"$set": {"index": 300}})
+    rows.update_one({"_id": one}, {"$set": {"index": 301}})
+    assert log.findings() == [("index-row-changed", 300), ("index-row-changed", 301)]
+
+
+def test_swapped_entries_are_found(log):
+    """Two entries that changed places are both named."""
+    entries = log.room.store.entries
+    one, two = entries.find_one({"_id": 10}), entries.find_one({"_id": 600})
+    entries.replace_one({"_id": 10}, {key: two[key] for key in ("leaf", "body", "key_id")})
+    entries.replace_one({"_id": 600}, {key: one[key] for key in ("leaf", "body", "key_id")})
+    assert {("leaf-changed", 10), ("leaf-changed", 600), ("root-mismatch", -1)} <= set(log.findings())
+
+
+def test_swapped_bodies_are_found(log):
+    """A body under another entry's leaf."""
+    entries = log.room.store.entries
+    one, two = entries.find_one({"_id": 10})["body"], entries.find_one({"_id": 11})["body"]
+    entries.update_one({"_id": 10}, {"$set": {"body": two}})
+    entries.update_one({"_id": 11}, {"$set": {"body": one}})
+    assert log.findings() == [("body-changed", 10), ("body-changed", 11)]
+
+
+def test_a_truncated_log_is_found(log):
+    """The last entries, their rows and everything above them cut off: every missing entry is named."""
+    log.room.store.entries.delete_many({"_id": {"$gte": 650}})
+    log.room.store.rows.delete_many({"index": {"$gte": 650}})
+    found = log.findings()
+    assert {("leaf-missing", index) for index in range(650, 700)} <= set(found)
+
+
+def test_an_entry_beyond_the_head_is_found(log):
+    """An entry slipped in behind the head."""
+    entry = log.room.store.entries.find_one({"_id": 699})
+    log.room.store.entries.insert_one(entry | {"_id": 700})
+    assert log.findings() == [("leaf-extra", 700)]
+
+
+def test_a_missing_tile_is_named(log):
+    """Tiles of hashes and bundles are missed when they are gone."""
+    log.room.store.tiles.delete_one({"_id": "tile/0/001"})
+    log.room.store.tiles.delete_one({"_id": "tile/entries/000"})
+    log.room.store.tiles.delete_one({"_id": "tile/1/000.p/2"})
+    found = [(each.code, each.detail) for each in log.room.inspection.check().findings]
+    assert ("tile-missing", "tile/0/001") in found
+    assert ("bundle-missing", "tile/entries/000") in found
+    assert ("tile-missing", "tile/1/000.p/2") in found
+
+
+def test_a_whole_earlier_state_is_a_rollback(log):
+    """A perfectly consistent older state of the log's database is found by what the signer remembers."""
+    earlier = {
+        name: list(getattr(log.room.store, name).find()) for name in ("entries", "rows", "tiles", "heads")
+    }
+    sequences = list(log.room.store.producers.find())
+    log.record(some_reads(50, first=701))
+    for name, documents in {**earlier, "producers": sequences}.items():
+        getattr(log.room.store, name).delete_many({})
+        getattr(log.room.store, name).insert_many(documents)
+    assert log.findings() == [("rolled-back", -1)]
+
+
+def test_a_wiped_log_is_missed(log):
+    """An empty database in the place of a log is not an empty log."""
+    for name in ("entries", "rows", "tiles", "heads", "producers"):
+        getattr(log.room.store, name).delete_many({})
+    assert log.findings() == [("log-missing", -1)]
+
+
+def _rewrite(log, database, key: NoteSigner, memory: SignerMemory) -> None:
+    """Everything written anew from entry 300 on: a consistent tree over a leaf that lies."""
+    store = Store(database.client[f"{database.name}_forged"])
+    store.ensure_indexes()
+    sequencer = Sequencer(store, Signer(memory, key), key.verifier, ORIGIN)
+    batch = log.room.store
+    entries = [batch.entries.find_one({"_id": index}) for index in range(SIZE)]
+    rows = {row["index"]: row for row in batch.rows.find()}
+    from services.audit.domain.entry import SealedEntry
+
+    forged = []
+    for index in [*range(300), *range(301, SIZE)]:  # entry 300 never happened
+        row = {name: value for name, value in rows[index].items() if name not in ("_id", "index")}
+        entry = entries[index]
+        forged.append(SealedEntry(rows[index]["_id"], entry["leaf"], entry["body"], entry["key_id"], row))
+    sequencer.append(forged)
+    for name in ("entries", "rows", "tiles", "heads"):
+        target, source = getattr(log.room.store, name), getattr(store, name)
+        target.delete_many({})
+        target.insert_many(list(source.find()))
+    database.client.drop_database(f"{database.name}_forged")
+
+
+def test_a_fresh_tree_signed_by_another_key_is_found(log, database):
+    """Everything rewritten consistently without one entry, and signed by a key of the attacker's own."""
+    stranger = NoteSigner(ORIGIN, Ed25519PrivateKey.generate())
+    memory = SignerMemory(database.client[f"{database.name}_forged"], ORIGIN)
+    _rewrite(log, database, stranger, memory)
+    assert "signature-bad" in log.codes()
+
+
+def test_a_fresh_tree_signed_by_the_stolen_key_is_found_by_the_signers_memory(log, database, tmp_path):
+    """Even with our key, a rewritten history is not the one the signer remembers."""
+    ours = NoteSigner.from_pem(ORIGIN, (tmp_path / "audit.signer.pem").read_bytes())
+    memory = SignerMemory(database.client[f"{database.name}_forged"], ORIGIN)
+    _rewrite(log, database, ours, memory)
+    found = log.codes()
+    assert "rolled-back" in found or "history-rewritten" in found
+    assert "signature-bad" not in found
+
+
+def test_a_leaf_rewritten_with_its_tiles_and_bundle_is_found(log):
+    """An attacker who repairs tiles and bundles after editing a leaf still cannot reach the signed root."""
+    store = log.room.store
+    leaf = store.entries.find_one({"_id": 300})["leaf"]
+    lie = leaf.replace(parse_leaf(leaf).class_code.encode(), b"C0")
+    store.entries.update_one({"_id": 300}, {"$set": {"leaf": lie}})
+    leaves = list(store.leaves(0, SIZE))
+    _, tiles = Edge().grow([leaf_hash(each) for each in leaves])
+    for tile in tiles:
+        store.tiles.update_one({"_id": tile.place.path()}, {"$set": {"content": tile.content}})
+    store.tiles.update_one({"_id": "tile/entries/001"}, {"$set": {"content": encode_bundle(leaves[256:512])}})
+    assert log.codes() == {"root-mismatch"}
+
+
+def test_edited_sequences_of_a_producer_are_found(log):
+    """A gap that was papered over, and numbers that were taken away."""
+    log.record(some_reads(5, first=710))
+    log.room.store.producers.update_one({"_id": "intake"}, {"$set": {"heard": [[1, 714]]}})
+    assert "producer-state-changed" in log.codes()
+    log.room.store.producers.delete_many({})
+    assert "producer-state-changed" in log.codes()
+
+
+def test_an_exchanged_key_does_not_open_an_entry(log):
+    """A data key put in the place of another one opens nothing, and the entry says so."""
+    keys = log.room.keyring._collection
+    entry = log.room.store.entries.find_one({"_id": 0})
+    keys.update_one({"key_id": entry["key_id"]}, {"$set": {"key_id": secrets.token_bytes(16)}})
+    assert "key-missing" in log.codes()
+
+
+def test_the_check_says_nothing_about_a_whole_log(log):
+    """The same log, untouched, has no finding: the checks above can tell the difference."""
+    report = log.room.inspection.check()
+    assert (report.findings, report.tree_size, report.entries_checked) == ([], SIZE, SIZE)
+    assert report.producers == {"intake": ((1, SIZE),)}
