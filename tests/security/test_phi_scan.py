@@ -81,7 +81,7 @@ def run_with_marks(running: Running, er: Er, roster: Roster, officer: Officer, t
     assert report.rows_stored == 1
     answer = er.post(_marked_bundle("one"))
     assert answer.status_code == 200, answer.text
-    referral_ids = [re.search(r"Task/(ref_[0-9a-f]+)", answer.text)[1]]
+    referral_ids = [re.search(r"Task/(ref-[0-9a-f]+)", answer.text)[1]]
     bad = _marked_bundle("two")
     bad["entry"][0]["resource"]["birthDate"] = MARKS["birth date"] + "T"
     bad["entry"][0]["resource"][MARKS["family name"]] = 1
