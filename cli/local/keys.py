@@ -59,3 +59,25 @@ def _write(path: Path, make: Callable[[], bytes]) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+def portion(folder: Path, service: str, to: Path) -> Path:
+    """Copies to `to` what this service needs and nothing else; returns `to`.
+
+    Nobody but the issuer holds `issuer.pem`, nobody but notifications opens sealed contacts, nobody but audit
+    signs checkpoints.
+    """
+    to.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name in _needed(folder, service):
+        content = (folder / name).read_bytes()
+        if not (to / name).exists() or (to / name).read_bytes() != content:
+            (to / name).unlink(missing_ok=True)
+            _write(to / name, lambda content=content: content)  # type: ignore[misc]
+    return to
+
+
+def _needed(folder: Path, service: str) -> list[str]:
+    own = [f"{service}.master.key", "issuer.pub.pem"]
+    if service == "notifications":
+        return own + sorted(path.name for path in folder.glob("seal.notifications*.pem"))
+    return own + (["audit.signer.pem"] if service == "audit" else ["seal.notifications.pub.pem"])

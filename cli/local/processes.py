@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from cli.local import children, ports
 from cli.local.children import Child
@@ -92,7 +93,7 @@ def _service(known: Addresses, service: str, role: str, overrides: Mapping[str, 
         "KINDRED_MONGO_URI": known.mongo_uri,
         "KINDRED_MONGO_DATABASE": f"kindred_{service}",
         "KINDRED_AMQP_URI": known.amqp_uri,
-        "KINDRED_KEYS_DIR": known.keys_dir,
+        "KINDRED_KEYS_DIR": str(Path(known.keys_dir) / service),
         "KINDRED_HTTP_ADDRESS": http,
         "KINDRED_PUBLIC_URL": known.public_url,
         "KINDRED_SMTP_HOST": known.smtp.rpartition(":")[0],

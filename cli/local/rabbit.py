@@ -87,7 +87,8 @@ def _spawn_epmd(var: Path, port: int) -> Child:
     return child
 
 
-def _configure(folder: Path, amqp_port: int, password: str) -> None:
+def write_definitions(path: Path, password: str) -> None:
+    """The committed definitions plus the one user they speak of; only the password's hash is written."""
     definitions = json.loads(DEFINITIONS.read_text(encoding="utf-8"))
     definitions["users"] = [
         {
@@ -97,7 +98,11 @@ def _configure(folder: Path, amqp_port: int, password: str) -> None:
             "tags": "administrator",
         }
     ]
-    _write_private(folder / "definitions.json", json.dumps(definitions, indent=1))
+    _write_private(path, json.dumps(definitions, indent=1))
+
+
+def _configure(folder: Path, amqp_port: int, password: str) -> None:
+    write_definitions(folder / "definitions.json", password)
     settings = [
         f"listeners.tcp.1 = 127.0.0.1:{amqp_port}",
         f"load_definitions = {folder / 'definitions.json'}",

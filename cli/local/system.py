@@ -58,6 +58,8 @@ def _up(place: Place, tell: Tell, settings: Mapping[str, str]) -> Addresses:
     _require_disk(place)
     chosen = ports.choose(place.var, os.environ.get("KINDRED_PORT_BASE", ""))
     keys.create(place.keys)
+    for service in ports.SERVICES:
+        keys.portion(place.keys, service, place.keys / service)
     with ThreadPoolExecutor(2) as pool:
         database = pool.submit(_database, place, chosen.mongod, tell)
         broker = pool.submit(_broker, place, chosen, tell)

@@ -1,0 +1,58 @@
+"""The local keys: made once, private, and each service holds only its own."""
+
+import stat
+from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
+from chassis import identity
+from chassis.identity import TokenReader
+from cli.local import keys
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_keys_are_made_once_and_stay(tmp_path: Path) -> None:
+    """A second start does not lock anybody out of what the first one sealed."""
+    first = contents(keys.create(tmp_path / "keys"))
+    assert contents(keys.create(tmp_path / "keys")) == first
+    assert {name for name in first if name.endswith("master.key")} == {
+        f"{service}.master.key" for service in keys.SERVICES
+    }
+    assert all(len(first[f"{service}.master.key"]) == 96 for service in keys.SERVICES)
+
+
+def test_nobody_else_may_read_them(tmp_path: Path) -> None:
+    """Keys are readable by their owner only."""
+    folder = keys.create(tmp_path / "keys")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+
+
+def test_public_keys_belong_to_their_private_ones(tmp_path: Path) -> None:
+    """What is sealed to the public key opens with the private one."""
+    folder = keys.create(tmp_path)
+    for stem in ("issuer", "seal.notifications"):
+        private = load_pem_private_key((folder / f"{stem}.pem").read_bytes(), None)
+        public = load_pem_public_key((folder / f"{stem}.pub.pem").read_bytes())
+        assert private.public_key().public_bytes_raw() == public.public_bytes_raw()  # type: ignore[union-attr]
+
+
+def test_a_token_of_the_issuer_is_read_by_its_public_key(tmp_path: Path) -> None:
+    """The command mints what the services believe."""
+    folder = keys.create(tmp_path)
+    token = identity.mint((folder / "issuer.pem").read_bytes(), actor_id="nurse-1", role="nurse")
+    assert TokenReader.from_file(folder / "issuer.pub.pem").read(token).actor_id == "nurse-1"
+
+
+def test_each_service_gets_only_what_it_needs(tmp_path: Path) -> None:
+    """Only the issuer can mint, only notifications opens contacts, only audit signs (DESIGN 5)."""
+    folder = keys.create(tmp_path / "all")
+    held = {name: set(contents(keys.portion(folder, name, tmp_path / name))) for name in keys.SERVICES}
+    for service, names in held.items():
+        assert "issuer.pem" not in names
+        assert ("seal.notifications.pem" in names) == (service == "notifications")
+        assert ("audit.signer.pem" in names) == (service == "audit")
+        assert {name for name in names if name.endswith("master.key")} == {f"{service}.master.key"}
