@@ -1,0 +1,109 @@
+"""What both doors of matching share, built top to bottom."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pymongo.database import Database
+
+from chassis import mongo, roles
+from chassis.access import COLLECTION as ACCESSES
+from chassis.access import AccessLog
+from chassis.at_rest import AtRest
+from chassis.clock import Clock, SystemClock
+from chassis.identity import TokenReader
+from chassis.parked import ParkedEvents
+from chassis.relay import Relay
+from chassis.sealing import PublicSeal
+from services.matching import taxonomy
+from services.matching.announcing import Announcer
+from services.matching.domain import policy as policies
+from services.matching.domain.attributes import Taxonomy
+from services.matching.domain.policy import Policy
+from services.matching.ranking import RosterIndex
+from services.matching.settings import Settings
+from services.matching.store import CaseStore, RosterStore
+from services.matching.store.cases import COLLECTION as CASES
+from services.matching.store.roster import COLLECTION as SPECIALISTS
+from services.matching.watching import RosterWatch
+
+_POLICY_FILE = Path(__file__).with_name("policy.v1.json")
+
+
+@dataclass(frozen=True)
+class Room:
+    """Everything a handler may use. `digest_key` makes the fingerprint of a roster row unguessable."""
+
+    settings: Settings
+    clock: Clock
+    database: Database[dict[str, Any]]
+    policy: Policy
+    taxonomy: Taxonomy
+    cases: CaseStore
+    roster: RosterStore
+    index: RosterIndex
+    roster_watch: RosterWatch
+    access: AccessLog
+    parked: ParkedEvents
+    tokens: TokenReader
+    seal: PublicSeal
+    digest_key: bytes
+
+
+def build_room(settings: Settings, clock: Clock | None = None) -> Room:
+    """The room for these settings; reads the key files, connects to nothing yet."""
+    clock = clock or SystemClock()
+    database = mongo.connect(settings.mongo_uri)[settings.mongo_database]
+    document = json.loads(_POLICY_FILE.read_text(encoding="utf-8"))
+    policy = policies.from_document(document, settings.immediate_ladder())
+    known = taxonomy.read()
+    master_key = (settings.keys_dir / "matching.master.key").read_bytes()
+    seal = PublicSeal.from_dir(settings.keys_dir, "notifications")
+    roster = RosterStore(database, clock)
+    index = RosterIndex(list(known.attributes))
+    return Room(
+        settings=settings,
+        clock=clock,
+        database=database,
+        policy=policy,
+        taxonomy=known,
+        cases=CaseStore(database, clock, Announcer(seal), policy.load_milli.__getitem__),
+        roster=roster,
+        index=index,
+        roster_watch=RosterWatch(roster, index, clock),
+        access=AccessLog(database, clock, "matching"),
+        parked=ParkedEvents(database, "matching", clock, AtRest(master_key)),
+        tokens=TokenReader.from_file(settings.keys_dir / "issuer.pub.pem"),
+        seal=seal,
+        digest_key=hmac.digest(master_key, b"kindred roster row v1", "sha256"),
+    )
+
+
+def prepare(room: Room) -> None:
+    """The store has its indexes; may be called many times."""
+    room.cases.ensure_indexes()
+    room.roster.ensure_indexes()
+    room.access.aggregates.ensure_indexes()
+    room.parked.ensure_indexes()
+
+
+def relay(room: Room) -> Relay:
+    """Carries what matching says to the bus."""
+    return Relay(
+        room.database,
+        collections=[CASES, SPECIALISTS, ACCESSES],
+        amqp_uri=room.settings.amqp_uri,
+        producer="matching",
+    )
+
+
+def run_relay(environ: Mapping[str, str]) -> int:
+    """Runs the relay alone, for volume."""
+    return roles.run_relay(
+        Settings, environ, service="matching", build_room=build_room, prepare=prepare, relay=relay
+    )

@@ -1,0 +1,259 @@
+"""One function per command: load, decide, save."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from chassis.envelope import Cause
+from chassis.errors import Kind, Refusal
+from chassis.identity import Caller
+from chassis.ids import new_id
+from services.matching.domain import case as cases
+from services.matching.domain.case import Case, Changed, Link, Offer
+from services.matching.domain.need import Need
+from services.matching.domain.policy import Wave
+from services.matching.domain.rank import Candidate, Entry, rank
+from services.matching.domain.rules import Question, question
+from services.matching.domain.score import Scale, scale
+
+if TYPE_CHECKING:
+    from services.matching.bootstrap import Room
+    from services.matching.store.cases import Due
+
+_MOST_DUE = 64
+_MOST_LISTED = 200
+_TOKEN_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A referral that was heard, and the event it came with."""
+
+    need: Need
+    cause: Cause
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """What a specialist says yes with; `promised_arrival_at` is when they come, or ring."""
+
+    offer_id: str
+    key: str
+    promised_arrival_at: datetime
+    modality: str
+
+
+@dataclass(frozen=True)
+class Declining:
+    """What a specialist says no with."""
+
+    offer_id: str
+    key: str
+    reason_code: str
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """One wave of one case, ready to be put to the roster."""
+
+    wave: Wave
+    question: Question
+    scale: Scale
+
+    @property
+    def depth(self) -> int:
+        """How many to take from the index, so that enough remain when some turn out to have changed."""
+        return 2 * self.wave.size + 4
+
+
+def open_cases(room: Room, submitted: Sequence[Submitted]) -> None:
+    """Every referral has one case, and the best of the roster have their offers; a second time nothing happens."""
+    known = room.cases.existing([one.need.referral_id for one in submitted])
+    fresh = {one.need.referral_id: one for one in submitted if one.need.referral_id not in known}
+    if not fresh:
+        return
+    room.roster_watch.refresh()
+    now = room.clock.now()
+    asks = {referral_id: _ask(room, Case(one.need, now), 1, now) for referral_id, one in fresh.items()}
+    entries, ids = _proposed(room, asks)
+    opened = []
+    for key, one in fresh.items():
+        candidates = [entries[i] for i in ids[key] if i in entries]
+        opened.append((_first_wave(room, one.need, asks[key], candidates, now), one.cause))
+    room.cases.open(opened)
+
+
+def advance_due(room: Room, cause: Cause) -> int:
+    """Late offers are expired; a case nobody can answer any more goes to its next wave or is unfilled.
+
+    Returns how many cases were looked at.
+    """
+    due = room.cases.claim_due(_MOST_DUE)
+    if due:
+        room.roster_watch.refresh()
+        now = room.clock.now()
+        room.cases.move([(one, _advance(room, one, now)) for one in due], cause)
+    return len(due)
+
+
+def accept(room: Room, acceptance: Acceptance, caller: Caller, cause: Cause) -> Case:
+    """The offer has won, or a Refusal says why not; only its own specialist or their programme may accept."""
+
+    def decide(case: Case) -> Changed:
+        _own_offer(case, acceptance.offer_id, caller)
+        return cases.accept(
+            case,
+            acceptance.offer_id,
+            key=acceptance.key,
+            promised_arrival_at=acceptance.promised_arrival_at,
+            modality=acceptance.modality,
+            now=room.clock.now(),
+        )
+
+    return room.cases.answer(acceptance.offer_id, decide, caller, cause)
+
+
+def decline(room: Room, declining: Declining, caller: Caller, cause: Cause) -> Case:
+    """The specialist has said no; where nobody else is left to answer, the next wave goes out at once."""
+
+    def decide(case: Case) -> Changed:
+        _own_offer(case, declining.offer_id, caller)
+        return cases.decline(
+            case,
+            declining.offer_id,
+            key=declining.key,
+            reason_code=declining.reason_code,
+            now=room.clock.now(),
+        )
+
+    return room.cases.answer(declining.offer_id, decide, caller, cause)
+
+
+def offer_of_link(room: Room, token: str) -> tuple[Case, Offer]:
+    """The open offer a link leads to; the same Refusal NOT_FOUND for every link that leads to none."""
+    case, offer_id = room.cases.with_token(hashlib.sha256(token.encode()).digest())
+    offer = case.offer(offer_id)
+    if offer.state != cases.OPEN or offer.deadline_at <= room.clock.now():
+        raise Refusal("link-not-open", Kind.NOT_FOUND)
+    return case, offer
+
+
+def answered_with_link(room: Room, token: str) -> tuple[Case, Offer]:
+    """The offer a link leads to, also after it was answered: a repeated click gets the answer it got before."""
+    case, offer_id = room.cases.with_token(hashlib.sha256(token.encode()).digest())
+    return case, case.offer(offer_id)
+
+
+def list_offers(
+    room: Room, specialist_id: str, referral_id: str, is_only_open: bool, caller: Caller
+) -> list[tuple[Case, Offer]]:
+    """The offers of a specialist or a referral, newest case first, as far as the caller may see them."""
+    if not specialist_id and not referral_id:
+        specialist_id = caller.actor_id
+    found = (
+        [room.cases.case(referral_id)]
+        if referral_id
+        else room.cases.of_specialist(specialist_id, _MOST_LISTED)
+    )
+    offers = [(case, offer) for case in found for offer in case.offers if _may_see(offer, caller)]
+    if caller.role == "specialist" and not offers and specialist_id not in ("", caller.actor_id):
+        raise Refusal("not-your-offer", Kind.FORBIDDEN, "You may list your own offers.")
+    return [
+        (case, offer)
+        for case, offer in offers
+        if specialist_id in ("", offer.specialist_id) and (offer.state == cases.OPEN or not is_only_open)
+    ]
+
+
+def read_case(room: Room, referral_id: str, caller: Caller) -> tuple[Case, list[Offer]]:
+    """The case and those of its offers the caller may see.
+
+    A source sees its own referrals without the offers, a specialist the cases they were offered, a supervisor or
+    coordinator every case with their own programme's offers. Anything else is Refusal NOT_FOUND.
+    """
+    case = room.cases.case(referral_id)
+    seen = [offer for offer in case.offers if _may_see(offer, caller)]
+    is_source = caller.role in ("nurse", "clinician") and caller.organization_id == case.need.source_id
+    if seen or is_source or caller.role in ("supervisor", "coordinator", "system"):
+        return case, seen
+    raise Refusal("case-unknown", Kind.NOT_FOUND)
+
+
+def _may_see(offer: Offer, caller: Caller) -> bool:
+    if caller.role == "specialist":
+        return offer.specialist_id == caller.actor_id
+    if caller.role in ("supervisor", "coordinator"):
+        return offer.programme_id == caller.organization_id
+    return caller.role == "system"
+
+
+def _own_offer(case: Case, offer_id: str, caller: Caller) -> None:
+    if caller.role not in ("specialist", "supervisor", "coordinator") or not _may_see(
+        case.offer(offer_id), caller
+    ):
+        raise Refusal(
+            "not-your-offer",
+            Kind.FORBIDDEN,
+            "Only its own specialist, or their programme, answers an offer.",
+            offer_id=offer_id,
+        )
+
+
+def _ask(room: Room, case: Case, number: int, now: datetime) -> _Ask:
+    wave = room.policy.wave(case.need.urgency, number)
+    assert wave is not None
+    asked = question(case.need, wave, now, room.policy, case.asked_ids)
+    return _Ask(wave, asked, scale(case.need, wave, room.policy, room.index.rarity(), room.taxonomy))
+
+
+def _proposed(room: Room, asks: dict[str, _Ask]) -> tuple[dict[str, Entry], dict[str, tuple[str, ...]]]:
+    """Whom the index proposes for each ask, and everybody proposed as the store has them now."""
+    ids = {
+        key: room.index.propose(ask.question, ask.scale, ask.depth).specialist_ids
+        for key, ask in asks.items()
+    }
+    return room.roster.entries(sorted({one for found in ids.values() for one in found})), ids
+
+
+def _first_wave(room: Room, need: Need, ask: _Ask, entries: Sequence[Entry], now: datetime) -> Changed:
+    case = Case(need, now)
+    if not need.is_consent_valid(now):
+        return _next_wave(room, case, now)
+    best = rank(ask.question, ask.scale, entries, ask.wave.size)
+    return cases.make_offers(case, ask.wave, best, _links(best), now) if best else _next_wave(room, case, now)
+
+
+def _advance(room: Room, due: Due, now: datetime) -> Changed:
+    case, events = cases.expire(due.case, now)
+    if case.state != cases.SEEKING or case.open_offers:
+        return case, events
+    case, later = _next_wave(room, case, now)
+    return case, events + later
+
+
+def _next_wave(room: Room, case: Case, now: datetime) -> Changed:
+    """The next wave somebody is found for; else the case is unfilled."""
+    supervisor_id = room.roster_watch.nearest_supervisor_id(case.need)
+    if not case.need.is_consent_valid(now):
+        return cases.give_up(case, "consent-expired", supervisor_id, {})
+    number, ask = case.wave + 1, None
+    while room.policy.wave(case.need.urgency, number):
+        ask = _ask(room, case, number, now)
+        entries, _ = _proposed(room, {case.referral_id: ask})
+        best = rank(ask.question, ask.scale, entries.values(), ask.wave.size)
+        if best:
+            return cases.make_offers(case, ask.wave, best, _links(best), now)
+        number += 1
+    ask = ask or _ask(room, case, case.wave, now)
+    reason = "ladder-exhausted" if case.offers else "nobody-eligible"
+    return cases.give_up(case, reason, supervisor_id, room.index.exclusions(ask.question))
+
+
+def _links(best: Sequence[Candidate]) -> list[Link]:
+    tokens = [secrets.token_urlsafe(_TOKEN_BYTES) for _ in best]
+    return [Link(new_id("off"), token, hashlib.sha256(token.encode()).digest()) for token in tokens]

@@ -1,0 +1,184 @@
+"""Cases in MongoDB: a case, its offers, what it says and when it is due are one document and one write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+
+from chassis.aggregates import Aggregates, Change, Loaded, New, StaleVersion
+from chassis.clock import Clock
+from chassis.envelope import Cause
+from chassis.errors import Kind, Refusal
+from chassis.identity import Caller
+from services.matching.announcing import ITSELF, Announcer
+from services.matching.domain.case import Case, Changed
+from services.matching.domain.events import OfferAccepted
+from services.matching.store import documents
+
+COLLECTION = "cases"
+_MOST_TRIES = 25
+_LEASE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Due:
+    """A case whose time has come, as it was read."""
+
+    case: Case
+    loaded: Loaded
+
+
+class CaseStore:
+    """`weight_of` tells how heavy a referral of this urgency is, in thousandths."""
+
+    def __init__(
+        self,
+        database: Database[dict[str, Any]],
+        clock: Clock,
+        announcer: Announcer,
+        weight_of: Callable[[str], int],
+    ) -> None:
+        self.aggregates = Aggregates(database, COLLECTION, clock, "matching")
+        self._caseloads = database["caseloads"]
+        self._client = database.client
+        self._clock = clock
+        self._announcer = announcer
+        self._weight_of = weight_of
+
+    def ensure_indexes(self) -> None:
+        """Every query below is answered from an index (tests/store/test_matching_queries.py)."""
+        self.aggregates.ensure_indexes()
+        cases = self.aggregates.collection
+        cases.create_index("offers.offer_id", name="offer", unique=True, sparse=True)
+        cases.create_index("offers.token_sha256", name="token", unique=True, sparse=True)
+        cases.create_index(
+            [("offers.specialist_id", ASCENDING), ("opened_at", DESCENDING)], name="offers_of_specialist"
+        )
+
+    def open(self, opened: Sequence[tuple[Changed, Cause]]) -> set[str]:
+        """Each case that was not there yet is stored with what it says; returns the ids of those that were."""
+        now = self._clock.now()
+        return self.aggregates.insert_many(
+            [
+                New(
+                    case.referral_id,
+                    documents.from_case(case),
+                    cause,
+                    self._announcer.says(events, case.need, ITSELF),
+                    case.due_at(now),
+                )
+                for (case, events), cause in opened
+            ]
+        )
+
+    def existing(self, referral_ids: Sequence[str]) -> set[str]:
+        """Those of the referrals that have a case."""
+        found = self.aggregates.collection.find({"_id": {"$in": list(referral_ids)}}, {"_id": 1})
+        return {document["_id"] for document in found}
+
+    def case(self, referral_id: str) -> Case:
+        """The case; raises Refusal NOT_FOUND."""
+        loaded = self.aggregates.load(referral_id)
+        if loaded is None:
+            raise Refusal("case-unknown", Kind.NOT_FOUND)
+        return documents.to_case(referral_id, loaded.body)
+
+    def with_offer(self, offer_id: str) -> Case:
+        """The case this offer belongs to; raises Refusal NOT_FOUND."""
+        return self._read(self._find({"offers.offer_id": offer_id}, "offer-unknown"))
+
+    def with_token(self, token_sha256: bytes) -> tuple[Case, str]:
+        """The case and the id of the offer whose link this is; raises Refusal NOT_FOUND."""
+        case = self._read(self._find({"offers.token_sha256": token_sha256}, "link-not-open"))
+        return case, next(o.offer_id for o in case.offers if o.token_sha256 == token_sha256)
+
+    def of_specialist(self, specialist_id: str, limit: int) -> list[Case]:
+        """The latest cases with an offer to this specialist, newest first."""
+        found = self.aggregates.collection.find({"offers.specialist_id": specialist_id}, {"outbox": 0})
+        latest = found.sort("opened_at", DESCENDING).limit(limit)
+        return [documents.to_case(document["_id"], document) for document in latest]
+
+    def claim_due(self, limit: int) -> list[Due]:
+        """Cases whose time has come, for half a minute each given to one worker."""
+        claimed = self.aggregates.claim_due(limit, _LEASE_S)
+        return [Due(self._read(loaded), loaded) for loaded in claimed]
+
+    def move(self, moves: Sequence[tuple[Due, Changed]], cause: Cause) -> None:
+        """Each case is as decided; one that was answered meanwhile stays as it is and comes again when it is due."""
+        now = self._clock.now()
+        self.aggregates.save_many(
+            [self._change(due.loaded, changed, cause, ITSELF, now) for due, changed in moves]
+        )
+
+    def answer(self, offer_id: str, decide: Callable[[Case], Changed], by: Caller, cause: Cause) -> Case:
+        """The case as decided, decided again for as long as somebody else was quicker.
+
+        An acceptance and the specialist's load are one transaction: a case is assigned at most once and nobody
+        carries more than their capacity (P3). Raises Refusal CONFLICT at-capacity and whatever `decide` raises.
+        """
+        for _ in range(_MOST_TRIES):
+            loaded = self._find({"offers.offer_id": offer_id}, "offer-unknown")
+            changed = decide(self._read(loaded))
+            if not changed[1] or self._is_saved(loaded, changed, by, cause):
+                return changed[0]
+        raise Refusal("too-busy", Kind.UNAVAILABLE, "Try again.", retry_after_s=1, offer_id=offer_id)
+
+    def _is_saved(self, loaded: Loaded, changed: Changed, by: Caller, cause: Cause) -> bool:
+        change = self._change(loaded, changed, cause, by, self._clock.now())
+        won = next((event for event in changed[1] if isinstance(event, OfferAccepted)), None)
+        try:
+            if won is None:
+                self._save(change)
+            else:
+                self._assign(change, won.specialist_id, self._weight_of(changed[0].need.urgency))
+        except StaleVersion:
+            return False
+        return True
+
+    def _assign(self, change: Change, specialist_id: str, weight_milli: int) -> None:
+        def both(session: ClientSession) -> None:
+            self._save(change, session)
+            self._reserve(specialist_id, weight_milli, session)
+
+        with self._client.start_session() as session:
+            session.with_transaction(both)
+
+    def _reserve(self, specialist_id: str, weight_milli: int, session: ClientSession) -> None:
+        fits = {"$lte": [{"$add": ["$load_milli", weight_milli]}, "$capacity_milli"]}
+        now = self._clock.now()
+        update = {"$inc": {"load_milli": weight_milli}, "$set": {"waiting_since": now, "updated_at": now}}
+        reserved = self._caseloads.update_one({"_id": specialist_id, "$expr": fits}, update, session=session)
+        if reserved.matched_count == 0:
+            raise Refusal("at-capacity", Kind.CONFLICT, "Your caseload is full.", specialist_id=specialist_id)
+
+    def _save(self, change: Change, session: ClientSession | None = None) -> None:
+        self.aggregates.save(
+            change.loaded,
+            change.body,
+            says=change.says,
+            cause=change.cause,
+            due_at=change.due_at,
+            session=session,
+        )
+
+    def _change(self, loaded: Loaded, changed: Changed, cause: Cause, by: Caller, now: datetime) -> Change:
+        case, happened = changed
+        says = self._announcer.says(happened, case.need, by)
+        return Change(loaded, documents.from_case(case), cause, says, case.due_at(now))
+
+    def _find(self, query: dict[str, Any], code: str) -> Loaded:
+        found = self.aggregates.collection.find_one(query, {"_id": 1})
+        loaded = self.aggregates.load(found["_id"]) if found else None
+        if loaded is None:
+            raise Refusal(code, Kind.NOT_FOUND)
+        return loaded
+
+    @staticmethod
+    def _read(loaded: Loaded) -> Case:
+        return documents.to_case(loaded.aggregate_id, loaded.body)

@@ -1,0 +1,1 @@
+"""Matching's pages: server-rendered, no script, phone-sized, English and Spanish."""
