@@ -46,7 +46,9 @@ class Delivery:
             {
                 "properties": {key: self.properties[key] for key in _PROPERTIES if key in self.properties},
                 "headers": {
-                    key: value for key, value in self.headers.items() if not key.startswith(_BROKER_HEADERS)
+                    key: value
+                    for key, value in _named(self.headers).items()
+                    if not key.startswith(_BROKER_HEADERS)
                 },
             },
             default=_tag,
@@ -68,6 +70,18 @@ def unpack(packed: bytes) -> Delivery:
     size = int.from_bytes(packed[:4], "big")
     head = json.loads(packed[4 : 4 + size], object_hook=_untag)
     return Delivery(0, 0, packed[4 + size :], head["properties"], head["headers"])
+
+
+def _named(value: Any) -> Any:
+    """Tables with text for every name; py-amqp leaves a name that is not UTF-8 as bytes."""
+    if isinstance(value, dict):
+        return {
+            key.decode("utf-8", "backslashreplace") if isinstance(key, bytes) else str(key): _named(each)
+            for key, each in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_named(each) for each in value]
+    return value
 
 
 def _tag(value: object) -> dict[str, str]:

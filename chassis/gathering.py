@@ -21,6 +21,7 @@ class Unit:
     envelope: Envelope | None = None
     listening: Listening | None = None
     fault: tuple[str, str] | None = None
+    is_ended: bool = False
 
     @property
     def is_suspect(self) -> bool:

@@ -87,6 +87,7 @@ class Ends:
             raise
         except Exception as exc:  # noqa: BLE001  what cannot even be parked stays with the broker
             log.error("bus.park-failed", service=self._service, **logs.described(exc))
+            unit.is_ended = True
             if not unit.delivery.is_dead:
                 sitting.answer(unit, Answer.TO_DEAD_LETTERS)
             return
@@ -127,6 +128,7 @@ class Ends:
         metrics.BUS_ENDS.labels(self._service, unit.event_type(), end.value).inc()
 
     def _tell(self, unit: Unit, end: End, sitting: Sitting) -> None:
+        unit.is_ended = True
         self.count(unit, end)
         sitting.answer(unit, Answer.ACK)
 

@@ -14,7 +14,7 @@ from chassis.at_rest import AtRest
 from chassis.catalog import UnknownEventType
 from chassis.clock import Clock
 from chassis.delivery import Delivery
-from chassis.envelope import Undecodable, from_amqp
+from chassis.envelope import Envelope, Undecodable, from_amqp
 from chassis.errors import WORKER_END, End, Kind, Refusal
 from chassis.gathering import Unit, Work
 from chassis.hearing import Heard, Listening, ears_of
@@ -64,6 +64,7 @@ class Receiver:
             return Unit(delivery, fault=(Reason.TOO_LARGE, "body"))
         try:
             envelope = from_amqp(delivery.properties, delivery.headers, delivery.body)
+            _refuse_unwritable(envelope)
         except Undecodable as exc:
             return Unit(delivery, fault=(Reason.UNDECODABLE, exc.reason))
         listening = self.ears.listening(envelope.type)
@@ -77,17 +78,12 @@ class Receiver:
         An answer goes to the broker only after the end is stored.
         """
         try:
-            if work.listening is None:
-                for unit in work.units:
-                    self.ends.park(unit, *(unit.fault or _UNSORTED), sitting)
-            elif work.is_suspect:
-                self._take_suspects(work.listening, work.units, sitting)
-            else:
-                self._run(work.listening, work.units, sitting)
+            self._take(work, sitting)
         except Abandoned:
             log.info("bus.abandoned", service=self.service, count=len(work.units))
-        except Exception as exc:  # noqa: BLE001  the broker keeps what has no answer
+        except Exception as exc:  # noqa: BLE001  an end for every message, also where this file is wrong
             log.error("bus.receiver-failed", service=self.service, **logs.described(exc))
+            self._park_rest(work, place(exc), sitting)
 
     def retry_due(self, sitting: Sitting, limit: int = 50) -> int:
         """Events that waited as rows and are due get their next try; returns how many there were."""
@@ -104,6 +100,23 @@ class Receiver:
         """The gauges of what is parked and what waits are up to date."""
         metrics.PARKED_EVENTS.labels(self.service).set(self.ends.parked.count())
         metrics.RETRY_ROWS.labels(self.service).set(self.ends.retries.count())
+
+    def _take(self, work: Work, sitting: Sitting) -> None:
+        if work.listening is None:
+            for unit in work.units:
+                self.ends.park(unit, *(unit.fault or _UNSORTED), sitting)
+        elif work.is_suspect:
+            self._take_suspects(work.listening, work.units, sitting)
+        else:
+            self._run(work.listening, work.units, sitting)
+
+    def _park_rest(self, work: Work, detail: str, sitting: Sitting) -> None:
+        try:
+            for unit in work.units:
+                if not unit.is_ended:
+                    self.ends.park(unit, Reason.BUG, detail, sitting)
+        except Abandoned:
+            log.info("bus.abandoned", service=self.service, count=len(work.units))
 
     def _take_suspects(self, listening: Listening, units: Sequence[Unit], sitting: Sitting) -> None:
         """Redelivered messages: started only after a mark says so; the third start without an end is the last."""
@@ -213,3 +226,18 @@ class Receiver:
             return
         self.ends.report_bug(unit, trouble)
         self.ends.park_row(unit, last_reason(trouble), place(trouble))
+
+
+def _refuse_unwritable(envelope: Envelope) -> None:
+    """Raises Undecodable for text that no database takes (py-amqp lets lone surrogates through)."""
+    texts = (
+        envelope.id,
+        envelope.source,
+        envelope.aggregate_id,
+        envelope.correlation_id,
+        envelope.causation_id,
+    )
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        raise Undecodable("text") from None
