@@ -260,6 +260,7 @@ def _run_behind_status(
     with lifecycle.listening(settings.http_address):
         status = StatusServer(settings.http_address, readiness)
     status.start()
+    log.info("status open", http_port=status.port)
     opening.start()
     Watch(readiness, stopping).start()
     stopping.wait()

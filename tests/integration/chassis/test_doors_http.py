@@ -320,10 +320,12 @@ def test_a_slow_head_is_cut(door: Open, monkeypatch: pytest.MonkeyPatch, sent: b
 def test_a_slow_head_after_a_good_request_is_cut_too(door: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that was used once has no more patience than a new one."""
     monkeypatch.setattr(http_server, "HEAD_S", 0.3)
-    connection = door.raw(b"GET /things/1 HTTP/1.1\r\nHost: x\r\n\r\nGET /thi")
-    said = closes(connection)
-    assert said.startswith(b"HTTP/1.1 200")
-    assert said.count(b"HTTP/1.1") == 1
+    connection = door.raw(b"GET /things/1 HTTP/1.1\r\nHost: x\r\n\r\n")
+    said = b""
+    while not said.endswith(b"{}"):
+        said += connection.recv(65_536)
+    connection.sendall(b"GET /thi")
+    assert closes(connection) == b""
     connection.close()
 
 
