@@ -34,7 +34,7 @@ class Outbox:
         self.rows = database["outbox"]
         self.collections = tuple(collections)
         self._database = database
-        self._producers = database["producers"]
+        self._numbers = database["outbox_numbers"]
         self._producer = producer
         self._clock = clock
         self._lease_id = f"{producer}:lease"
@@ -44,7 +44,7 @@ class Outbox:
         self.rows.create_index([("state", ASCENDING), ("seq", ASCENDING)], name="state")
         self.rows.create_index([("seq", ASCENDING)], name="seq", unique=True)
         self.rows.create_index("published_at", expireAfterSeconds=int(KEPT.total_seconds()), name="forget")
-        self._producers.update_one({"_id": self._lease_id}, {"$setOnInsert": _NOBODYS}, upsert=True)
+        self._numbers.update_one({"_id": self._lease_id}, {"$setOnInsert": _NOBODYS}, upsert=True)
 
     # -- collect -----------------------------------------------------------------------------------------
 
@@ -79,7 +79,7 @@ class Outbox:
         return len(events)
 
     def _number(self, events: list[dict[str, Any]], session: ClientSession) -> None:
-        counter = self._producers.find_one_and_update(
+        counter = self._numbers.find_one_and_update(
             {"_id": self._producer},
             {"$inc": {"seq": len(events)}},
             upsert=True,
@@ -184,7 +184,7 @@ class Outbox:
         It spares the others the work. It is not what keeps the order or the count right: two relays at once are safe.
         """
         is_free = {"$or": [{"$eq": ["$holder", holder]}, {"$lt": ["$until", "$$NOW"]}]}
-        taken = self._producers.update_one(
+        taken = self._numbers.update_one(
             {"_id": self._lease_id, "$expr": is_free},
             [{"$set": {"holder": holder, "until": {"$add": ["$$NOW", int(lease_s * 1000)]}}}],
         )
@@ -192,7 +192,7 @@ class Outbox:
 
     def give_lease_back(self, holder: str) -> None:
         """The next relay need not wait."""
-        self._producers.update_one({"_id": self._lease_id, "holder": holder}, {"$set": _NOBODYS})
+        self._numbers.update_one({"_id": self._lease_id, "holder": holder}, {"$set": _NOBODYS})
 
 
 def envelope_of(row: dict[str, Any]) -> Envelope:

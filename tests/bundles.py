@@ -35,6 +35,16 @@ def a_bundle(number: int | str, *, kind: str = "transaction", **given: Any) -> d
             "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "EMER"},
             "subject": {"reference": "urn:uuid:patient"},
             "period": {"start": _iso(now - timedelta(minutes=20))},
+            "serviceProvider": {"reference": "urn:uuid:hospital"},
+        },
+        "hospital": {
+            "resourceType": "Organization",
+            "name": "St. Brigid (fictional)",
+            "address": [{"state": "NY", "postalCode": "12208"}],
+        },
+        "clinician": {
+            "resourceType": "Practitioner",
+            "telecom": [{"system": "email", "value": "er-desk@st-brigid.example"}],
         },
         "condition": {
             "resourceType": "Condition",
@@ -73,6 +83,7 @@ def a_bundle(number: int | str, *, kind: str = "transaction", **given: Any) -> d
             "subject": {"reference": "urn:uuid:patient"},
             "encounter": {"reference": "urn:uuid:encounter"},
             "authoredOn": _iso(now),
+            "requester": {"reference": "urn:uuid:clinician"},
             "reasonCode": [{"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "F11.20"}]}],
             "note": [{"text": "Prefers to be called by the middle name."}],
         },

@@ -120,6 +120,7 @@ def _marked_bundle(which: str) -> dict:
     patient["identifier"][0]["value"] = MARKS["record number"]
     patient["telecom"] = [{"system": "phone", "value": "+1" + MARKS["phone"]}]
     patient["birthDate"] = MARKS["birth date"]
+    by_type["Practitioner"]["telecom"][0]["value"] = MARKS["source mail"] + "@st-brigid.example"
     by_type["ServiceRequest"]["note"] = [{"text": MARKS["free text"]}]
     by_type["Encounter"]["identifier"][0]["value"] = MARKS["visit number"]
     return bundle
