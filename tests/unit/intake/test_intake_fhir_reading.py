@@ -1,0 +1,327 @@
+"""A Bundle becomes a Submission: plain R4 first, our extensions where it has none, every fault with its place."""
+
+from __future__ import annotations
+
+import copy
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chassis.errors import Refusal
+from services.intake import taxonomy
+from services.intake.domain.submission import Preference, SourceContact, Strength, Urgency, faults_of
+from services.intake.fhir.extensions import BASE
+from tests.unit.intake.intake_builders import SOURCE, bundle, read, resource
+
+KNOWN = taxonomy.load().codes
+
+
+def told(made: Any) -> dict[str, str]:
+    """Code -> place of every fault, wherever it is found."""
+    try:
+        submission = read(made)
+    except Refusal as refusal:
+        return {fault.code: fault.path for fault in refusal.faults}
+    return {fault.code: fault.path for fault in faults_of(submission, datetime.now(UTC), KNOWN)}
+
+
+def extended(**given: Any) -> dict[str, Any]:
+    return {"url": BASE + given.pop("url"), **given}
+
+
+def test_plain_r4_is_enough():
+    """Name, numbers, language, visit, urgency, reasons and consent come from plain R4 elements."""
+    submission = read(bundle())
+    assert told(bundle()) == {}
+    assert submission.person.family_name == "Marlowe77"
+    assert (submission.visit.value, submission.urgency) == ("V-77", Urgency.IMMEDIATE)
+    assert submission.languages == ("en",)
+    assert {"overdose", "substance.opioids"} <= set(submission.experience_codes)
+    assert [code.code for code in submission.codes] == ["F11.20", "T40.1X1A"]
+    assert submission.source_id == SOURCE
+
+
+def test_wishes_come_from_extensions():
+    """Preferences with strength, modalities, exclusions, ZIP and payer are read from Kindred's extensions."""
+    made = bundle()
+    resource(made, "ServiceRequest")["extension"] = [
+        {
+            "url": BASE + "preference",
+            "extension": [
+                {"url": "attribute", "valueCode": "substance.opioids"},
+                {"url": "strength", "valueCode": "must"},
+            ],
+        },
+        extended(url="modality", valueCode="phone"),
+        extended(url="excluded-specialist", valueString="spec-9"),
+        extended(url="facility-zip", valueString="12208"),
+        extended(url="payer", valueCode="medicaid"),
+        extended(url="lived-experience", valueCode="overdose"),
+    ]
+    submission = read(made)
+    assert told(made) == {}
+    assert submission.preferences == (Preference("substance.opioids", Strength.MUST),)
+    assert (submission.modalities, submission.excluded_specialist_ids) == (("phone",), ("spec-9",))
+    assert (submission.facility_zip, submission.payer_code) == ("12208", "medicaid")
+
+
+@pytest.mark.parametrize("strength", ["definitely", "", None])
+def test_a_wish_that_cannot_be_read_refuses(strength: str | None):
+    """P8: a preference with an unknown strength or attribute is told to the sender, never passed over."""
+    made = bundle()
+    parts = [{"url": "attribute", "valueCode": "substance.opioids"}]
+    parts += [{"url": "strength", "valueString": strength}] if strength else []
+    resource(made, "ServiceRequest")["extension"] = [{"url": BASE + "preference", "extension": parts}]
+    assert told(made) == {"attribute-unknown": "Bundle.entry[4].resource.extension"}
+
+
+def test_unmapped_codes_are_kept_and_block_nothing():
+    """A code that means nothing to us stays with the referral."""
+    made = bundle()
+    resource(made, "Condition")["code"] = {"coding": [{"system": "urn:oid:2.999.7", "code": "LOCAL-1"}]}
+    submission = read(made)
+    assert told(made) == {}
+    assert "LOCAL-1" in [code.code for code in submission.codes]
+
+
+def test_where_the_requester_reads_mail():
+    """The requester's e-mail, behind a PractitionerRole too, is where the source hears back."""
+    made = bundle()
+    made["entry"] += [
+        {
+            "fullUrl": "urn:uuid:role",
+            "resource": {
+                "resourceType": "PractitionerRole",
+                "practitioner": {"reference": "urn:uuid:doctor"},
+            },
+            "request": {"method": "POST", "url": "PractitionerRole"},
+        },
+        {
+            "fullUrl": "urn:uuid:doctor",
+            "resource": {
+                "resourceType": "Practitioner",
+                "telecom": [{"system": "email", "value": "desk@st-brigid.example"}],
+            },
+            "request": {"method": "POST", "url": "Practitioner"},
+        },
+    ]
+    resource(made, "ServiceRequest")["requester"] = {"reference": "urn:uuid:role"}
+    assert read(made).source_contact == SourceContact("desk@st-brigid.example")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "code", "place"),
+    [
+        (
+            "Patient",
+            {"birthDate": "2999-01-01"},
+            "birth-date-in-future",
+            "Bundle.entry[0].resource.birthDate",
+        ),
+        ("Patient", {"birthDate": "1988-02-30"}, "no-such-day", "Bundle.entry[0].resource.birthDate"),
+        ("Patient", {"gender": "m"}, "code-not-in-value-set", "Bundle.entry[0].resource.gender"),
+        ("Patient", {"deceasedBoolean": True}, "person-deceased", "Bundle.entry[0].resource.deceased"),
+        (
+            "Patient",
+            {"modifierExtension": [{"url": "u", "valueCode": "x"}]},
+            "modifier-unknown",
+            "Bundle.entry[0].resource.modifierExtension",
+        ),
+        (
+            "ServiceRequest",
+            {"subject": {"reference": "Patient/elsewhere"}},
+            "subject-not-in-bundle",
+            "Bundle.entry[4].resource.subject",
+        ),
+        ("ServiceRequest", {"subject": None}, "not-an-object", "Bundle.entry[4].resource.subject"),
+        ("ServiceRequest", {"status": "draft"}, "request-not-active", "Bundle.entry[4].resource.status"),
+        ("ServiceRequest", {"intent": "plan"}, "request-not-an-order", "Bundle.entry[4].resource.intent"),
+        ("ServiceRequest", {"priority": "now"}, "code-not-in-value-set", "Bundle.entry[4].resource.priority"),
+        (
+            "Encounter",
+            {"period": {"start": "2999-01-01T00:00:00Z"}},
+            "arrival-in-future",
+            "Bundle.entry[1].resource.period.start",
+        ),
+        (
+            "Encounter",
+            {"period": {"start": "0001-01-01T00:00:00Z"}},
+            "arrival-too-long-ago",
+            "Bundle.entry[1].resource.period.start",
+        ),
+        ("Consent", {"status": "rejected"}, "consent-refused", "Bundle.entry[3].resource.provision.type"),
+        (
+            "Consent",
+            {"provision": {"type": "deny"}},
+            "consent-refused",
+            "Bundle.entry[3].resource.provision.type",
+        ),
+        (
+            "Consent",
+            {"provision": {"type": "permit", "period": {"end": "2020-01-01"}}},
+            "consent-expired",
+            "Bundle.entry[3].resource.provision.period.end",
+        ),
+        (
+            "Consent",
+            {"provision": {"type": "permit", "provision": [{"type": "deny"}]}},
+            "consent-restricted",
+            "Bundle.entry[3].resource",
+        ),
+        ("Consent", {"status": "inactive"}, "consent-inactive", "Bundle.entry[3].resource"),
+        ("Consent", {"provision": {}}, "empty", "Bundle.entry[3].resource.provision"),
+        ("Consent", {"dateTime": "2999-01-01"}, "consent-dated-ahead", "Bundle.entry[3].resource.dateTime"),
+        ("Consent", {"patient": {"reference": "Patient/other"}}, "consent-missing", "Bundle.entry"),
+    ],
+)
+def test_each_fault_is_told_with_its_place(name: str, change: dict[str, Any], code: str, place: str):
+    """P11: bad input gets a stable code and the FHIRPath of what is wrong."""
+    made = bundle()
+    resource(made, name).update(change)
+    assert told(made) == {code: place}
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "code"),
+    [
+        ("ServiceRequest", "subject", "missing"),
+        ("Consent", "dateTime", "consent-unsigned"),
+        ("Consent", "patient", "consent-without-person"),
+        ("Consent", "provision", "consent-silent"),
+    ],
+)
+def test_what_is_missing_is_told(name: str, key: str, code: str):
+    """A missing must-have is named by its code."""
+    made = bundle()
+    del resource(made, name)[key]
+    assert code in told(made)
+
+
+def test_all_faults_come_at_once():
+    """Faults of structure are told together, and so are faults of sense."""
+    made = bundle()
+    resource(made, "Patient")["gender"] = "m"
+    resource(made, "ServiceRequest")["priority"] = "now"
+    with pytest.raises(Refusal) as structure:
+        read(made)
+    assert len(structure.value.faults) == 2
+    made = bundle(consent=None)
+    resource(made, "Patient")["birthDate"] = "2999-01-01"
+    assert set(told(made)) == {"consent-missing", "birth-date-in-future"}
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"{", "json-invalid"),
+        (b"", "json-invalid"),
+        (b'{"a": NaN}', "json-invalid"),
+        (b'{"a": 1} x', "json-invalid"),
+        (b'\xff\xfe{"a": 1}', "json-not-utf8"),
+        (b'{"a": 1, "a": 2}', "json-key-doubled"),
+        (b'{"a": 1e999}', "json-number-too-large"),
+        (b'{"a": ' + b"9" * 5_000 + b"}", "json-number-too-large"),
+        (b"[" * 100_000, "too-deep"),
+        (b'{"a":' * 100_000, "too-deep"),
+        (b"[]", "bundle-wanted"),
+        (b"null", "bundle-wanted"),
+        (b'{"resourceType": "Patient"}', "bundle-wanted"),
+        (b'{"resourceType": "Bundle", "type": "history"}', "bundle-type"),
+        (b'{"resourceType": "Bundle", "type": "collection"}', "service-request-missing"),
+        (b'{"resourceType": "Bundle", "_type": {"id": "a"}}', "bundle-type"),
+    ],
+)
+def test_bodies_made_to_hurt_are_clean_refusals(body: bytes, code: str):
+    """No JSON is too broken or too deep for a refusal with a code."""
+    assert set(told(body)) == {code}
+
+
+def test_the_newest_consent_decides():
+    """Of two consents the later one speaks, whichever stands first."""
+    made = bundle()
+    old = copy.deepcopy(resource(made, "Consent"))
+    old["dateTime"], old["provision"] = "2020-01-01", {"type": "deny"}
+    made["entry"].append(
+        {"fullUrl": "urn:uuid:old", "resource": old, "request": {"method": "POST", "url": "Consent"}}
+    )
+    assert told(made) == {}
+    old["dateTime"] = (datetime.now(UTC) - timedelta(minutes=1)).isoformat(timespec="seconds")
+    assert "consent-refused" in told(made)
+
+
+def test_the_words_of_a_refusal_hold_no_value():
+    """P8 of privacy: neither code, place nor sentence of a fault repeats what was sent."""
+    made = bundle()
+    patient = resource(made, "Patient")
+    patient.update(
+        birthDate="Zyxmark", gender="Zyxmark", Zyxmark="x", name=["Zyxmark"], identifier={"value": "Zyxmark"}
+    )
+    patient["Zyx mark"] = patient["managingOrganization"] = {"reference": "Zyxmark"}
+    with pytest.raises(Refusal) as refused:
+        read(made)
+    assert len(refused.value.faults) >= 6
+    assert "yxmark" not in repr(refused.value.faults) and "yx mark" not in repr(refused.value.faults)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+WORDS = st.sampled_from(
+    [
+        "",
+        "active",
+        "urn:uuid:patient",
+        "Patient/1",
+        "#",
+        "2020",
+        "2020-02-30",
+        "\x00",
+        "\ud800",
+        "9999-12-31",
+        "en",
+    ]
+)
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    found = [path] if path else []
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else []
+    for key, inner in items:
+        found += _places(inner, (*path, key))
+    return found
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_a_mutated_bundle_is_read_or_refused(data: st.DataObject):
+    """Whatever is changed, removed, doubled or put beside in a Bundle, it is a submission or a refusal, never a crash."""
+    made = bundle()
+    for _ in range(data.draw(st.integers(1, 3))):
+        *above, last = data.draw(st.sampled_from(_places(made)))
+        home: Any = made
+        for key in above:
+            home = home[key]
+        how = data.draw(st.sampled_from(["replace", "remove", "beside", "list", "word"]))
+        if how == "remove":
+            del home[last]
+        elif how == "beside" and isinstance(last, str):
+            home["_" + last] = data.draw(JSON | st.just({"id": "a"}) | st.just([{"id": "a"}]))
+            if data.draw(st.booleans()):
+                del home[last]
+        elif how == "list":
+            home[last] = [home[last]]
+        else:
+            home[last] = data.draw(WORDS if how == "word" else JSON)
+    body = json.dumps(made).encode()
+    try:
+        submission = read(body)
+    except Refusal as refusal:
+        assert refusal.faults and all(fault.code and fault.path and fault.message for fault in refusal.faults)
+    else:
+        faults_of(submission, datetime.now(UTC), KNOWN)

@@ -1,0 +1,178 @@
+"""The referral's state machine, as the table it is (DOMAIN 1)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chassis.errors import Kind, Refusal
+from chassis.identity import ROLES
+from services.intake.domain import referral as referrals
+from services.intake.domain.errors import (
+    MoveNotPossible,
+    ReferralAlreadyAssigned,
+    ReferralAlreadyClosed,
+    RoleMayNotMove,
+)
+from services.intake.domain.referral import (
+    CLOSED,
+    OPEN,
+    RULES,
+    Assignment,
+    Command,
+    Referral,
+    State,
+    next_state,
+)
+from services.intake.fhir import task
+from services.intake.r4 import table, validator
+from tests.unit.intake.intake_builders import NOW
+
+# The rows of DOMAIN 1, written a second time and by hand: (state, command, role) -> state.
+MOVES = {
+    ("submitted", "hold", "system"): "needs-information",
+    ("needs-information", "supply", "nurse"): "submitted",
+    ("submitted", "refuse", "system"): "refused",
+    ("needs-information", "refuse", "coordinator"): "refused",
+    ("submitted", "seek", "system"): "seeking",
+    ("unfilled", "seek", "system"): "seeking",
+    ("seeking", "mark-unfilled", "system"): "unfilled",
+    ("submitted", "mark-unfilled", "system"): "unfilled",
+    ("seeking", "assign", "system"): "assigned",
+    ("unfilled", "assign", "system"): "assigned",
+    ("submitted", "assign", "system"): "assigned",
+    ("assigned", "record-met", "specialist"): "met",
+    ("not-met", "record-met", "specialist"): "met",
+    ("assigned", "record-not-met", "specialist"): "not-met",
+    ("met", "engage", "specialist"): "engaged",
+    ("not-met", "engage", "specialist"): "engaged",
+    ("seeking", "request-cancel", "nurse"): "cancel-requested",
+    ("cancel-requested", "cancel", "system"): "cancelled",
+    ("assigned", "decline-by-peer", "specialist"): "declined-by-peer",
+    ("unfilled", "refer-elsewhere", "coordinator"): "referred-elsewhere",
+    ("engaged", "complete", "specialist"): "completed",
+    ("seeking", "expire", "system"): "expired",
+    ("completed", "enter-in-error", "clinician"): "entered-in-error",
+}
+
+
+def a_referral(**given: object) -> Referral:
+    made = Referral("ref-1", "peer_1", "er-1", State.SUBMITTED, "immediate", NOW, NOW)
+    return replace(made, **given)
+
+
+@pytest.mark.parametrize(("move", "target"), MOVES.items())
+def test_a_named_move_leads_where_the_table_says(move: tuple[str, str, str], target: str):
+    """Each row of the rules moves as written."""
+    state, command, role = move
+    assert next_state(State(state), Command(command), role) == target
+
+
+@pytest.mark.parametrize("role", sorted(ROLES))
+@pytest.mark.parametrize("command", Command)
+@pytest.mark.parametrize("state", State)
+def test_every_triple_moves_or_is_refused_with_a_reason(state: State, command: Command, role: str):
+    """Every (state, command, role) either moves, says nothing new, or is refused with a stable code."""
+    rule = RULES[command]
+    try:
+        target = next_state(state, command, role)
+    except Refusal as refusal:
+        assert refusal.code in ("role-not-allowed", "referral-already-closed", "move-not-possible")
+        assert (refusal.code == "role-not-allowed") == (role not in rule.roles)
+        assert state not in rule.moves or role not in rule.roles
+    else:
+        assert role in rule.roles
+        assert target == (state if state in rule.stays else rule.moves[state])
+
+
+def test_refusals_say_which():
+    """The three ways to say no are three errors of the right kind."""
+    with pytest.raises(RoleMayNotMove) as role:
+        next_state(State.SUBMITTED, Command.ASSIGN, "nurse")
+    with pytest.raises(ReferralAlreadyClosed):
+        next_state(State.COMPLETED, Command.ASSIGN, "system")
+    with pytest.raises(MoveNotPossible) as move:
+        next_state(State.SUBMITTED, Command.COMPLETE, "specialist")
+    assert (role.value.kind, move.value.kind) == (Kind.FORBIDDEN, Kind.CONFLICT)
+
+
+@given(st.lists(st.tuples(st.sampled_from(Command), st.sampled_from(sorted(ROLES))), max_size=40))
+def test_what_is_closed_stays_closed(commands: list[tuple[Command, str]]):
+    """After any sequence of commands a closed referral is only ever entered in error, and stays in the table."""
+    state = State.SUBMITTED
+    for command, role in commands:
+        before = state
+        try:
+            state = next_state(state, command, role)
+        except Refusal:
+            continue
+        if before in CLOSED:
+            assert state in (before, State.ENTERED_IN_ERROR)
+    assert state in OPEN | CLOSED
+
+
+def test_an_offer_and_an_acceptance_move_the_view():
+    """Seeking, then assigned with what the specialist said; each move is one version and one event."""
+    sought, first = referrals.seek(a_referral(), NOW, NOW)
+    promised = Assignment("off-1", NOW + timedelta(minutes=20), "bedside")
+    assigned, second = referrals.assign(sought, promised, NOW, NOW)
+    assert (sought.state, assigned.state, assigned.task_version) == ("seeking", "assigned", 3)
+    assert [event.status for event in (*first, *second)] == ["seeking", "assigned"]
+    assert second[0].promised_arrival_at == NOW + timedelta(minutes=20)
+
+
+def test_what_was_overtaken_changes_nothing():
+    """A late offer neither reopens an unfilled referral nor unseats an assignment, and nobody is told of it."""
+    late, now = NOW - timedelta(seconds=5), NOW
+    unfilled, _ = referrals.mark_unfilled(a_referral(state=State.SEEKING), "nobody", NOW, now)
+    assert referrals.seek(unfilled, late, now) == (unfilled, [])
+    assigned, _ = referrals.assign(unfilled, Assignment("off-1", None, "phone"), NOW, now)
+    assert referrals.seek(assigned, NOW, now) == (assigned, [])
+    assert referrals.mark_unfilled(assigned, "nobody", NOW, now) == (assigned, [])
+
+
+def test_a_new_wave_reopens_what_was_unfilled():
+    """An offer made after the ladder ended (the open pool) is sought again."""
+    unfilled, _ = referrals.mark_unfilled(a_referral(state=State.SEEKING), "nobody", NOW, NOW)
+    later = NOW + timedelta(minutes=1)
+    sought, events = referrals.seek(unfilled, later, later)
+    assert (sought.state, sought.reason_code, len(events)) == ("seeking", "", 1)
+
+
+def test_a_second_acceptance_is_refused():
+    """P3: a referral that is assigned is not assigned to anybody else; the same acceptance again is no news."""
+    one, two = Assignment("off-1", None, "bedside"), Assignment("off-2", None, "bedside")
+    assigned, _ = referrals.assign(a_referral(state=State.SEEKING), one, NOW, NOW)
+    assert referrals.assign(assigned, one, NOW, NOW) == (assigned, [])
+    with pytest.raises(ReferralAlreadyAssigned):
+        referrals.assign(assigned, two, NOW, NOW)
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_state_has_a_valid_task(state: State):
+    """Each state is shown as a Task that R4 and its own table accept."""
+    made = task.of(
+        a_referral(state=state, reason_code="no-one", modality="phone", promised_arrival_at=NOW), ()
+    )
+    assert validator.check(made) == []
+    assert (made["status"], task.STATUS[state][0]) == (task.STATUS[state][0], made["status"])
+    assert made["businessStatus"]["text"] == state
+
+
+def test_the_answer_to_a_bundle_is_r4():
+    """A transaction is answered entry by entry, in order; the request's entry tells where the Task is."""
+    types = ["Patient", "ServiceRequest", "Consent"]
+    answer = task.submitted("transaction", types, a_referral(), was_known=False)
+    assert validator.check(answer, table.load()) == []
+    assert [one["response"]["status"] for one in answer["entry"]] == [
+        "202 Accepted",
+        "201 Created",
+        "202 Accepted",
+    ]
+    assert answer["entry"][1]["response"]["location"] == "Task/ref-1/_history/1"
+    again = task.submitted("collection", types, a_referral(), was_known=True)
+    assert [one["response"]["status"] for one in again["entry"]] == ["200 OK"]
