@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,8 @@ _ROLE = "urn:kindred:role"
 _PEER = "urn:kindred:peer"
 _REFERRAL = "urn:kindred:referral"
 _UNKNOWN = "unknown"
+_NOT_IN_ID = re.compile(r"[^A-Za-z0-9.]")
+_to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 # Our nouns and the FHIR resource each stands for (docs/glossary.md).
 _RESOURCES = {
@@ -82,7 +85,7 @@ def audit_event(facts: Facts) -> bytes:
         },
         "entity": _entities(facts),
     }
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    return _to_json(document).encode()
 
 
 def _agents(facts: Facts) -> list[dict[str, Any]]:
@@ -133,7 +136,9 @@ def _entities(facts: Facts) -> list[dict[str, Any]]:
 
 
 def _record(facts: Facts) -> dict[str, Any]:
-    what = _identified(f"urn:kindred:{facts.record_type.lower()}", facts.record_id or "none")
+    if not facts.record_id:
+        return {"name": facts.record_type, "type": _SYSTEM_OBJECT, "role": _DOMAIN_RESOURCE}
+    what = _identified(f"urn:kindred:{facts.record_type.lower()}", facts.record_id)
     resource = _RESOURCES.get(facts.record_type)
     if resource:
         what["type"] = resource
@@ -157,7 +162,7 @@ def _identified(system: str, value: str) -> dict[str, Any]:
 
 def _fhir_id(event_id: str) -> str:
     """FHIR ids hold letters, digits, "-" and ".", 64 at most."""
-    return "".join(each if each.isascii() and each.isalnum() else "-" for each in event_id)[:64]
+    return _NOT_IN_ID.sub("-", event_id)[:64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,9 +131,9 @@ def test_a_deleted_entry_is_located(log, index):
 
 
 def test_a_deleted_index_row_is_located(log):
-    """An entry that no search can find is named."""
+    """An entry that no search can find is named; its producer's numbers no longer agree either."""
     log.room.store.rows.delete_one({"index": 300})
-    assert log.findings() == [("index-row-missing", 300)]
+    assert log.findings() == [("index-row-missing", 300), ("producer-state-changed", -1)]
 
 
 def test_an_invented_index_row_is_found(log):
