@@ -10,7 +10,9 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import kombu
 import pytest
+from kombu.mixins import ConsumerMixin
 
 from chassis import logs
 
@@ -104,6 +106,20 @@ def test_other_peoples_messages_are_never_written(lines: object, name: str) -> N
     assert all("test_logs.py:" in str(line["where"]) for line in written)
 
 
+def test_a_body_that_kombu_cannot_decode_is_not_logged(lines: object) -> None:
+    """Kombu's own complaint about an undecodable message holds the raw body; ours does not (RELIABILITY, finding 1)."""
+    with kombu.Connection("memory://") as connection:
+        queue = kombu.Queue("broken", kombu.Exchange("broken"), routing_key="broken", channel=connection)
+        queue.declare()
+        producer = kombu.Producer(connection, exchange=queue.exchange, routing_key="broken")
+        producer.publish(f'{{"name": "{MARK}"', content_type="application/json", content_encoding="utf-8")
+        complain = ConsumerMixin().on_decode_error
+        with kombu.Consumer(connection, [queue], callbacks=[_take], on_decode_error=complain):
+            connection.drain_events(timeout=5)
+    (line,) = lines()
+    assert str(line["library"]).startswith("kombu")
+
+
 def test_a_logger_made_before_the_start_is_caught_too(lines: object) -> None:
     """A library that put a handler of its own on its logger has it taken away."""
     early = logging.getLogger("early.bird")
@@ -160,6 +176,10 @@ def test_every_event_in_the_code_is_a_constant() -> None:
                 if _is_log_call(node) and not _is_constant_text(node.args[0]):
                     loose.append(f"{path.relative_to(ROOT)}:{node.lineno}")
     assert loose == []
+
+
+def _take(body: object, message: object) -> None:
+    raise AssertionError("it was decoded")
 
 
 def _is_log_call(node: ast.AST) -> bool:
