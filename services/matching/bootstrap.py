@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class Room:
     parked: ParkedEvents
     tokens: TokenReader
     seal: PublicSeal
-    digest_key: bytes
+    digest_key: bytes = field(repr=False)
 
 
 def build_room(settings: Settings, clock: Clock | None = None) -> Room:

@@ -153,20 +153,24 @@ def list_offers(
     room: Room, specialist_id: str, referral_id: str, is_only_open: bool, caller: Caller
 ) -> list[tuple[Case, Offer]]:
     """The offers of a specialist or a referral, newest case first, as far as the caller may see them."""
-    if not specialist_id and not referral_id:
+    if caller.role == "specialist":
+        if specialist_id not in ("", caller.actor_id):
+            raise Refusal("not-your-offer", Kind.FORBIDDEN, "You may list your own offers.")
         specialist_id = caller.actor_id
+    if not specialist_id and not referral_id:
+        raise Refusal("which-offers", Kind.INVALID, "Name a specialist or a referral.")
     found = (
         [room.cases.case(referral_id)]
         if referral_id
         else room.cases.of_specialist(specialist_id, _MOST_LISTED)
     )
-    offers = [(case, offer) for case in found for offer in case.offers if _may_see(offer, caller)]
-    if caller.role == "specialist" and not offers and specialist_id not in ("", caller.actor_id):
-        raise Refusal("not-your-offer", Kind.FORBIDDEN, "You may list your own offers.")
     return [
         (case, offer)
-        for case, offer in offers
-        if specialist_id in ("", offer.specialist_id) and (offer.state == cases.OPEN or not is_only_open)
+        for case in found
+        for offer in case.offers
+        if _may_see(offer, caller)
+        and specialist_id in ("", offer.specialist_id)
+        and (offer.state == cases.OPEN or not is_only_open)
     ]
 
 
