@@ -76,13 +76,18 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Change:
-    """A new state for a loaded aggregate."""
+    """A new state for a loaded aggregate.
+
+    `mark` tells this write from another one with the same cause; who acts on what is outside (sends an e-mail) needs
+    one of their own, because of two writers with one cause `save_many` would tell both that they won.
+    """
 
     loaded: Loaded
     body: Mapping[str, Any]
     cause: Cause
     says: Sequence[Message] = ()
     due_at: datetime | None = None
+    mark: str = ""
 
 
 @dataclass
@@ -204,13 +209,13 @@ class Aggregates:
 
     def _stale(self, changes: Sequence[Change]) -> set[str]:
         wanted = {change.loaded.aggregate_id: change.loaded.version + 1 for change in changes}
-        marks = {change.loaded.aggregate_id: change.cause for change in changes}
+        marks = {change.loaded.aggregate_id: change.mark or _mark(change.cause) for change in changes}
         found = self.collection.find({"_id": {"$in": list(wanted)}}, {"version": 1, "saved_by": 1})
         return {
             document["_id"]
             for document in found
             if document["version"] != wanted[document["_id"]]
-            or document.get("saved_by") != _mark(marks[document["_id"]])
+            or document.get("saved_by") != marks[document["_id"]]
         }
 
     def _document(self, new: New) -> dict[str, Any]:
@@ -241,7 +246,7 @@ class Aggregates:
                 "version": loaded.version + 1,
                 "schema": self.schema,
                 "event_seq": loaded.event_seq + len(rows),
-                "saved_by": _mark(change.cause),
+                "saved_by": change.mark or _mark(change.cause),
             },
             "$unset": dict.fromkeys([*gone, "claim"], ""),
         }

@@ -9,9 +9,11 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from math import ceil
+from typing import TYPE_CHECKING, TypeVar
 
 from chassis import logs, telemetry
 from chassis.aggregates import StaleVersion
@@ -23,6 +25,8 @@ from services.notifications.domain.contacts import Contact
 from services.notifications.domain.notices import (
     Answer,
     Attempt,
+    Notice,
+    Outcome,
     Reason,
     State,
     begin_attempt,
@@ -32,13 +36,26 @@ from services.notifications.domain.notices import (
 from services.notifications.wording.letters import Letters
 
 if TYPE_CHECKING:
-    from services.notifications.store import Contacts, Held, Notices
+    from services.notifications.store import Contacts, Decision, Held, Notices
 
-_CLAIMED_PER_SENDER = 4
+# A sender's hands: so many notices at most have an attempt recorded and not settled. After a crash each of them may
+# be a repeat, and says so.
+MOST_IN_HAND = 4
 _IDLE_S = 1.0
 _PAUSE_S = 0.5
 
+T = TypeVar("T")
 log = logs.get()
+
+
+@dataclass(frozen=True)
+class Packet:
+    """A notice with its next attempt, ready to be sent."""
+
+    held: Held
+    notice: Notice
+    address: str = field(repr=False)
+    message: bytes = field(repr=False)
 
 
 class Sending:
@@ -58,7 +75,7 @@ class Sending:
         self._notices = notices
         self._contacts = contacts
         self._letters = letters
-        self._server = server
+        self.server = server
         self._clock = clock
         self._senders = senders
         self._lease_s = lease_s
@@ -97,17 +114,17 @@ class Sending:
             self._guarded(partial(self._notices.release, self._claimed.popleft()))
 
     def _work(self) -> None:
-        line = EmailLine(self._server)
+        line = EmailLine(self.server)
         while not self._is_stopping:
             rung = self._rung
-            held = self._guarded(self._take)
-            if held is None:
-                self._wait_for(rung)
+            share = self._guarded(self._take)
+            if share:
+                self._guarded(partial(self._deliver, line, share))
             else:
-                self._guarded(partial(self._deliver, line, held))
+                self._wait_for(rung)
         line.close()
 
-    def _guarded(self, step: Callable[[], Held | None] | Callable[[], None]) -> Held | None:
+    def _guarded(self, step: Callable[[], T]) -> T | None:
         """The step's result. Trouble never ends a sender: the claim runs out and the notice is due again."""
         try:
             return step()
@@ -119,43 +136,68 @@ class Sending:
             time.sleep(_PAUSE_S)
             return None
 
-    def _take(self) -> Held | None:
+    def _take(self) -> list[Held]:
+        """One notice while there are few, more at a time under a backlog, so that their writes go together."""
         with self._claiming:
             if not self._claimed:
-                limit = self._senders * _CLAIMED_PER_SENDER
-                self._claimed.extend(self._notices.claim(limit, self._lease_s))
-            return self._claimed.popleft() if self._claimed else None
+                self._claimed.extend(self._notices.claim(self._senders * MOST_IN_HAND, self._lease_s))
+            count = min(MOST_IN_HAND, ceil(len(self._claimed) / self._senders))
+            return [self._claimed.popleft() for _ in range(count)]
 
     def _wait_for(self, rung: int) -> None:
         with self._bell:
             if self._rung == rung and not self._is_stopping:
                 self._bell.wait(_IDLE_S)
 
-    def _deliver(self, line: EmailLine, held: Held) -> None:
-        notice_id = held.notice.notice_id
-        with (
-            telemetry.continue_trace(held.cause.traceparent),
-            telemetry.span("notice.send", notice_id=notice_id),
-        ):
-            contact = self._contacts.open(held.notice.contact_id)
+    def _deliver(self, line: EmailLine, share: Sequence[Held]) -> None:
+        """Records an attempt for each, sends one after the other, settles all of them in one write."""
+        packets = self._marked(self._packed(share))
+        answers: list[Answer] = []
+        for packet in packets:
+            if answers and answers[-1].outcome in (Outcome.UNKNOWN, Outcome.UNREACHABLE):
+                # The far side is in trouble. What was not begun is certainly not there, and says so.
+                answers.append(Answer(Outcome.UNREACHABLE))
+            else:
+                answers.append(self._sent(line, packet))
+        self._settle(list(zip(packets, answers, strict=True)))
+
+    def _packed(self, share: Sequence[Held]) -> list[Packet]:
+        """Those of the share that can still be sent, with their next attempt; the others are given up, and say so."""
+        contacts = self._contacts.open_many([held.notice.contact_id for held in share])
+        packets = []
+        for held in share:
+            contact = contacts.get(held.notice.contact_id)
             if contact is None or not contact.address:
                 self._notices.save(held, *give_up(held.notice, Reason.NO_ADDRESS))
-                return
+                continue
             notice, events = begin_attempt(held.notice, self._clock.now())
             if notice.state is State.DEAD:
                 self._notices.save(held, notice, events)
-                return
-            attempt = notice.attempts[-1]
-            message = self._message(held, contact, attempt)
+                continue
+            message = self._message(held, contact, notice.attempts[-1])
+            packets.append(Packet(held, notice, contact.address, message))
+        return packets
+
+    def _marked(self, packets: Sequence[Packet]) -> list[Packet]:
+        """The packets whose attempt is in the log; one that was cancelled or taken over meanwhile is left out."""
+        for _ in packets:
             failpoint("notice.before_attempt_mark")
-            held = self._notices.save(held, notice, events)
+        saved = self._notices.save_many([(packet.held, packet.notice, ()) for packet in packets])
+        return [
+            replace(packet, held=saved[packet.notice.notice_id])
+            for packet in packets
+            if packet.notice.notice_id in saved
+        ]
+
+    def _sent(self, line: EmailLine, packet: Packet) -> Answer:
+        ids = {"notice_id": packet.notice.notice_id}
+        with telemetry.continue_trace(packet.held.cause.traceparent), telemetry.span("notice.send", **ids):
             failpoint("notice.after_attempt_mark_before_send")
-            answer = line.send(contact.address, message)
+            answer = line.send(packet.address, packet.message)
             failpoint("notice.after_send_before_settle")
-            self._settle(held, attempt.number, answer)
-            log.info(
-                "notice.attempt", notice_id=notice_id, attempt=attempt.number, outcome=answer.outcome.value
-            )
+            attempt = packet.notice.attempts[-1].number
+            log.info("notice.attempt", attempt=attempt, outcome=answer.outcome.value, **ids)
+        return answer
 
     def _message(self, held: Held, contact: Contact, attempt: Attempt) -> bytes:
         letter = self._letters.write(held.notice, contact, self._notices.link_token(held))
@@ -164,21 +206,27 @@ class Sending:
             held.notice,
             attempt,
             address=contact.address,
-            server=self._server,
+            server=self.server,
             now=self._clock.now(),
         )
 
-    def _settle(self, held: Held, number: int, answer: Answer) -> None:
-        """The answer is stored. It is known only here, so a database that is away is waited for, as long as the lease."""
-        jitter = random.random()
+    def _settle(self, answered: Sequence[tuple[Packet, Answer]]) -> None:
+        """The answers are stored. They are known only here, so a database that is away is waited for, up to a lease."""
         until = time.monotonic() + self._lease_s
         while True:
             try:
-                self._notices.revise(
-                    held, lambda notice: settle_attempt(notice, number, answer, self._clock.now(), jitter)
-                )
+                decided = [self._decided(packet, answer) for packet, answer in answered]
+                saved = self._notices.save_many([(held, *decide(held.notice)) for held, decide in decided])
+                for held, decide in decided:
+                    if held.notice.notice_id not in saved:
+                        self._notices.revise(held, decide)
                 return
             except Exception as exc:
                 if not is_outside_trouble(exc) or time.monotonic() >= until:
                     raise
                 time.sleep(_PAUSE_S)
+
+    def _decided(self, packet: Packet, answer: Answer) -> tuple[Held, Decision]:
+        number, jitter = packet.notice.attempts[-1].number, random.random()
+        now = self._clock.now()
+        return packet.held, lambda notice: settle_attempt(notice, number, answer, now, jitter)

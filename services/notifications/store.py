@@ -12,8 +12,9 @@ from pymongo import ASCENDING, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
-from chassis.aggregates import Aggregates, Loaded, New, StaleVersion
+from chassis.aggregates import Aggregates, Change, Loaded, New, StaleVersion
 from chassis.envelope import Cause
+from chassis.ids import new_id
 from chassis.vault import Unreadable, Vault
 from services.notifications.domain.contacts import Card, Contact
 from services.notifications.domain.events import Event
@@ -71,17 +72,21 @@ class Notices:
 
     def save(self, held: Held, notice: Notice, events: Sequence[Event]) -> Held:
         """The notice's new state and what it says are stored in one write; raises StaleVersion."""
-        body = {**_body(notice, held.cause), **_kept_link(held.loaded, notice)}
-        says = [self._to_proto(event) for event in events]
-        self._aggregates.save(held.loaded, body, says=says, cause=held.cause, due_at=notice.due_at)
-        loaded = replace(
-            held.loaded,
-            body=body,
-            version=held.loaded.version + 1,
-            event_seq=held.loaded.event_seq + len(says),
-            due_at=notice.due_at,
+        change = self._change(held, notice, events)
+        self._aggregates.save(
+            held.loaded, change.body, says=change.says, cause=held.cause, due_at=notice.due_at
         )
-        return replace(held, notice=notice, loaded=loaded)
+        return _after(held, notice, change)
+
+    def save_many(self, decided: Sequence[tuple[Held, Notice, Sequence[Event]]]) -> dict[str, Held]:
+        """Each notice is stored where nobody was quicker; returns those that were stored, by id."""
+        changes = [self._change(held, notice, events) for held, notice, events in decided]
+        stale = self._aggregates.save_many(changes)
+        return {
+            notice.notice_id: _after(held, notice, change)
+            for (held, notice, _), change in zip(decided, changes, strict=True)
+            if notice.notice_id not in stale
+        }
 
     def revise(self, held: Held, decide: Decision) -> Held:
         """What `decide` makes of the newest state is stored, however many others write meanwhile."""
@@ -117,6 +122,11 @@ class Notices:
     def of_recipient(self, recipient_id: str, limit: int) -> list[Notice]:
         """The recipient's notices, oldest first."""
         return self._found("recipient_id", recipient_id, limit)
+
+    def _change(self, held: Held, notice: Notice, events: Sequence[Event]) -> Change:
+        body = {**_body(notice, held.cause), **_kept_link(held.loaded, notice)}
+        says = [self._to_proto(event) for event in events]
+        return Change(held.loaded, body, held.cause, says, notice.due_at, mark=new_id("save"))
 
     def _found(self, criterion: str, value: str, limit: int) -> list[Notice]:
         rows = self._aggregates.collection.find({criterion: value}, {"_id": 1})
@@ -160,13 +170,15 @@ class Contacts:
         rows = self._collection.find({"_id": {"$in": list(contact_ids)}}, {"is_reachable": 1})
         return {row["_id"]: row["is_reachable"] for row in rows}
 
-    def open(self, contact_id: str) -> Contact | None:
-        """The contact, or None where there is no card or the person's key was destroyed."""
-        row = self._collection.find_one({"_id": contact_id}, {"sealed": 1})
-        if row is None:
-            return None
+    def open_many(self, contact_ids: Sequence[str]) -> dict[str, Contact]:
+        """The contacts by card, without those that have no card or whose person's key was destroyed."""
+        rows = self._collection.find({"_id": {"$in": list(contact_ids)}}, {"sealed": 1})
+        opened = {row["_id"]: self._opened(row["sealed"]) for row in rows}
+        return {contact_id: contact for contact_id, contact in opened.items() if contact is not None}
+
+    def _opened(self, sealed: Binary) -> Contact | None:
         try:
-            return Contact(**self._vault.open(row["sealed"]))
+            return Contact(**self._vault.open(sealed))
         except Unreadable:
             return None
 
@@ -202,6 +214,17 @@ def _held(loaded: Loaded) -> Held:
         },
     )
     return Held(notice, Cause(**body["cause"]), loaded)
+
+
+def _after(held: Held, notice: Notice, change: Change) -> Held:
+    loaded = replace(
+        held.loaded,
+        body=dict(change.body),
+        version=held.loaded.version + 1,
+        event_seq=held.loaded.event_seq + len(change.says),
+        due_at=notice.due_at,
+    )
+    return Held(notice, held.cause, loaded)
 
 
 def _attempt(row: dict[str, Any]) -> Attempt:

@@ -71,6 +71,11 @@ def an_opening(clock, number=1, token="", **changes):
     return Opening(notice, (), token), CAUSE
 
 
+def opened(contacts, person_id):
+    contact_id = f"specialist-contact:{person_id}"
+    return contacts.open_many([contact_id]).get(contact_id)
+
+
 def raw(database):
     """Every byte this service stored, keys included."""
     names = database.list_collection_names()
@@ -84,7 +89,7 @@ def test_no_address_is_readable_in_the_database(contacts, database):
     assert b"sp_1" in stored  # the scan looks at the right place
     for part in (MARKED, "quillfeather", "America/Chicago"):
         assert part.encode() not in stored
-    assert contacts.open("specialist-contact:sp_1") == Contact(MARKED, "es", "America/Chicago")
+    assert opened(contacts, "sp_1") == Contact(MARKED, "es", "America/Chicago")
 
 
 def test_the_token_of_a_link_is_unreadable_and_forgotten_when_over(notices, database, clock):
@@ -101,10 +106,10 @@ def test_an_older_revision_never_replaces_a_newer(contacts):
     """Contacts that arrive out of order, alone or in one batch, end with the newest."""
     contacts.keep_many([a_card(2, "second@example.org")])
     contacts.keep_many([a_card(1, "first@example.org"), a_card(1, "other@example.org", "sp_2")])
-    assert contacts.open("specialist-contact:sp_1").address == "second@example.org"
-    assert contacts.open("specialist-contact:sp_2").address == "other@example.org"
+    assert opened(contacts, "sp_1").address == "second@example.org"
+    assert opened(contacts, "sp_2").address == "other@example.org"
     contacts.keep_many([a_card(4, "fourth@example.org"), a_card(3, "third@example.org")])
-    assert contacts.open("specialist-contact:sp_1").address == "fourth@example.org"
+    assert opened(contacts, "sp_1").address == "fourth@example.org"
 
 
 def test_a_card_without_address_is_known_and_not_reachable(contacts):
@@ -119,7 +124,7 @@ def test_erased_is_unreadable(contacts, vault, mongo_client, database, master_ke
     contacts.keep_many([a_card()])
     vault.erase("sp_1")
     another = Contacts(database, Vault(mongo_client, database.name, master_key))
-    assert another.open("specialist-contact:sp_1") is None
+    assert opened(another, "sp_1") is None
 
 
 def test_many_writers_open_a_notice_once(notices, database, clock):
@@ -152,6 +157,15 @@ def test_saving_twice_from_one_reading_is_refused(notices, clock):
     notices.save(held, begun, [])
     with pytest.raises(StaleVersion):
         notices.save(held, begun, [])
+
+
+def test_two_who_save_many_from_one_reading_do_not_both_win(notices, clock):
+    """Of two workers that hold the same notices exactly one may send them, though both have the same cause."""
+    notices.open_many([an_opening(clock, number) for number in range(3)])
+    held = notices.claim(10, 30)
+    begun = [(one, begin_attempt(one.notice, clock.now())[0], ()) for one in held]
+    assert len(notices.save_many(begun)) == 3
+    assert notices.save_many(begun) == {}
 
 
 def test_revise_decides_again_on_the_newest_state(notices, clock):

@@ -106,7 +106,8 @@ def clock_words(moment: datetime | None, time_zone: str, language: str) -> str:
     local = moment.astimezone(zone)
     day = format_date(local, _DAYS[language], locale=locale)
     clock = format_time(local, "short", tzinfo=zone, locale=locale)
-    return f"{clock} {format_datetime(local, 'z', tzinfo=zone, locale=locale)}, {day}"
+    words = f"{clock} {format_datetime(local, 'z', tzinfo=zone, locale=locale)}, {day}"
+    return " ".join(words.split())  # the locale's narrow spaces are boxes in some mail programs
 
 
 def _primary(tag: str) -> str:

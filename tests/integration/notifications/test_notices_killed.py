@@ -9,6 +9,7 @@ import pytest
 
 from kindred.matching.v1.events_pb2 import OfferMade, SpecialistEnrolled
 from kindred.notifications.v1.events_pb2 import NoticeSent
+from services.notifications.sending import MOST_IN_HAND
 from tests.integration.notifications.processes import running, until
 
 OFFERS = 24
@@ -89,7 +90,7 @@ def test_killed_at_a_step_of_a_send(process_environ, broker, database, far_side,
     repeats = [taken for taken in far_side.taken if taken.is_marked_as_repeat]
     if step == "notice.after_send_before_settle":
         assert repeats, "at least the third notice had arrived, and nobody could know"
-    assert len(repeats) <= 4, "never more than were on their way: one for each sender"
+    assert len(repeats) <= 4 * MOST_IN_HAND, "never more than the senders had in their hands"
 
 
 def test_the_check_finds_an_unmarked_repeat(process_environ, broker, database, far_side, sealed, tmp_path):

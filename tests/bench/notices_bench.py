@@ -1,0 +1,251 @@
+"""How fast notices leave: a worker's rate against smtplib with one reused connection, and the wait at a steady rate.
+
+python -m cli.local.testbed tests/bench/notices_bench.py     (or with MONGO_URI and AMQP_URI set: python <this file>)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import smtplib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from chassis import mongo
+from chassis import settings as chassis_settings
+from chassis.envelope import Cause
+from chassis.sealing import PublicSeal
+from cli.local import keys
+from services.notifications import handlers
+from services.notifications.bootstrap import Room, build_room, prepare
+from services.notifications.channels import compose
+from services.notifications.domain.contacts import Contact
+from services.notifications.domain.intents import TABLE, Happening, notice_id
+from services.notifications.domain.notices import Attempt, open_notice
+from services.notifications.settings import Settings
+from services.notifications.wording.letters import Letters
+from tests.integration.notifications.processes import Broker, running, until
+
+NOTICES = int(os.environ.get("BENCH_NOTICES", "1000"))
+RUNS = int(os.environ.get("BENCH_RUNS", "3"))
+PER_SECOND = 50
+SECONDS = 10
+
+
+class Sink:
+    """Takes every mail and writes one line for each: when, and which notice."""
+
+    def __init__(self, lines: Path) -> None:
+        self.out = lines.open("a", buffering=1)
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        """Accepts."""
+        head = envelope.content.partition(b"Message-ID: <")[2]
+        self.out.write(f"{time.time():.4f} {head.partition(b'@')[0].decode()}\n")
+        return "250 OK"
+
+
+def serve_sink(lines: Path, port: int) -> None:
+    """Runs the sink until it is ended."""
+    from aiosmtpd.controller import UnthreadedController
+
+    loop = asyncio.new_event_loop()
+    controller = UnthreadedController(Sink(lines), hostname="127.0.0.1", port=port, loop=loop)
+    controller.begin()
+    loop.add_signal_handler(signal.SIGTERM, loop.stop)
+    loop.run_forever()
+
+
+@contextmanager
+def sink(folder: Path) -> Iterator[tuple[int, Path]]:
+    """A sink in a process of its own: its port, and the file of its lines."""
+    lines = folder / "taken.txt"
+    lines.touch()
+    port = 20_000 + secrets.randbelow(20_000)
+    process = subprocess.Popen([sys.executable, __file__, "--sink", str(lines), str(port)])
+    try:
+        until("the sink listens", lambda: _answers(port))
+        yield port, lines
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _answers(port: int) -> bool:
+    try:
+        smtplib.SMTP("127.0.0.1", port, local_hostname="bench", timeout=2).quit()
+    except OSError:
+        return False
+    return True
+
+
+def taken(lines: Path) -> list[tuple[float, str]]:
+    """When each notice arrived."""
+    rows = [line.split() for line in lines.read_text().splitlines() if line.count(" ") == 1]
+    return [(float(row[0]), row[1]) for row in rows if len(row) == 2]
+
+
+def an_offer(number: str) -> Happening:
+    """An offer to one of a hundred specialists."""
+    now = datetime.now(UTC)
+    specialist_id = f"sp_{hash(number) % 100:03}"
+    return Happening(
+        event="offer.made.v1",
+        happened_at=now,
+        referral_id=f"ref_{number}",
+        recipient_id=specialist_id,
+        contact_id=f"specialist-contact:{specialist_id}",
+        offer_id=f"off_{number}",
+        deadline_at=now + timedelta(hours=1),
+        urgency="immediate",
+        link_token=secrets.token_urlsafe(32),
+    )
+
+
+def limit_per_s(port: int, room: Room) -> float:
+    """smtplib, one reused connection, the same message already composed."""
+    rule = TABLE[0]
+    notice, _ = open_notice(rule, an_offer("limit"), datetime.now(UTC), is_reachable=True)
+    letter = Letters("https://answers.example.org").write(notice, Contact(language="es"), "tok")
+    server = room.sending.server
+    message = compose(
+        letter,
+        notice,
+        Attempt(1, datetime.now(UTC)),
+        address="a@example.org",
+        server=server,
+        now=datetime.now(UTC),
+    )
+    with smtplib.SMTP("127.0.0.1", port, local_hostname="bench") as smtp:
+        started = time.perf_counter()
+        for _ in range(NOTICES):
+            smtp.sendmail("notices@kindred.example.org", ["a@example.org"], message)
+        return NOTICES / (time.perf_counter() - started)
+
+
+def backlog_per_s(environ: dict[str, str], folder: Path, room: Room, lines: Path, host: str) -> float:
+    """A worker that finds a backlog: notices per second between its first and its last."""
+    tag = secrets.token_hex(4)
+    told = [
+        (an_offer(f"{tag}_{number}"), Cause(f"cor_{number}", f"evt_{tag}_{number}"))
+        for number in range(NOTICES)
+    ]
+    for start in range(0, NOTICES, 200):
+        handlers.tell(room, told[start : start + 200])
+    before = len(taken(lines))
+    with running("worker", environ, folder, KINDRED_WORKER_HOST=host):
+        until("all sent", lambda: len(taken(lines)) >= before + NOTICES, within_s=300)
+    times = [at for at, _ in taken(lines)[before:]]
+    return (NOTICES - 1) / (max(times) - min(times))
+
+
+def waits_s(environ: dict[str, str], folder: Path, broker: Broker, lines: Path, host: str) -> list[float]:
+    """Event on the bus to mail taken, at a steady rate."""
+    from kindred.matching.v1.events_pb2 import OfferMade
+
+    seal = PublicSeal.from_dir(Path(environ["KINDRED_KEYS_DIR"]), "notifications")
+    said: dict[str, float] = {}
+    with running("worker", environ, folder, KINDRED_WORKER_HOST=host) as worker:
+        worker.ready()
+        started = time.perf_counter()
+        for number in range(PER_SECOND * SECONDS):
+            happening = an_offer(f"{host}_{secrets.token_hex(4)}")
+            event = OfferMade(
+                offer_id=happening.offer_id,
+                referral_id=happening.referral_id,
+                specialist_id=happening.recipient_id,
+                urgency="immediate",
+                sealed_link_token=seal.seal(b"tok", f"offer-link:{happening.offer_id}"),
+            )
+            event.deadline_at.FromDatetime(datetime.now(UTC) + timedelta(hours=1))
+            time.sleep(max(0.0, started + number / PER_SECOND - time.perf_counter()))
+            said[notice_id(TABLE[0], happening)] = time.time()
+            broker.say(event, happening.offer_id)
+        until("all taken", lambda: said.keys() <= {one for _, one in taken(lines)}, within_s=120)
+    arrived = {one: at for at, one in reversed(taken(lines))}
+    return sorted(arrived[one] - at for one, at in said.items())
+
+
+def main() -> None:
+    """Measures and prints; asserts nothing about time."""
+    uri, database_name = os.environ["MONGO_URI"], f"kindred_bench_{secrets.token_hex(4)}"
+    client = mongo.connect(uri)
+    with tempfile.TemporaryDirectory() as name, sink(Path(name)) as (port, lines):
+        folder = Path(name)
+        environ = {
+            "KINDRED_MONGO_URI": uri,
+            "KINDRED_MONGO_DATABASE": database_name,
+            "KINDRED_AMQP_URI": os.environ["AMQP_URI"],
+            "KINDRED_KEYS_DIR": str(keys.create(folder / "keys")),
+            "KINDRED_PUBLIC_URL": "https://answers.example.org",
+            "KINDRED_SMTP_HOST": "127.0.0.1",
+            "KINDRED_SMTP_PORT": str(port),
+            "KINDRED_SMTP_FROM": "Kindred <notices@kindred.example.org>",
+        }
+        room = build_room(chassis_settings.read(Settings, environ))
+        prepare(room)
+        broker = Broker(os.environ["AMQP_URI"])
+        try:
+            enroll(room)
+            measure(environ, folder, room, broker, lines, port)
+        finally:
+            broker.close()
+            client.drop_database(database_name)
+
+
+def enroll(room: Room) -> None:
+    """A hundred specialists."""
+    from services.notifications.domain.contacts import Card
+
+    cards = [
+        Card(
+            f"specialist-contact:sp_{n:03}",
+            f"sp_{n:03}",
+            1,
+            Contact(f"sp{n}@example.org", "es", "America/Chicago"),
+        )
+        for n in range(100)
+    ]
+    handlers.keep_contacts(room, cards)
+
+
+def measure(
+    environ: dict[str, str], folder: Path, room: Room, broker: Broker, lines: Path, port: int
+) -> None:
+    """The limit and both hosts in turn, so that a slow moment of the machine hits all of them."""
+    limits, rates = [], {"nameko": [], "threads": []}
+    for _ in range(RUNS):
+        limits.append(limit_per_s(port, room))
+        for host, found in rates.items():
+            found.append(backlog_per_s(environ, folder, room, lines, host))
+    limit = statistics.median(limits)
+    print(
+        f"smtplib, one reused connection       {limit:7.0f} mails/s   (median of {RUNS}, {NOTICES} mails each)"
+    )
+    for host, found in rates.items():
+        rate = statistics.median(found)
+        print(f"one worker, {host:<8} backlog         {rate:7.0f} notices/s {rate / limit:5.2f} of that")
+    for host in rates:
+        waits = waits_s(environ, folder, broker, lines, host)
+        p50, p99 = waits[len(waits) // 2], waits[int(len(waits) * 0.99)]
+        print(
+            f"one worker, {host:<8} {PER_SECOND}/s for {SECONDS} s  "
+            f"event to mail taken: p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms, max {waits[-1] * 1000:.0f} ms"
+        )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--sink"]:
+        serve_sink(Path(sys.argv[2]), int(sys.argv[3]))
+    else:
+        main()
