@@ -29,6 +29,10 @@ clean-data: ready ## forget all data, keys and mails of this checkout
 test: ready-dev ## run every test against a real RabbitMQ and a real MongoDB (T=path for some)
 	@$(BIN)/python -m cli.local.testbed pytest $(or $(T),tests --ignore=tests/bench)
 
+.PHONY: faults
+faults: ready-dev ## the long faults: everything killed and frozen for minutes (make test has the short ones)
+	@$(BIN)/python -m cli.local.testbed pytest -m slow_faults --timeout=1800 $(or $(T),tests)
+
 .PHONY: bench
 bench: ready-dev ## measure, and print ratios to the raw limits
 	@$(BIN)/python -m cli.local.testbed tests.bench

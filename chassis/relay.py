@@ -119,8 +119,23 @@ class Relay:
             return collected
         return collected + self._publish(rows)
 
+    @staticmethod
+    def outgoing(row: dict[str, Any]) -> Outgoing:
+        """A row of the outbox as a message; messages of one aggregate keep their order."""
+        envelope = envelope_of(row)
+        properties, headers = to_amqp(envelope)
+        return Outgoing(
+            key=envelope.id,
+            line=envelope.aggregate_id,
+            exchange=topology.EVENTS.name,
+            routing_key=envelope.type,
+            properties=properties,
+            headers=headers,
+            body=envelope.data,
+        )
+
     def _publish(self, rows: list[dict[str, Any]]) -> int:
-        outcome = self._publisher.publish([_outgoing(row) for row in rows], window=self._window)
+        outcome = self._publisher.publish([self.outgoing(row) for row in rows], window=self._window)
         failpoint("relay.after_publish_before_mark")
         self.outbox.mark_published(outcome.confirmed)
         metrics.RELAY_PUBLISHED.labels(self._producer).inc(len(outcome.confirmed))
@@ -213,17 +228,3 @@ def _rings(collections: Sequence[str]) -> list[dict[str, Any]]:
         },
         {"$project": {"_id": 1}},
     ]
-
-
-def _outgoing(row: dict[str, Any]) -> Outgoing:
-    envelope = envelope_of(row)
-    properties, headers = to_amqp(envelope)
-    return Outgoing(
-        key=envelope.id,
-        line=envelope.aggregate_id,
-        exchange=topology.EVENTS.name,
-        routing_key=envelope.type,
-        properties=properties,
-        headers=headers,
-        body=envelope.data,
-    )

@@ -88,6 +88,9 @@ class Worker(Effects):
     @hears("offer.accepted.v1")
     def on_offer_accepted(self, heard: Heard) -> None:
         self.take([heard])
+        self.database["naive"].insert_one(
+            {"event_id": heard.envelope.id}
+        )  # the control: no mark, so doubles show
 
     @every(0.2)
     def tick(self) -> None:

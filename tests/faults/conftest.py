@@ -1,0 +1,70 @@
+"""A mongod and a RabbitMQ of our own, to be frozen and killed; shared by all fault tests of a run."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chassis import mongo
+from cli.local import children, mongod, ports, rabbit
+from cli.local.children import Child
+
+
+@dataclass(frozen=True)
+class Own:
+    """Both parts with their processes."""
+
+    mongo_uri: str
+    amqp_uri: str
+    amqp_port: int
+    mongod: Child
+    broker: Child
+
+    def freeze(self, child: Child) -> None:
+        """SIGSTOP: the sockets stay open, nobody answers."""
+        os.kill(child.pid, signal.SIGSTOP)
+
+    def thaw(self, child: Child) -> None:
+        """SIGCONT."""
+        os.kill(child.pid, signal.SIGCONT)
+
+
+@pytest.fixture(scope="session")
+def own(tmp_path_factory: Any) -> Iterator[Own]:
+    """Started once per run, in a folder of its own."""
+    folder: Path = tmp_path_factory.mktemp("own")
+    (folder / "run").mkdir()
+    chosen = ports.choose(folder, "")
+    try:
+        database = mongod.start(folder, chosen.mongod)
+        broker = rabbit.start(folder, chosen.amqp, chosen.erlang, chosen.epmd)
+        yield Own(database.uri, broker.uri, chosen.amqp, database.child, broker.child)
+    finally:
+        for name in ("rabbitmq", "epmd", "mongod"):
+            if child := children.recall(folder / "run", name):
+                with suppress(ProcessLookupError):
+                    os.kill(child.pid, signal.SIGCONT)
+                children.stop(folder / "run", child, grace_s=15.0)
+
+
+@pytest.fixture(scope="session")
+def own_client(own: Own) -> Iterator[Any]:
+    """A client of our own mongod."""
+    client = mongo.connect(own.mongo_uri)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def own_database(own_client: Any, request: Any) -> Iterator[Any]:
+    """A fresh database in our own mongod."""
+    name = f"kindred_fault_{os.urandom(4).hex()}"
+    yield own_client[name]
+    own_client.drop_database(name)
