@@ -75,3 +75,12 @@ def read(made: Any) -> Submission:
     """What intake reads in a Bundle."""
     body = made if isinstance(made, bytes) else json.dumps(made).encode()
     return reading.read(reading.open_bundle(body), SOURCE, taxonomy.load())
+
+
+def placed(made: dict[str, Any], path: str) -> str:
+    """The FHIRPath in the Bundle of a path that begins with a resource's type; others stay as they are."""
+    name, _, rest = path.partition(".")
+    for position, entry in enumerate(made["entry"]):
+        if entry["resource"].get("resourceType") == name:
+            return f"Bundle.entry[{position}].resource" + (f".{rest}" if rest else "")
+    return path

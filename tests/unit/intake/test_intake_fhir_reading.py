@@ -15,7 +15,7 @@ from chassis.errors import Refusal
 from services.intake import taxonomy
 from services.intake.domain.submission import Preference, SourceContact, Strength, Urgency, faults_of
 from services.intake.fhir.extensions import BASE
-from tests.unit.intake.intake_builders import SOURCE, bundle, read, resource
+from tests.unit.intake.intake_builders import SOURCE, bundle, placed, read, resource
 
 KNOWN = taxonomy.load().codes
 
@@ -76,7 +76,7 @@ def test_a_wish_that_cannot_be_read_refuses(strength: str | None):
     parts = [{"url": "attribute", "valueCode": "substance.opioids"}]
     parts += [{"url": "strength", "valueString": strength}] if strength else []
     resource(made, "ServiceRequest")["extension"] = [{"url": BASE + "preference", "extension": parts}]
-    assert told(made) == {"attribute-unknown": "Bundle.entry[4].resource.extension"}
+    assert told(made) == {"attribute-unknown": placed(made, "ServiceRequest.extension")}
 
 
 def test_unmapped_codes_are_kept_and_block_nothing():
@@ -120,61 +120,61 @@ def test_where_the_requester_reads_mail():
             "Patient",
             {"birthDate": "2999-01-01"},
             "birth-date-in-future",
-            "Bundle.entry[0].resource.birthDate",
+            "Patient.birthDate",
         ),
-        ("Patient", {"birthDate": "1988-02-30"}, "no-such-day", "Bundle.entry[0].resource.birthDate"),
-        ("Patient", {"gender": "m"}, "code-not-in-value-set", "Bundle.entry[0].resource.gender"),
-        ("Patient", {"deceasedBoolean": True}, "person-deceased", "Bundle.entry[0].resource.deceased"),
+        ("Patient", {"birthDate": "1988-02-30"}, "no-such-day", "Patient.birthDate"),
+        ("Patient", {"gender": "m"}, "code-not-in-value-set", "Patient.gender"),
+        ("Patient", {"deceasedBoolean": True}, "person-deceased", "Patient.deceased"),
         (
             "Patient",
             {"modifierExtension": [{"url": "u", "valueCode": "x"}]},
             "modifier-unknown",
-            "Bundle.entry[0].resource.modifierExtension",
+            "Patient.modifierExtension",
         ),
         (
             "ServiceRequest",
             {"subject": {"reference": "Patient/elsewhere"}},
             "subject-not-in-bundle",
-            "Bundle.entry[4].resource.subject",
+            "ServiceRequest.subject",
         ),
-        ("ServiceRequest", {"subject": None}, "not-an-object", "Bundle.entry[4].resource.subject"),
-        ("ServiceRequest", {"status": "draft"}, "request-not-active", "Bundle.entry[4].resource.status"),
-        ("ServiceRequest", {"intent": "plan"}, "request-not-an-order", "Bundle.entry[4].resource.intent"),
-        ("ServiceRequest", {"priority": "now"}, "code-not-in-value-set", "Bundle.entry[4].resource.priority"),
+        ("ServiceRequest", {"subject": None}, "not-an-object", "ServiceRequest.subject"),
+        ("ServiceRequest", {"status": "draft"}, "request-not-active", "ServiceRequest.status"),
+        ("ServiceRequest", {"intent": "plan"}, "request-not-an-order", "ServiceRequest.intent"),
+        ("ServiceRequest", {"priority": "now"}, "code-not-in-value-set", "ServiceRequest.priority"),
         (
             "Encounter",
             {"period": {"start": "2999-01-01T00:00:00Z"}},
             "arrival-in-future",
-            "Bundle.entry[1].resource.period.start",
+            "Encounter.period.start",
         ),
         (
             "Encounter",
             {"period": {"start": "0001-01-01T00:00:00Z"}},
             "arrival-too-long-ago",
-            "Bundle.entry[1].resource.period.start",
+            "Encounter.period.start",
         ),
-        ("Consent", {"status": "rejected"}, "consent-refused", "Bundle.entry[3].resource.provision.type"),
+        ("Consent", {"status": "rejected"}, "consent-refused", "Consent.provision.type"),
         (
             "Consent",
             {"provision": {"type": "deny"}},
             "consent-refused",
-            "Bundle.entry[3].resource.provision.type",
+            "Consent.provision.type",
         ),
         (
             "Consent",
             {"provision": {"type": "permit", "period": {"end": "2020-01-01"}}},
             "consent-expired",
-            "Bundle.entry[3].resource.provision.period.end",
+            "Consent.provision.period.end",
         ),
         (
             "Consent",
             {"provision": {"type": "permit", "provision": [{"type": "deny"}]}},
             "consent-restricted",
-            "Bundle.entry[3].resource",
+            "Consent",
         ),
-        ("Consent", {"status": "inactive"}, "consent-inactive", "Bundle.entry[3].resource"),
-        ("Consent", {"provision": {}}, "empty", "Bundle.entry[3].resource.provision"),
-        ("Consent", {"dateTime": "2999-01-01"}, "consent-dated-ahead", "Bundle.entry[3].resource.dateTime"),
+        ("Consent", {"status": "inactive"}, "consent-inactive", "Consent"),
+        ("Consent", {"provision": {}}, "empty", "Consent.provision"),
+        ("Consent", {"dateTime": "2999-01-01"}, "consent-dated-ahead", "Consent.dateTime"),
         ("Consent", {"patient": {"reference": "Patient/other"}}, "consent-missing", "Bundle.entry"),
     ],
 )
@@ -182,7 +182,7 @@ def test_each_fault_is_told_with_its_place(name: str, change: dict[str, Any], co
     """P11: bad input gets a stable code and the FHIRPath of what is wrong."""
     made = bundle()
     resource(made, name).update(change)
-    assert told(made) == {code: place}
+    assert told(made) == {code: placed(made, place)}
 
 
 @pytest.mark.parametrize(
