@@ -5,8 +5,11 @@ People's sign-in by OpenID Connect and systems' by SMART Backend Services end in
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +44,8 @@ PURPOSES = frozenset(
 )
 _MAX_TOKEN_CHARS = 4_096
 _LEEWAY_S = 30
+_BELIEVED_S = 60.0
+_MOST_KNOWN = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ class TokenReader:
 
     def __init__(self, public_key: OKPKey) -> None:
         self._key = public_key
+        self._known: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
         self._rules = jwt.JWTClaimsRegistry(
             leeway=_LEEWAY_S,
             iss={"essential": True, "value": ISSUER},
@@ -100,6 +106,16 @@ class TokenReader:
             )
         if not token or len(token) > _MAX_TOKEN_CHARS:
             raise Refusal("token-invalid", Kind.UNAUTHENTICATED, "The bearer token cannot be read.")
+        known = self._known.get(token)
+        if known is None or known[0] <= time.time():
+            known = self._known[token] = self._verified(token)
+            while len(self._known) > _MOST_KNOWN:
+                with suppress(KeyError):  # another thread made the room
+                    self._known.popitem(last=False)
+        return dataclasses.replace(known[1], purpose_of_use=purpose)
+
+    def _verified(self, token: str) -> tuple[float, Caller]:
+        """When to look again, and the caller; verifying costs 0.4 ms, so a good token is believed for 60 s."""
         try:
             claims = jwt.decode(token, self._key, algorithms=["Ed25519", "EdDSA"]).claims
             self._rules.validate(claims)
@@ -107,14 +123,15 @@ class TokenReader:
             raise Refusal(
                 "token-invalid", Kind.UNAUTHENTICATED, "The bearer token is not valid or expired."
             ) from None
-        return _caller(claims, purpose)
+        expires_at = float(claims["exp"]) + _LEEWAY_S
+        return min(expires_at, time.time() + _BELIEVED_S), _caller(claims)
 
 
-def _caller(claims: dict[str, object], purpose: str) -> Caller:
+def _caller(claims: dict[str, object]) -> Caller:
     actor_id, role, organization_id = claims.get("sub"), claims.get("role"), claims.get("org", "")
     if not isinstance(actor_id, str) or not isinstance(organization_id, str) or role not in ROLES:
         raise Refusal("token-invalid", Kind.UNAUTHENTICATED, "The bearer token lacks a role or subject.")
-    return Caller(actor_id, str(role), organization_id, purpose)
+    return Caller(actor_id, str(role), organization_id)
 
 
 def mint(

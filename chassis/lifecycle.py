@@ -93,7 +93,7 @@ def begin(settings_class: type[S], environ: Mapping[str, str], service: str, rol
         sys.stderr.write(f"kindred {service} {role} cannot start:\n{faults}\n")
         raise SystemExit(EXIT_SETTINGS) from None
     logs.start(service, role, settings.log_level)
-    telemetry.start(service, role, settings)
+    telemetry.start(service, role, settings, ratio=min(1.0, max(0.0, settings.trace_ratio)))
     log.info("starting", pid=os.getpid())
     return settings
 

@@ -108,5 +108,6 @@ class ProcessSettings:
     log_level: str = setting("KINDRED_LOG_LEVEL", "info")
     otlp_endpoint: str = setting("KINDRED_OTLP_ENDPOINT", "")
     spans_file: str = setting("KINDRED_SPANS_FILE", "")
+    trace_ratio: float = setting("KINDRED_TRACE_RATIO", 1.0)
     failpoints: str = setting("KINDRED_FAILPOINTS", "")
     max_body_bytes: int = setting("KINDRED_MAX_BODY_BYTES", 1_000_000)

@@ -107,6 +107,20 @@ def test_without_a_place_to_go_the_trace_still_links() -> None:
         telemetry.stop()
 
 
+def test_without_a_place_to_go_a_new_trace_begins_at_the_door() -> None:
+    """With telemetry off a request without a traceparent still gets one trace, and the next request another."""
+    seen = []
+    for _ in range(2):
+        with telemetry.continue_trace(""), telemetry.span("door"):
+            outer = telemetry.current_traceparent()
+            with telemetry.span("inner"):
+                assert telemetry.current_traceparent().split("-")[1] == outer.split("-")[1]
+            seen.append(outer.split("-")[1])
+        assert telemetry.current_traceparent() == ""
+    assert seen[0] != seen[1]
+    assert all(len(trace_id) == 32 for trace_id in seen)
+
+
 def test_the_cause_names_request_and_trace(spans: Any) -> None:
     """What a request writes carries the request's correlation id and trace."""
     with telemetry.span("door"), telemetry.correlated("req_abc"):
