@@ -8,9 +8,12 @@ from typing import Any
 from bson.codec_options import CodecOptions
 from pymongo import MongoClient
 from pymongo.errors import (
+    BulkWriteError,
     ConnectionFailure,
+    EncryptionError,
     ExecutionTimeout,
     NetworkTimeout,
+    OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
     WTimeoutError,
@@ -38,12 +41,31 @@ def connect(uri: str) -> MongoClient[dict[str, Any]]:
     )
 
 
+# Answers of a server that is there and cannot serve now (mongo/base/error_codes.yml): hosts unreachable, time limits,
+# no majority, shutting down, out of disk space.
+_OUTSIDE_CODES = frozenset(
+    {6, 7, 50, 64, 89, 91, 100, 133, 134, 189, 202, 262, 384, 9001, 11600, 11602, 14031}
+)
+
+
 def is_outside_trouble(exc: BaseException) -> bool:
     """True where the error means "the database or a socket is away", so that trying again later is right."""
+    if isinstance(exc, EncryptionError):  # the vault's wrapping of whatever its key lookup met
+        return exc.cause is not None and is_outside_trouble(exc.cause)
     if isinstance(
         exc, (ConnectionFailure, ServerSelectionTimeoutError, NetworkTimeout, ExecutionTimeout, WTimeoutError)
     ):
         return True
     if isinstance(exc, PyMongoError):
-        return exc.has_error_label("TransientTransactionError") or exc.has_error_label("RetryableWriteError")
+        labels = ("TransientTransactionError", "RetryableWriteError")
+        return (
+            exc.timeout or any(map(exc.has_error_label, labels)) or not _OUTSIDE_CODES.isdisjoint(_codes(exc))
+        )
     return isinstance(exc, (ConnectionError, TimeoutError))
+
+
+def _codes(exc: PyMongoError) -> set[int]:
+    """The server's codes of the error; of a bulk, only those of its write concern: one bad document is no outage."""
+    if isinstance(exc, BulkWriteError):
+        return {error.get("code", 0) for error in exc.details.get("writeConcernErrors", ())}
+    return {exc.code} if isinstance(exc, OperationFailure) and exc.code is not None else set()
