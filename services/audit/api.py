@@ -10,9 +10,11 @@ import grpc
 from chassis import roles, telemetry
 from chassis.grpc_server import GrpcService
 from chassis.identity import ROLES, Caller, current_caller, require
+from chassis.operations import OperationsServicer
 from chassis.roles import Doors
 from kindred.audit.v1 import audit_pb2 as pb
 from kindred.audit.v1 import audit_pb2_grpc
+from kindred.operations.v1 import operations_pb2_grpc
 from services.audit import bootstrap, codec, handlers
 from services.audit.bootstrap import Room, build_room, prepare
 from services.audit.settings import Settings
@@ -92,14 +94,19 @@ def denied(room: Room, caller: Caller | None, method: str, code: str) -> None:
 
 
 def open_doors(room: Room) -> Doors:
-    """The gRPC service and, in a thread beside it, the relay."""
+    """The gRPC services and, in a thread beside them, the relay."""
     return Doors(
         grpc=[
             GrpcService(
                 "kindred.audit.v1.AuditService",
                 audit_pb2_grpc.add_AuditServiceServicer_to_server,
                 AuditServicer(room),
-            )
+            ),
+            GrpcService(
+                "kindred.operations.v1.OperationsService",
+                operations_pb2_grpc.add_OperationsServiceServicer_to_server,
+                OperationsServicer(room.parked, room.access, room.settings.amqp_uri),
+            ),
         ],
         tokens=room.tokens,
         on_denied=partial(denied, room),

@@ -11,8 +11,10 @@ from pymongo.database import Database
 from chassis import mongo, roles
 from chassis.access import COLLECTION as ACCESSES
 from chassis.access import AccessLog
+from chassis.at_rest import AtRest
 from chassis.clock import Clock, SystemClock
 from chassis.identity import TokenReader
+from chassis.parked import ParkedEvents
 from chassis.relay import Relay
 from services.audit.entry_check import EntryCheck
 from services.audit.entry_sealing import EntrySealer
@@ -39,6 +41,7 @@ class Room:
     verifier: NoteVerifier
     inspection: Inspection
     access: AccessLog
+    parked: ParkedEvents
     tokens: TokenReader
 
 
@@ -57,7 +60,8 @@ def build_room(settings: Settings) -> Room:
     # Two databases apart from the log's own: whoever restores or edits one has not touched the others.
     keys, signed = client[f"{settings.mongo_database}_keys"], client[f"{settings.mongo_database}_signer"]
     store, memory = Store(database), SignerMemory(signed, origin)
-    keyring = Keyring(keys, (settings.keys_dir / "audit.master.key").read_bytes(), settings.tenant)
+    master_key = (settings.keys_dir / "audit.master.key").read_bytes()
+    keyring = Keyring(keys, master_key, settings.tenant)
     sealer, verifier = EntrySealer(keyring), _signer_key(settings).verifier
     return Room(
         settings=settings,
@@ -70,6 +74,7 @@ def build_room(settings: Settings) -> Room:
         verifier=verifier,
         inspection=Inspection(store, EntryCheck(store, keyring, sealer), memory, verifier, origin),
         access=AccessLog(database, clock, "audit"),
+        parked=ParkedEvents(database, "audit", clock, AtRest(master_key)),
         tokens=TokenReader.from_file(settings.keys_dir / "issuer.pub.pem"),
     )
 
@@ -91,6 +96,7 @@ def prepare(room: Room) -> None:
     room.store.ensure_indexes()
     room.keyring.ensure_indexes()
     room.access.aggregates.ensure_indexes()
+    room.parked.ensure_indexes()
 
 
 def relay(room: Room) -> Relay:

@@ -37,6 +37,9 @@ ACCESS_ACTIONS = {
     "update": ("U", "update"),
     "delete": ("D", "delete"),
     "search": ("E", "search"),
+    "list": ("E", "search"),
+    "replay": ("E", "operation"),
+    "discard": ("E", "operation"),
 }
 
 CLASSES: dict[str, EventClass] = {

@@ -1,0 +1,51 @@
+"""Keys, environment and broker for the tests of audit's processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.local import keys
+from tests.audit_builders import Log, a_room
+from tests.integration.audit.processes import Broker
+
+
+@pytest.fixture
+def keys_dir(tmp_path: Path) -> Path:
+    """Keys of their own."""
+    return keys.create(tmp_path / "keys")
+
+
+@pytest.fixture
+def environ(mongo_uri, amqp_uri, database, keys_dir) -> dict[str, str]:
+    """What an audit process finds in its environment."""
+    return {
+        "KINDRED_MONGO_URI": mongo_uri,
+        "KINDRED_MONGO_DATABASE": database.name,
+        "KINDRED_AMQP_URI": amqp_uri,
+        "KINDRED_KEYS_DIR": str(keys_dir),
+    }
+
+
+@pytest.fixture(params=["nameko", "threads"])
+def under_each_host(request, environ) -> dict[str, str]:
+    """The environment under each of the two worker hosts."""
+    return {**environ, "KINDRED_WORKER_HOST": request.param}
+
+
+@pytest.fixture
+def broker(amqp_uri: str) -> Iterator[Broker]:
+    """The other services' side of the bus."""
+    broker = Broker(amqp_uri)
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def log(database, keys_dir, mongo_uri, mongo_client) -> Iterator[Log]:
+    """The same log as the processes have, looked at from beside them."""
+    yield Log(a_room(database, keys_dir, mongo_uri))
+    for suffix in ("_keys", "_signer"):
+        mongo_client.drop_database(database.name + suffix)
