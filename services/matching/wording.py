@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from services.matching import taxonomy, tongues
 from services.matching.domain.score import Term
 
@@ -36,3 +38,16 @@ def text(term: Term, reader: str) -> str:
             words = "Uses {language}"
         return words.format(language=tongues.name(detail, reader))
     return words.format(label=taxonomy.read().label(detail, reader)) if detail else words
+
+
+def reasons(terms: Sequence[Term], reader: str) -> list[str]:
+    """The reasons for somebody to read: of "opioid use" and "substance use", which says less, only the first."""
+    details = [term.code.partition(":")[2] for term in terms]
+    said_by_another = {
+        detail for detail in details if detail and any(one.startswith(f"{detail}.") for one in details)
+    }
+    return [
+        text(term, reader)
+        for term, detail in zip(terms, details, strict=True)
+        if detail not in said_by_another
+    ]

@@ -61,7 +61,7 @@ def show(room: Room, request: Request) -> Response:
         urgency=case.need.urgency,
         languages=", ".join(names),
         is_interpreter_agreed=case.need.is_interpreter_agreed,
-        reasons=[wording.text(term, reader) for term in offer.terms],
+        reasons=wording.reasons(offer.terms, reader),
         ways=[way for way in MODALITIES if way in offer.ways],
         decline_reasons=DECLINE_REASONS,
     )
@@ -97,12 +97,11 @@ def render_refusal(request: Request, refusal: Refusal) -> Response:
 
 
 def _accepted(request: Request, case: Case, offer_id: str) -> Response:
-    offer = case.offer(offer_id)
+    offer, reader = case.offer(offer_id), reader_of(request)
     moment = offer.promised_arrival_at
     assert moment is not None
-    return _told(
-        request, "accepted", 200, moment=moment, moment_text=_time(moment, offer, reader_of(request))
-    )
+    text = WORDS[reader]["accepted_text" if offer.modality == "bedside" else "calling_text"]
+    return _told(request, "accepted", 200, text=text, moment=moment, moment_text=_time(moment, offer, reader))
 
 
 def _told(
@@ -110,6 +109,7 @@ def _told(
     what: str,
     status: int,
     *,
+    text: str = "",
     moment: datetime | None = None,
     moment_text: str = "",
     is_going_back: bool = False,
@@ -120,7 +120,7 @@ def _told(
         "told.html",
         status,
         heading=words[f"{what}_heading"],
-        text=words[f"{what}_text"],
+        text=text or words[f"{what}_text"],
         moment=moment,
         moment_text=moment_text,
         is_going_back=is_going_back,
