@@ -64,11 +64,6 @@ class Stopping:
         signal.signal(signal.SIGINT, self._on_signal)
         signal.signal(signal.SIGALRM, self._on_alarm)
 
-    def hurry(self, seconds: float) -> None:
-        """What is not through by then does not keep the process."""
-        if _is_main_thread():
-            signal.setitimer(signal.ITIMER_REAL, seconds)
-
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         if self.is_asked:
             os._exit(128 + number)
@@ -225,8 +220,15 @@ def keep_running(part: Background, stopping: Stopping) -> None:
 
 
 def end(stopping: Stopping) -> int:
-    """The last lines: spans are sent, the log is flushed, and nothing left behind holds the process for long."""
+    """The last lines: spans are sent, the log is flushed, and the process is gone.
+
+    Everything of ours has stopped by now. Python's own finish would still join threads of libraries that wait on
+    a frozen database or broker, so it is left out.
+    """
     telemetry.stop()
     log.info("stopped", exit_code=stopping.exit_code)
-    stopping.hurry(2.0)
+    if threading.current_thread() is threading.main_thread():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(stopping.exit_code)
     return stopping.exit_code

@@ -41,9 +41,10 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
 
 
 def keep(room: Room) -> str:
-    """A thing is stored."""
+    """A thing is sealed and stored."""
     thing_id = new_id("thg")
-    room.things.insert(thing_id, {}, cause=telemetry.current_cause())
+    sealed = room.vault.seal(thing_id, {"name": "Thing"})
+    room.things.insert(thing_id, {"sealed": sealed}, cause=telemetry.current_cause())
     return thing_id
 
 

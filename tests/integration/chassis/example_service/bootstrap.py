@@ -15,6 +15,7 @@ from chassis.clock import Clock, SystemClock
 from chassis.identity import TokenReader
 from chassis.relay import Relay
 from chassis.settings import ProcessSettings
+from chassis.vault import Vault
 
 SERVICE = "example"
 
@@ -27,6 +28,7 @@ class Room:
     clock: Clock
     database: Database[dict[str, Any]]
     things: Aggregates
+    vault: Vault
     access: AccessLog
     tokens: TokenReader
 
@@ -34,12 +36,15 @@ class Room:
 def build_room(settings: ProcessSettings) -> Room:
     """Constructs; connects to nothing."""
     clock = SystemClock()
-    database = mongo.connect(settings.mongo_uri)[settings.mongo_database]
+    client = mongo.connect(settings.mongo_uri)
+    database = client[settings.mongo_database]
+    master_key = (settings.keys_dir / "example.master.key").read_bytes()
     return Room(
         settings=settings,
         clock=clock,
         database=database,
         things=Aggregates(database, "things", clock, SERVICE),
+        vault=Vault(client, settings.mongo_database, master_key),
         access=AccessLog(database, clock, SERVICE),
         tokens=TokenReader.from_file(settings.keys_dir / "issuer.pub.pem"),
     )
@@ -47,6 +52,7 @@ def build_room(settings: ProcessSettings) -> Room:
 
 def prepare(room: Room) -> None:
     """The indexes exist."""
+    room.vault.ensure_indexes()
     room.things.ensure_indexes()
     room.access.aggregates.ensure_indexes()
 
