@@ -11,7 +11,8 @@ from rich.table import Table
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON instead of a table.")]
 
-console = Console(highlight=False)
+# Where nobody watches (a pipe, a log), tables are as wide as they need to be to stay readable.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 errors = Console(stderr=True, highlight=False)
 
 

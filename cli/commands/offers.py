@@ -39,7 +39,7 @@ def list_offers(
         found = reach.matching().ListOffers(
             asked,
             timeout=reach.deadline_s,
-            metadata=reach.metadata("coordinator", "cli-coordinator", purpose="COC"),
+            metadata=reach.metadata("system", "cli-operator", purpose="COC"),
         )
     rows = [MessageToDict(offer, preserving_proto_field_name=True) for offer in found.offers]
     rows = [row | {"why": explained(row)} for row in rows]

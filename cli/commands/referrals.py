@@ -80,7 +80,8 @@ def faults(answer: Any) -> list[str]:
             coding = issue.get("details", {}).get("coding", [{}])
             code = coding[0].get("code") or issue.get("code", "")
             where = ", ".join(issue.get("expression", []))
-            text = issue.get("diagnostics") or issue.get("details", {}).get("text", "")
+            text = issue.get("details", {}).get("text") or issue.get("diagnostics", "")
+            text = text.removeprefix(f"{where}: ")
             found.append(f"{code}{' at ' + where if where else ''}: {text}")
     return found
 
@@ -100,7 +101,7 @@ def case(
         found = reach.matching().GetCase(
             matching_pb2.GetCaseRequest(referral_id=referral),
             timeout=reach.deadline_s,
-            metadata=reach.metadata("coordinator", "cli-coordinator", purpose="COC"),
+            metadata=reach.metadata("system", "cli-operator", purpose="COC"),
         )
     facts = MessageToDict(found, preserving_proto_field_name=True)
     if as_json:

@@ -13,6 +13,7 @@ from cli.demo.people import STORIES, Story
 from cli.demo.promises import Seen, Verdict
 
 COLORS = ("cyan", "magenta", "yellow", "green", "blue", "bright_red")
+REASONS = 4
 ENDS = {"assigned": "green", "unfilled": "yellow", "refused": "blue", "lost": "bold red"}
 
 
@@ -72,7 +73,7 @@ def _row(one: Played, seen: Seen) -> tuple[str, ...]:
     won = next((offer for offer in one.offers if offer.state == "accepted"), None)
     accepted = one.seconds_to(won.answered_at) if won else None
     return (
-        f"{one.story.key}\n[dim]{escape(one.referral_id or '-')}[/]",
+        f"{one.story.key}\n[dim]{escape(one.referral_id[-12:] or '-')}[/]",
         f"[{color}]{one.outcome}[/]",
         _seconds(first),
         _seconds(accepted),

@@ -6,11 +6,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from cli.commands.referrals import faults, post_fhir, task_id
+from cli.demo import answer_page
 from cli.demo.bundles import bundle
 from cli.demo.people import Story
+from cli.demo.post_office import PostOffice
 from cli.reach import Reach, explained
 
 ASK_EVERY_S = 0.25
@@ -58,8 +62,9 @@ class Played:
 class Cast:
     """Plays every story over the public APIs."""
 
-    def __init__(self, reach: Reach, run: str, tell: Tell) -> None:
+    def __init__(self, reach: Reach, run: str, tell: Tell, mails: Path) -> None:
         self._reach = reach
+        self._post_office = PostOffice(mails)
         self.run_mark = run
         self._tell = tell
 
@@ -130,41 +135,57 @@ class Cast:
 
     def _answer(self, played: Played, offers: list[Any]) -> None:
         waiting = [offer for offer in offers if offer.offer_id not in played.answered]
-        if not waiting or played.accepted_as:
+        if not waiting or played.accepted_as or played.story.answer in {"silent", "nobody"}:
             return
-        match played.story.answer:
-            case "accept":
-                self._accept(played, waiting[0])
-            case "decline-first":
-                if not played.answered:
-                    self._decline(played, waiting[0])
-                else:
-                    self._accept(played, waiting[0])
-            case "second-wave":
-                late = [offer for offer in waiting if offer.wave > 1]
-                if late:
-                    self._accept(played, late[0])
-            case "race":
-                with ThreadPoolExecutor(len(waiting)) as pool:
-                    list(pool.map(lambda offer: self._accept(played, offer), waiting))
+        if played.story.answer == "second-wave":
+            waiting = [offer for offer in waiting if offer.wave > 1]
+        links = self._post_office.links(self._reach, played.referral_id)
+        told = [(offer, links[offer.specialist_id]) for offer in waiting if offer.specialist_id in links]
+        if played.story.answer == "race":
+            if len(told) == len(waiting) > 1:
+                with ThreadPoolExecutor(len(told)) as pool:
+                    list(pool.map(lambda one: self._accept(played, *one), told))
+        elif told and played.story.answer == "decline-first" and not played.answered:
+            self._decline(played, told[0][0])
+        elif told and played.story.answer == "decline-first":
+            self._accept(played, *told[0])
+        elif told:
+            self._accept_by_link(played, *told[0])
 
-    def _accept(self, played: Played, offer: Any) -> None:
+    def _accept_by_link(self, played: Played, offer: Any, link: str) -> None:
+        """The specialist opens the page of their e-mail and says yes there."""
+        played.answered.add(offer.offer_id)
+        shown = answer_page.ways(link)
+        status = answer_page.accept(link, shown[0], minutes=20) if shown else HTTPStatus.NOT_FOUND
+        if status == HTTPStatus.OK:
+            self._accepted(played, offer, "on the page behind their e-mail's link")
+        else:
+            played.late.append(f"HTTP {status}")
+            self._tell(played.story, f"{offer.specialist_id} was too late, HTTP {status}")
+
+    def _accept(self, played: Played, offer: Any, link: str) -> None:
+        """The specialist says yes over gRPC."""
         from kindred.matching.v1 import matching_pb2
 
         asked = matching_pb2.AcceptOfferRequest(
-            offer_id=offer.offer_id, idempotency_key=f"demo-{offer.offer_id}", modality=self._modality(played)
+            offer_id=offer.offer_id,
+            idempotency_key=f"demo-{offer.offer_id}",
+            modality=next(iter(answer_page.ways(link)), "phone"),
         )
         asked.promised_arrival_at.FromDatetime(datetime.now(UTC) + timedelta(minutes=20))
         if self._say(played, offer, "AcceptOffer", asked):
-            played.accepted_as = offer.specialist_id
-            seconds = (datetime.now(UTC) - played.sent_at).total_seconds()
-            self._tell(played.story, f"{offer.specialist_id} accepted after {seconds:.2f} s")
+            self._accepted(played, offer, "over gRPC")
+
+    def _accepted(self, played: Played, offer: Any, how: str) -> None:
+        played.accepted_as = offer.specialist_id
+        seconds = (datetime.now(UTC) - played.sent_at).total_seconds()
+        self._tell(played.story, f"{offer.specialist_id} accepted {how} after {seconds:.2f} s")
 
     def _decline(self, played: Played, offer: Any) -> None:
         from kindred.matching.v1 import matching_pb2
 
         asked = matching_pb2.DeclineOfferRequest(
-            offer_id=offer.offer_id, idempotency_key=f"demo-{offer.offer_id}", reason_code="not-now"
+            offer_id=offer.offer_id, idempotency_key=f"demo-{offer.offer_id}", reason_code="busy"
         )
         if self._say(played, offer, "DeclineOffer", asked):
             self._tell(played.story, f"{offer.specialist_id} declined; it costs them nothing")
@@ -192,7 +213,7 @@ class Cast:
             return self._reach.matching().GetCase(
                 matching_pb2.GetCaseRequest(referral_id=referral_id),
                 timeout=RPC_S,
-                metadata=self._reach.metadata("coordinator", "demo-coordinator", purpose="COC"),
+                metadata=self._reach.metadata("system", "demo-director", purpose="COC"),
             )
         except grpc.RpcError as failed:
             if failed.code() in {
@@ -202,9 +223,6 @@ class Cast:
             }:
                 return None
             raise
-
-    def _modality(self, played: Played) -> str:
-        return "phone" if played.story.modalities[:1] == ("phone",) else "bedside"
 
     def _post(self, story: Story, sent: Any, nurse: str) -> tuple[int, Any]:
         status, answer = post_fhir(

@@ -111,7 +111,7 @@ STORIES: tuple[Story, ...] = (
     Story(
         "nobody", "asks for a language no specialist speaks, without an interpreter", BUFFALO, "Ashkii",
         "Farcanyon-Test", "1988-06-06", ((ICD10, "F10.20"),), languages=("nv",), answer="nobody",
-        preferences=(("faith.native-traditions", "must"),),
+        preferences=(("faith.native-traditions", "some"),),
     ),
     Story(
         "silent", "nobody answers in time", SYRACUSE, "Philippa", "Stillwater-Test", "1992-04-23",

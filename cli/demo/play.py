@@ -16,6 +16,7 @@ from cli.demo.cast import Cast, Played
 from cli.demo.people import STORIES
 from cli.demo.promises import Seen, Verdict
 from cli.local import place, system
+from cli.local.faults import LocalFault
 from cli.reach import Reach, plain_errors
 from cli.verify import NotVerified
 
@@ -25,6 +26,7 @@ SEED = 7
 WAVES = {"KINDRED_WAVE_SECONDS": "8,8"}
 PLAY_S = 120.0
 SETTLE_S = 60.0
+LOOK_EVERY_S = 1.5
 
 
 def run(*, keep: bool, as_json: bool) -> int:
@@ -48,13 +50,13 @@ def run(*, keep: bool, as_json: bool) -> int:
 
 def _evening(here: place.Place, account: Account) -> tuple[Seen, list[Verdict]]:
     reach = Reach()
-    began = datetime.now(UTC)
     account.chapter("2. The roster")
     people = _enroll(here, reach, account)
+    began = datetime.now(UTC)
     account.chapter("3. Tonight's people (all fictional)")
     accounts.people(account)
     account.chapter("4. What happens")
-    cast = Cast(reach, began.strftime("%m%d%H%M%S"), account.tell)
+    cast = Cast(reach, began.strftime("%m%d%H%M%S"), account.tell, here.mail)
     played = _play(cast)
     account.chapter("5. The promises")
     seen = gathering.Gatherer(reach, here, began, people, played, cast)
@@ -97,7 +99,7 @@ def _settle(
         held = all(one.held for one in promises.judge(seen))
         if held or time.monotonic() > deadline:
             break
-        time.sleep(0.5)
+        time.sleep(LOOK_EVERY_S)
     seen.audit = _verified(reach, here.var)
     return seen, promises.judge(seen)
 
@@ -131,7 +133,10 @@ def _is_up(here: place.Place) -> bool:
 def _leave(here: place.Place, account: Account, *, was_up: bool, keep: bool) -> None:
     """Leaves the machine as it was found: stopped, or up with its ordinary waves."""
     if was_up or keep:
-        system.up(here, lambda name, state: None, is_watched=True)
+        try:
+            system.up(here, lambda name, state: None, is_watched=True)
+        except LocalFault as fault:
+            raise show.fail(fault.problem, fault.remedy) from None
         account.say("\nThe system keeps running; `make status` says where, `make down` stops it.")
         return
     stopped = system.down(here, lambda name, state: None)

@@ -26,6 +26,10 @@ class Child:
         """True if the pid still belongs to the process we started and it has not exited."""
         return _born(self.pid) == self.born
 
+    def age_s(self) -> float:
+        """Seconds since it was started."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - self.born / os.sysconf("SC_CLK_TCK")
+
 
 def spawn(
     folder: Path,

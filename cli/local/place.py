@@ -39,6 +39,10 @@ class Place:
     def state(self) -> Path:
         return self.var / "state.json"
 
+    @property
+    def settings(self) -> Path:
+        return self.var / "settings.json"
+
     def make(self) -> None:
         """Makes the folders, readable by their owner only."""
         self.var.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -86,13 +90,7 @@ def addresses(place: Place, chosen: Ports, mongo_uri: str, amqp_uri: str) -> Add
 
 def write_state(place: Place, known: Addresses) -> None:
     """Leaves the addresses for later commands, readable by the owner only."""
-    draft = place.state.with_suffix(".draft")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(
-        os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
-    ) as file:
-        json.dump(asdict(known), file, indent=1)
-    draft.replace(place.state)
+    _write_private(place.state, asdict(known))
 
 
 def read_state(place: Place) -> Addresses | None:
@@ -100,3 +98,26 @@ def read_state(place: Place) -> Addresses | None:
     if not place.state.exists():
         return None
     return Addresses(**json.loads(place.state.read_text(encoding="utf-8")))
+
+
+def remember(place: Place, settings: Mapping[str, str]) -> None:
+    """Keeps the extra settings the system was started with, for whoever restarts a part of it."""
+    _write_private(place.settings, dict(settings))
+
+
+def recalled(place: Place) -> dict[str, str] | None:
+    """The settings of the last `up`, None after a `down`."""
+    if not place.settings.exists():
+        return None
+    found: dict[str, str] = json.loads(place.settings.read_text(encoding="utf-8"))
+    return found
+
+
+def _write_private(path: Path, content: Any) -> None:
+    draft = path.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(
+        os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+    ) as file:
+        json.dump(content, file, indent=1)
+    draft.replace(path)

@@ -108,11 +108,8 @@ def _service(known: Addresses, service: str, role: str, overrides: Mapping[str, 
 
 
 def _inherited() -> dict[str, str]:
-    """The caller's environment without settings meant for another process."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    for name in ("KINDRED_GRPC_ADDRESS", "KINDRED_HTTP_ADDRESS", "KINDRED_MONGO_DATABASE"):
-        kept.pop(name, None)
-    return kept
+    """The caller's environment; settings reach a process only through its part, so that they are all seen."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "KINDRED_"))}
 
 
 def _require_free(part: Part) -> None:

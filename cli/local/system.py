@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from cli.local import children, keys, mongod, ports, processes, rabbit
 from cli.local.children import Child
 from cli.local.faults import LocalFault
-from cli.local.place import ROOT, Addresses, Place, addresses, read_state, write_state
+from cli.local.place import ROOT, Addresses, Place, addresses, read_state, recalled, remember, write_state
 from cli.local.processes import Part
 from cli.local.readiness import wait_ready
 
@@ -48,10 +48,19 @@ def up(
     place.make()
     settings = _settings_of_caller() | dict(overrides or {})
     with _turn(place):
+        remember(place, settings)
         known = _up(place, tell, settings)
         if is_watched:
-            _start_watch(place, settings)
+            _start_watch(place)
     return known
+
+
+def restore(place: Place, tell: Tell) -> None:
+    """Starts what has ended, with the settings of the last `up`; does nothing after a `down`."""
+    with _turn(place):
+        settings = recalled(place)
+        if settings is not None:
+            _up(place, tell, settings)
 
 
 def _up(place: Place, tell: Tell, settings: Mapping[str, str]) -> Addresses:
@@ -83,6 +92,7 @@ def down(place: Place, tell: Tell) -> int:
             if child.name == name:
                 _stop(place, child, tell)
     place.state.unlink(missing_ok=True)
+    place.settings.unlink(missing_ok=True)
     return len(running)
 
 
@@ -101,7 +111,7 @@ def clean(place: Place) -> None:
         raise LocalFault(f"Still running here: {', '.join(running)}.", "Run `make down` first.")
     for folder in ("mongo", "rabbit", "keys", "mail", "log", "run"):
         shutil.rmtree(place.var / folder, ignore_errors=True)
-    for file in (place.state, place.var / "ports.json", *place.var.glob("audit.*")):
+    for file in (place.state, place.settings, place.var / "ports.json", *place.var.glob("audit.*")):
         file.unlink(missing_ok=True)
 
 
@@ -140,8 +150,8 @@ def _start_all(place: Place, wanted: list[Part], tell: Tell) -> None:
 
 
 def _wait(part: Part, child: Child, is_new: bool, tell: Tell) -> None:
-    seconds = wait_ready(child, lambda: processes.missing(part), processes.READY_S)
-    tell(part.name, f"ready after {seconds:.1f} s" if is_new else "was running")
+    wait_ready(child, lambda: processes.missing(part), processes.READY_S)
+    tell(part.name, f"ready after {child.age_s():.1f} s" if is_new else "was running")
 
 
 def _stop(place: Place, child: Child, tell: Tell) -> None:
@@ -166,10 +176,10 @@ def _turn(place: Place) -> Iterator[None]:
         yield
 
 
-def _start_watch(place: Place, settings: Mapping[str, str]) -> None:
+def _start_watch(place: Place) -> None:
     if children.recall(place.run, "watch"):
         return
-    env = os.environ | settings | {"KINDRED_VAR": str(place.var), "PYTHONPATH": str(ROOT)}
+    env = os.environ | {"KINDRED_VAR": str(place.var), "PYTHONPATH": str(ROOT)}
     argv = [sys.executable, "-m", "cli.local.watch"]
     children.spawn(place.run, "watch", argv, env=env, log=place.log / "watch.log", cwd=ROOT)
 

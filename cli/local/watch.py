@@ -36,7 +36,7 @@ def watch(here: Place) -> None:
         _say(f"ended by itself: {', '.join(ended)}")
         select.select([], [], [], PAUSES_S[min(ended_lately, len(PAUSES_S) - 1)])
         try:
-            system.up(here, lambda name, state: _say(f"{name}: {state}") if state != "was running" else None)
+            system.restore(here, lambda name, state: _say(f"{name}: {state}"))
         except LocalFault as fault:
             _say(f"{fault.problem} {fault.remedy}")
 

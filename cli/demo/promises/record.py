@@ -5,17 +5,27 @@ from collections.abc import Iterable
 from typing import Any
 
 from cli.demo.bundles import marked
-from cli.demo.promises.seen import Seen, Verdict, message_id, verdict
+from cli.demo.post_office import message_id
+from cli.demo.promises.seen import Seen, Verdict, verdict
+
+# A notice whose offer closed before it was sent is cancelled: nobody is told of what is over.
+ENDS = {"sent", "cancelled"}
 
 
 def noticed_once(seen: Seen) -> Verdict:
     """The far side is the witness."""
     known = [notice for found in seen.notices.values() for notice in found]
     sent = Counter(notice.notice_id for notice in known if notice.state == "sent")
-    wrong = [f"{notice.notice_id} is {notice.state}" for notice in known if notice.state != "sent"]
+    ended = Counter(notice.state for notice in known)
+    wrong = [f"{notice.notice_id} is {notice.state}" for notice in known if notice.state not in ENDS]
     arrived = Counter(message_id(mail) for mail in seen.mails)
     wrong += [f"{name} arrived {arrived[name]} times" for name in sent if arrived[name] != 1]
     wrong += [f"{name} listed {count} times" for name, count in sent.items() if count > 1]
+    wrong += [
+        f"{notice.notice_id} was cancelled, and arrived"
+        for notice in known
+        if notice.state == "cancelled" and arrived[notice.notice_id]
+    ]
     for one in seen.acknowledged:
         offered = Counter(n.recipient_id for n in seen.notices[one.referral_id] if n.intent == "offer-made")
         wanted = Counter(offer.specialist_id for offer in one.offers)
@@ -26,7 +36,8 @@ def noticed_once(seen: Seen) -> Verdict:
     return verdict(
         "P4 each notice was sent once: the mails that arrived are the notices that were sent",
         wrong,
-        f"{len(sent)} notices, {sum(arrived[name] for name in sent)} mails in the far side's own folder",
+        f"{len(sent)} notices sent, {sum(arrived[name] for name in sent)} mails in the far side's own folder; "
+        f"{ended['cancelled']} cancelled, because their offer closed first",
     )
 
 
@@ -64,7 +75,7 @@ def audited_once(seen: Seen) -> Verdict:
             "offer.declined.v1": states["declined"],
             "offer.expired.v1": states["expired"],
             "offer.withdrawn.v1": states["withdrawn"],
-            "notice.sent.v1": len(seen.notices[one.referral_id]),
+            "notice.sent.v1": sum(notice.state == "sent" for notice in seen.notices[one.referral_id]),
             "submission.repeated.v1": len(one.repeat_ids),
         }
         wrong += [

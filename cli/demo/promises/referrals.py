@@ -103,7 +103,8 @@ def wishes_kept(seen: Seen) -> Verdict:
             looked += 1
             attributes = dict(part.rsplit(":", 1) for part in row["attributes"].split(";") if part)
             released = {code for code, shown in attributes.items() if shown == "released"}
-            if not musts <= released or avoids & set(attributes):
+            held = set(attributes) if row["agrees_to_private_use"] == "yes" else released
+            if not musts <= released or avoids & held:
                 wrong.append(f"{offer.specialist_id} for {one.story.key}")
     wishes = sum(bool(one.story.wishes("must") | one.story.wishes("avoid")) for one in seen.acknowledged)
     return verdict(

@@ -1,7 +1,5 @@
 """What the demonstration saw, and how a promise is judged on it."""
 
-import email
-import email.policy
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,12 +46,6 @@ class Seen:
     def refused(self) -> list[Played]:
         """The stories intake turned away."""
         return [one for one in self.played if one.outcome == "refused"]
-
-
-def message_id(mail: bytes) -> str:
-    """The notice a mail belongs to: the left side of its Message-ID."""
-    parsed = email.message_from_bytes(mail, policy=email.policy.default)
-    return str(parsed.get("Message-ID", "")).strip().strip("<>").partition("@")[0]
 
 
 def read_mails(folder: Path, since: datetime) -> list[bytes]:
