@@ -46,10 +46,13 @@ class Vault:
             partialFilterExpression={"keyAltNames": {"$exists": True}},
         )
 
-    def seal(self, person_id: str, value: dict[str, Any]) -> Binary:
-        """The document, readable only with the person's key (made here when it is their first)."""
+    def seal(self, person_id: str, value: dict[str, Any], *, is_first: bool = False) -> Binary:
+        """The document, readable only with the person's key (made here when it is their first).
+
+        `is_first` spares the search for a key where the person was met just now; where it errs, the key is found.
+        """
         algorithm = Algorithm.AEAD_AES_256_CBC_HMAC_SHA_512_Random
-        return self._encryption.encrypt(value, algorithm, key_id=self._key_id(person_id))
+        return self._encryption.encrypt(value, algorithm, key_id=self._key_id(person_id, is_first))
 
     def open(self, sealed: Binary) -> dict[str, Any]:
         """The document as it was sealed; raises Unreadable."""
@@ -65,11 +68,11 @@ class Vault:
         self._known.pop(person_id, None)
         return self._keys.delete_one({"keyAltNames": person_id}).deleted_count == 1
 
-    def _key_id(self, person_id: str) -> Binary:
+    def _key_id(self, person_id: str, is_first: bool) -> Binary:
         known = self._known.get(person_id)
         if known is not None:
             return known
-        key_id = self._find(person_id) or self._make(person_id)
+        key_id = (None if is_first else self._find(person_id)) or self._make(person_id)
         with self._lock:
             if len(self._known) >= _REMEMBERED_KEYS:
                 self._known.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from services.intake.domain import referral as referrals
 from services.intake.domain.errors import NotYourReferral, SubmissionRejected
 from services.intake.domain.events import ReferralSubmitted, SubmissionRepeated
 from services.intake.domain.events import SubmissionRejected as Rejected
+from services.intake.domain.person import Pseudonym
 from services.intake.domain.referral import Assignment, Referral, State
 from services.intake.domain.submission import Submission, age_band, faults_of
 
@@ -50,8 +51,8 @@ def submit(room: Room, caller: Caller, submission: Submission, cause: Cause) -> 
     if faults:
         raise SubmissionRejected(faults)
     answered = room.referrals.answered(submission)
-    peer_id = answered.referral.peer_id if answered else _peer_id(room, submission)
-    arrival = room.referrals.arrival(peer_id, submission, submission.arrived_at or now)
+    who = _known_as(room, submission, answered)
+    arrival = room.referrals.arrival(who, submission, submission.arrived_at or now)
     for _ in range(_MOST_TRIES):
         told = _repeat(room, caller, answered, arrival, cause) if answered else None
         told = told or _open_or_join(room, caller, arrival, now, cause)
@@ -59,10 +60,13 @@ def submit(room: Room, caller: Caller, submission: Submission, cause: Cause) -> 
             return told
         time.sleep(random.uniform(0, _LONGEST_PAUSE_S))  # many senders of one referral take turns
         answered = room.referrals.answered(submission)
+        arrival = replace(arrival, is_first=False)  # somebody brought the same person at the same moment
     raise Refusal("referral-busy", Kind.UNAVAILABLE, "Try again.", retry_after_s=1)
 
 
-def _peer_id(room: Room, submission: Submission) -> str:
+def _known_as(room: Room, submission: Submission, answered: Held | None) -> Pseudonym:
+    if answered is not None:
+        return Pseudonym(answered.referral.peer_id, is_new=False)
     return room.people.known_as(submission.person, room.referrals.visit_mark(submission))
 
 

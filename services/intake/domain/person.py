@@ -81,6 +81,14 @@ def normalized(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Pseudonym:
+    """Who somebody is to everybody but intake; `is_new` where they were met just now."""
+
+    peer_id: str
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PersonMarks:
     """A person as the blind index knows them: keyed hashes only.  `records`: system -> numbers."""
 

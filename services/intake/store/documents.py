@@ -32,6 +32,7 @@ class Arrival:
     key: str  # the mark of the idempotency key, or empty
     digest: str  # the mark of the content, to tell a retry from a key used twice
     visit: VisitMarks
+    is_first: bool = False  # the person was met just now: there is no other visit of theirs
 
 
 def new_document(referral: Referral, arrival: Arrival, claims: list[str]) -> Document:

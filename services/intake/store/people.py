@@ -11,7 +11,7 @@ from pymongo.errors import DuplicateKeyError
 from chassis.clock import Clock
 from chassis.errors import Kind, Refusal
 from chassis.ids import new_id
-from services.intake.domain.person import Person, PersonMarks, is_same_person
+from services.intake.domain.person import Person, PersonMarks, Pseudonym, is_same_person
 from services.intake.store.blind import BlindIndex
 
 _MOST_TRIES = 8
@@ -36,8 +36,8 @@ class People:
         self._people.create_index([("records.n", ASCENDING)], name="by_record")
         self._people.create_index([("name", ASCENDING)], name="by_name")
 
-    def known_as(self, person: Person, visit_mark: str = "") -> str:
-        """The person's peer_id, made now if this is the first time; uncertain means another person (DOMAIN 3).
+    def known_as(self, person: Person, visit_mark: str = "") -> Pseudonym:
+        """The person's pseudonym, made now if this is the first time; uncertain means another person (DOMAIN 3).
 
         `visit_mark` tells somebody apart of whom nothing but the visit's number is known.
         """
@@ -47,15 +47,15 @@ class People:
             same = [one for one in seen if is_same_person(_marks(one), marks)]
             if len(same) == 1:
                 self._learn(same[0], marks)
-                return str(same[0]["_id"])
+                return Pseudonym(str(same[0]["_id"]), is_new=False)
             held = {claim for one in seen for claim in one["claims"]}
             peer_id = self._add(marks, [claim for claim in _claims(marks, visit_mark) if claim not in held])
             if peer_id is not None:
-                return peer_id
+                return Pseudonym(peer_id, is_new=True)
             if not seen and visit_mark:
                 found = self._people.find_one({"claims": visit_mark}, {"_id": 1})
                 if found is not None:
-                    return str(found["_id"])
+                    return Pseudonym(str(found["_id"]), is_new=False)
         raise Refusal("person-busy", Kind.UNAVAILABLE, "Try again.", retry_after_s=1)
 
     def _alike(self, marks: PersonMarks) -> list[Document]:

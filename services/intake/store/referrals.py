@@ -18,7 +18,7 @@ from chassis.ids import new_id
 from chassis.vault import Unreadable, Vault
 from services.intake.domain.errors import IdempotencyKeyReused, ReferralUnknown
 from services.intake.domain.events import Event
-from services.intake.domain.person import SAME_VISIT, VisitMarks, is_same_visit
+from services.intake.domain.person import SAME_VISIT, Pseudonym, VisitMarks, is_same_visit
 from services.intake.domain.referral import CLOSED, Referral
 from services.intake.domain.submission import Submission
 from services.intake.store.blind import BlindIndex
@@ -98,11 +98,12 @@ class Referrals:
             "v:" + self._blind.mark("visit", submission.source_id, visit.system, visit.value) if visit else ""
         )
 
-    def arrival(self, peer_id: str, submission: Submission, arrived_at: datetime) -> Arrival:
+    def arrival(self, who: Pseudonym, submission: Submission, arrived_at: datetime) -> Arrival:
         """The submission with its marks."""
         visit = submission.visit
         return Arrival(
-            peer_id=peer_id,
+            peer_id=who.peer_id,
+            is_first=who.is_new,
             submission=submission,
             arrived_at=arrived_at,
             key=self.key_mark(submission),
@@ -138,6 +139,8 @@ class Referrals:
 
     def look(self, arrival: Arrival) -> Sight:
         """The person's other visits at this source: the one that is this one, and the claims of those that are not."""
+        if arrival.is_first:
+            return Sight()
         around = {"$gt": arrival.arrived_at - _NEAR, "$lt": arrival.arrived_at + _NEAR}
         ways: list[Document] = [{"arrived_at": around}]
         if arrival.visit.number:
@@ -156,7 +159,9 @@ class Referrals:
     def add(self, referral: Referral, arrival: Arrival, sight: Sight, said: Said) -> bool:
         """The referral is stored with what it says; False where somebody else stored the same one first."""
         body = new_document(referral, arrival, self._claims(arrival, sight))
-        body["sealed"] = self._vault.seal(arrival.peer_id, to_seal(arrival.submission))
+        body["sealed"] = self._vault.seal(
+            arrival.peer_id, to_seal(arrival.submission), is_first=arrival.is_first
+        )
         try:
             self._aggregates.insert(referral.referral_id, body, says=self._messages(said), cause=said.cause)
         except AlreadyThere:
