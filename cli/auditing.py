@@ -49,6 +49,17 @@ def verify_log(reach: Reach, folder: Path, given_key: str = "") -> dict[str, Any
     }
 
 
+def size(reach: Reach) -> int:
+    """How many entries the newest checkpoint covers, as the service says (not verified); 0 before the first."""
+    from kindred.audit.v1 import audit_pb2
+
+    metadata = reach.metadata("compliance", "cli-compliance", purpose="HCOMPL")
+    stub = reach.audit()
+    signed = stub.GetCheckpoint(audit_pb2.GetCheckpointRequest(), timeout=reach.deadline_s, metadata=metadata)
+    lines = signed.checkpoint.decode().split("\n")
+    return int(lines[1]) if len(lines) > 1 and lines[1].isdigit() else 0
+
+
 def _leaves(stub: Any, size: int, metadata: Any) -> Iterator[bytes]:
     from kindred.audit.v1 import audit_pb2
 

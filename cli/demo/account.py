@@ -88,9 +88,9 @@ def _why(one: Played, won: Any, seen: Seen) -> str:
         name = seen.roster.get(won.specialist_id, {}).get("display_name", "")
         score = won.explanation.score_milli / 1000
         terms = sorted(won.explanation.terms, key=lambda term: -term.points_milli)
-        reasons = ", ".join(
-            f"{term.text} {term.points_milli / 1000:+g}" for term in terms if term.points_milli
-        )
+        reasons = ", ".join(f"{term.text} {term.points_milli / 1000:+g}" for term in terms[:REASONS])
+        rest = sum(term.points_milli for term in terms[REASONS:]) / 1000
+        reasons += f", {len(terms) - REASONS} more {rest:+g}" if len(terms) > REASONS else ""
         return f"{won.specialist_id} {escape(name)}, {score:g} points\n[dim]{escape(reasons)}[/]"
     if one.outcome == "refused":
         return f"[dim]{escape('; '.join(fault.partition(':')[0] for fault in one.refused_with))}[/]"

@@ -67,6 +67,7 @@ def _enroll(here: place.Place, reach: Reach, account: Account) -> dict[str, rost
     rows = roster.specialists(SPECIALISTS, SEED)
     file = here.var / "demo-roster.csv"
     roster.write(file, rows)
+    before = auditing.size(reach)
     summary = import_file(reach, file)
     for fault in summary["faults"]:
         raise show.fail(
@@ -76,7 +77,15 @@ def _enroll(here: place.Place, reach: Reach, account: Account) -> dict[str, rost
         f"  {summary['rows_read']} rows read, {summary['rows_stored']} stored, "
         f"{summary['rows_unchanged']} already there: {SPECIALISTS} specialists, {len(roster.PROGRAMMES)} supervisors"
     )
+    _wait_heard(reach, before + summary["rows_stored"])
     return {row["specialist_id"]: row for row in rows}
+
+
+def _wait_heard(reach: Reach, entries: int) -> None:
+    """Lets the news of the roster pass through the bus first: audit, who hears everything, has written it all down."""
+    deadline = time.monotonic() + SETTLE_S
+    while auditing.size(reach) < entries and time.monotonic() < deadline:
+        time.sleep(LOOK_EVERY_S / 5)
 
 
 def _play(cast: Cast) -> list[Played]:
