@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from chassis import telemetry
 
@@ -88,6 +90,17 @@ def test_an_error_marks_the_span_without_its_words(spans: Any) -> None:
     (span,) = spans()
     assert not span["is_ok"]
     assert span["attributes"] == {"error": "ValueError"}
+
+
+def test_no_exporter_is_given_an_errors_words(spans: Any) -> None:
+    """What any exporter gets of a failed span has neither an exception event nor a status text."""
+    kept = InMemorySpanExporter()
+    telemetry._state["provider"].add_span_processor(SimpleSpanProcessor(kept))
+    with pytest.raises(ValueError, match="Marisol"), telemetry.span("rank"):
+        raise ValueError(MARK)
+    (span,) = kept.get_finished_spans()
+    assert span.events == ()
+    assert MARK not in span.to_json()
 
 
 def test_a_trace_that_is_not_kept_stays_so(spans: Any) -> None:
