@@ -17,7 +17,7 @@ from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.policy import compat32
 from email.utils import format_datetime, parseaddr
-from typing import Final
+from typing import Any, Final
 
 from services.notifications.domain.notices import Answer, Attempt, Notice, Outcome
 from services.notifications.wording.letters import Letter
@@ -67,7 +67,7 @@ def compose(
     mail = MIMEMultipart("alternative", policy=_WIRE)
     mail["From"] = server.sender
     mail["To"] = address
-    mail["Subject"] = Header(letter.subject, None if letter.subject.isascii() else "utf-8").encode()
+    mail["Subject"] = _subject(letter.subject)
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = f"<{notice.notice_id}@{server.domain}>"
     mail["Content-Language"] = letter.language
@@ -76,6 +76,11 @@ def compose(
     mail.attach(MIMEText(letter.text, "plain", _QUOTED))  # type: ignore[arg-type]  # takes a Charset too
     mail.attach(MIMEText(letter.html, "html", _QUOTED))  # type: ignore[arg-type]
     return mail.as_bytes()
+
+
+def _subject(words: str) -> Any:
+    """Words beyond ASCII as encoded words (RFC 2047); folded by the message itself, which knows the name before them."""
+    return words if words.isascii() else Header(words, "utf-8", header_name="Subject")
 
 
 class EmailLine:

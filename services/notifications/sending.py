@@ -80,6 +80,7 @@ class Sending:
         self._senders = senders
         self._lease_s = lease_s
         self._claimed: deque[Held] = deque()
+        self._share = 1
         self._claiming = threading.Lock()
         self._bell = threading.Condition()
         self._rung = 0
@@ -141,8 +142,8 @@ class Sending:
         with self._claiming:
             if not self._claimed:
                 self._claimed.extend(self._notices.claim(self._senders * MOST_IN_HAND, self._lease_s))
-            count = min(MOST_IN_HAND, ceil(len(self._claimed) / self._senders))
-            return [self._claimed.popleft() for _ in range(count)]
+                self._share = ceil(len(self._claimed) / self._senders)
+            return [self._claimed.popleft() for _ in range(min(self._share, len(self._claimed)))]
 
     def _wait_for(self, rung: int) -> None:
         with self._bell:

@@ -18,8 +18,10 @@ from tests.unit.notifications.notice_builders import NOW, a_notice
 SERVER = SmtpServer("127.0.0.1", 25, "Kindred <notices@kindred.example.org>", user="u", password="hush")
 
 
-def a_message(number=1, is_possible_repeat=False, language="es", address="ines@example.org"):
-    notice = a_notice(Intent.OFFER_MADE)
+def a_message(
+    number=1, is_possible_repeat=False, language="es", address="ines@example.org", intent=Intent.OFFER_MADE
+):
+    notice = a_notice(intent)
     letter = Letters("https://answers.example.org").write(notice, Contact(language=language), "tok")
     attempt = Attempt(number, NOW, is_possible_repeat=is_possible_repeat)
     raw = compose(letter, notice, attempt, address=address, server=SERVER, now=NOW)
@@ -49,8 +51,10 @@ def test_a_repeat_has_the_message_id_of_the_first_and_says_what_it_is():
 
 
 def test_spanish_arrives_as_it_was_written():
-    """Accents survive the wire."""
+    """Accents survive the wire, in the subject too."""
     message, _ = a_message()
+    assert message["Subject"] == "Por favor, responda antes de: 7:05 p.m. UTC, martes 5 de mayo"
+    assert a_message(intent=Intent.HELP_ASSIGNED)[0]["Subject"] == "Alguien dijo que sí a su solicitud AA7B31"
     assert "diga sí o no" in message.get_body(("plain",)).get_content()
     assert "diga sí o no" in message.get_body(("html",)).get_content()
 
