@@ -20,7 +20,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pymongo import MongoClient
 
 from chassis import identity, mongo
-from cli.local import children, system
+from cli.local import children, system, watch
 from cli.local.place import Addresses, Place
 from kindred.audit.v1 import audit_pb2, audit_pb2_grpc
 from kindred.intake.v1 import events_pb2, intake_pb2, intake_pb2_grpc
@@ -62,7 +62,14 @@ class Running:
 
     def start(self) -> None:
         """Every part that does not run is started, and says that it is ready."""
+        self._dismiss_the_watch()
         self.known = system.up(self.place, lambda *_: None, self.overrides)
+        self._dismiss_the_watch()
+
+    def _dismiss_the_watch(self) -> None:
+        """Nobody but the test starts what the test has killed."""
+        if child := children.recall(self.place.run, watch.NAME):
+            children.stop(self.place.run, child, grace_s=10.0)
 
     def stop(self) -> None:
         """Everything this system started is gone."""
@@ -210,7 +217,7 @@ class Roster:
         """The specialist says no."""
         client = self._specialist(offer.specialist_id)
         request = matching_pb2.DeclineOfferRequest(
-            offer_id=offer.offer_id, idempotency_key=f"decline-{offer.offer_id}", reason_code="not-now"
+            offer_id=offer.offer_id, idempotency_key=f"decline-{offer.offer_id}", reason_code="busy"
         )
         return client.call(matching_pb2_grpc.MatchingServiceStub(client.channel).DeclineOffer, request)
 
@@ -279,7 +286,7 @@ def a_specialist(specialist_id: str, **given: str) -> dict[str, str]:
         "radius_miles": "50",
         "shifts": "always",
         "time_zone": "America/New_York",
-        "capacity": "10",
+        "capacity": "50",
     }
     return row | given
 
