@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,11 +52,20 @@ class Outcome:
 class Publisher:
     """Publishes batches; connects on first use and again after every trouble. One thread at a time."""
 
-    def __init__(self, amqp_uri: str, *, window: int = WINDOW, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        amqp_uri: str,
+        *,
+        window: int = WINDOW,
+        timeout_s: float = TIMEOUT_S,
+        prepare: Callable[[Any], None] | None = None,
+    ) -> None:
+        """`prepare` gets the channel of every new connection, to declare what is published to."""
         self._uris = [uri.strip() for uri in amqp_uri.split(";") if uri.strip()]
         self._attempt = 0
         self._window = window
         self._timeout_s = timeout_s
+        self._prepare = prepare
         self._raw: Any = None
         self._channel: Any = None
         self._next_tag = 1
@@ -131,6 +140,8 @@ class Publisher:
         # With it py-amqp reads the socket before every single publish; a blocked broker is noticed by the time-out.
         self._raw.client_properties.get("capabilities", {}).pop("connection.blocked", None)
         channel = connection.channel()
+        if self._prepare is not None:
+            self._prepare(channel)
         channel.confirm_select()
         channel.events["basic_ack"].add(self._on_ack)
         channel.events["basic_nack"].add(self._on_nack)

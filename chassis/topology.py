@@ -32,6 +32,11 @@ def dead_queue(service: str) -> Queue:
     return Queue(name, DEAD, routing_key=name, durable=True, queue_arguments=_QUORUM)
 
 
+def declare_events(channel: Any) -> None:
+    """The exchange of all events exists."""
+    EVENTS(channel).declare()
+
+
 def declare_service(channel: Any, service: str, binding_keys: Iterable[str]) -> None:
     """The exchanges, the service's inbox with its bindings and its dead queue exist; safe to repeat."""
     for exchange in (EVENTS, DEAD):
