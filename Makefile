@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV ?= .venv
 BIN := $(VENV)/bin
+BUF = $(firstword $(wildcard node_modules/@bufbuild/buf-*/bin/buf) buf)
 export KINDRED_VENV := $(VENV)
 
 .PHONY: help
@@ -34,8 +35,8 @@ faults: ready-dev ## the long faults: everything killed and frozen for minutes (
 	@$(BIN)/python -m cli.local.testbed pytest -m slow_faults --timeout=1800 $(or $(T),tests)
 
 .PHONY: bench
-bench: ready-dev ## measure, and print ratios to the raw limits
-	@$(BIN)/python -m cli.local.testbed tests.bench
+bench: ready-dev ## measure, and print ratios to the raw limits (B=intake_bench for one part)
+	@$(BIN)/python -m cli.local.testbed tests.bench.$(or $(B),system_bench)
 
 .PHONY: check check-style check-types check-imports check-protos check-gen check-house
 check: check-style check-types check-imports check-protos check-gen check-house ## style, types, import contracts, protos, docs and names
@@ -47,8 +48,8 @@ check-types: ready-check
 check-imports: ready-check
 	$(BIN)/lint-imports
 check-protos: ready-check
-	node_modules/.bin/buf lint protos
-	node_modules/.bin/buf breaking protos --against protos/released.binpb
+	$(BUF) lint protos
+	$(BUF) breaking protos --against protos/released.binpb
 check-gen: ready-check
 	@fresh="$$(mktemp -d)"; trap 'rm -rf "$$fresh"' EXIT; PYTHON=$(BIN)/python protos/generate.sh "$$fresh"; \
 	  diff -r -x __pycache__ gen/kindred "$$fresh/kindred" && echo "gen/ is what protos/ says."
@@ -61,7 +62,7 @@ format: ready-dev ## let ruff format and mend what it can
 gen: ready-dev ## write gen/ from protos/
 	PYTHON=$(BIN)/python protos/generate.sh
 released: ready-check ## make today's protos the ones that later changes must not break
-	node_modules/.bin/buf build protos -o protos/released.binpb
+	$(BUF) build protos -o protos/released.binpb
 lock: ## renew requirements/*.txt, with hashes, from requirements/*.in
 	deploy/lock.sh
 

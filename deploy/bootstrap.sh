@@ -83,7 +83,7 @@ need_buf() {
   [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$now" ] && return
   command -v npm >/dev/null || need npm
   say "Installing buf (npm ci) ..."
-  npm ci --silent --no-fund --no-audit >&2 ||
+  npm ci --loglevel=error --no-fund --no-audit >&2 ||
     stop "npm could not install buf." "Check the connection to the npm registry, then run make check again."
   printf '%s\n' "$now" > "$stamp"
 }
