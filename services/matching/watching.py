@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from datetime import datetime
 
 from chassis.clock import Clock
@@ -22,21 +23,32 @@ class RosterWatch:
         self._clock = clock
         self._lock = threading.Lock()
         self._looked_at: datetime | None = None
+        self._marks: set[tuple[str, str]] = set()
         self._supervisors: list[Specialist] = []
 
     def refresh(self) -> int:
         """The index holds everything that was stored before this call; returns how many entries were read."""
         with self._lock:
             now = self._clock.now()
-            count = 0
-            for ids in self._store.changed_ids(self._looked_at):
-                entries = self._store.entries(ids)
-                self._index.put(entries.values())
-                count += len(entries)
+            marks, portions = self._changes()
+            count = sum(self._read(ids) for ids in portions)
             if count or self._looked_at is None:
                 self._supervisors = self._store.supervisors()
-            self._looked_at = now
+            # Only now: what could not be read is looked for again.
+            self._marks, self._looked_at = marks, now
             return count
+
+    def _changes(self) -> tuple[set[tuple[str, str]], Iterable[list[str]]]:
+        """The ids to read: everybody the first time, then who has another mark than when they were last read."""
+        if self._looked_at is None:
+            return set(), self._store.all_ids()
+        found = self._store.changed_since(self._looked_at)
+        return found, [sorted({specialist_id for specialist_id, _ in found - self._marks})]
+
+    def _read(self, ids: list[str]) -> int:
+        entries = self._store.entries(ids)
+        self._index.put(entries.values())
+        return len(entries)
 
     def nearest_supervisor_id(self, need: Need) -> str:
         """The supervisor nearest to the facility, "" where the roster has none."""

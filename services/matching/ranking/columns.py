@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,7 @@ class RosterColumns:
     """What the ranking needs to know of every specialist; `attributes` are bits, a certificate slot is five columns."""
 
     def __init__(self, codes: Sequence[str]) -> None:
+        self.codes = tuple(codes)
         self.bits = {code: (number // 64, np.uint64(number % 64)) for number, code in enumerate(codes)}
         self.words = (len(codes) + 63) // 64
         self.ids: list[str] = []
@@ -45,8 +47,9 @@ class RosterColumns:
 
     def put(self, entries: Iterable[Entry]) -> None:
         """These specialists are in the columns as they are now; supervisors are left out."""
-        for specialist, standing in entries:
-            if specialist.is_ranked:
+        for entry, standing in entries:
+            specialist = entry if entry.is_ranked else _retired(entry)
+            if specialist.is_ranked or specialist.specialist_id in self.rows:
                 row = self._row(specialist.specialist_id)
                 self._write(row, specialist)
                 self.columns["load"][row] = standing.load_milli
@@ -108,9 +111,18 @@ class RosterColumns:
         before = self.columns["released"][:, row].copy()
         self.columns["released"][:, row] = self.pack(specialist.released)
         self.columns["held"][:, row] = self.pack(specialist.held)
-        for code, (word, bit) in self.bits.items():
-            was = int(before[word] >> bit) & 1
-            self.counts[code] = self.counts.get(code, 0) - was + (code in specialist.released)
+        after = self.columns["released"][:, row]
+        for word in range(self.words):
+            self._count(word, int(before[word]), int(after[word]))
+
+    def _count(self, word: int, before: int, after: int) -> None:
+        """The counts follow every bit of a word that changed."""
+        changed = before ^ after
+        while changed:
+            bit = (changed & -changed).bit_length() - 1
+            code = self.codes[word * 64 + bit]
+            self.counts[code] = self.counts.get(code, 0) + (1 if after >> bit & 1 else -1)
+            changed &= changed - 1
 
     def _write_certificates(self, row: int, specialist: Specialist) -> None:
         while len(self.certificates) < len(specialist.certifications):
@@ -135,6 +147,11 @@ _CERTIFICATE: Mapping[str, Any] = {
     "from": np.int64,
     "until": np.int64,
 }
+
+
+def _retired(specialist: Specialist) -> Specialist:
+    """Who became a supervisor keeps their row, reachable by nobody."""
+    return replace(specialist, released=frozenset(), held=frozenset(), modalities=frozenset())
 
 
 def _grown(column: Column, room: int) -> Column:

@@ -21,6 +21,8 @@ from services.matching.domain.score import Rarity, Scale
 from services.matching.domain.specialist import AGE_BANDS, MODALITIES, PAYERS
 from services.matching.ranking.columns import Column, Flags, RosterColumns, mask, milliseconds
 
+# Row numbers, or the whole columns.
+Rows = Column | slice
 _BEDSIDE = mask({"bedside"}, MODALITIES)
 _ELSEWHERE = mask({"phone", "video"}, MODALITIES)
 
@@ -62,11 +64,9 @@ class RosterIndex:
     def propose(self, asked: Question, scale: Scale, limit: int) -> Proposal:
         """The best `limit` of those whom no hard rule keeps out, best first."""
         with self._lock:
-            alive = self._all_rows()
-            for _, keeps in self._rules(asked):
-                alive = alive[keeps(alive)]
-                if alive.size == 0:
-                    return Proposal((), ())
+            alive = self._eligible(asked)
+            if alive.size == 0:
+                return Proposal((), ())
             scores = self._scores(asked, scale, alive)
             best = self._best(alive, scores, limit)
             return Proposal(tuple(self._roster.ids[row] for row in alive[best]), tuple(scores[best].tolist()))
@@ -75,7 +75,7 @@ class RosterIndex:
         """How many each rule keeps out; each is counted once, under the first rule."""
         with self._lock:
             counts: dict[str, int] = {}
-            alive = self._all_rows()
+            alive: Column = np.arange(len(self))
             for rule, keeps in self._rules(asked):
                 kept = alive[keeps(alive)]
                 if kept.size < alive.size:
@@ -85,8 +85,17 @@ class RosterIndex:
 
     # Rules
 
-    def _all_rows(self) -> Column:
-        return np.arange(len(self))
+    def _eligible(self, asked: Question) -> Column:
+        """Whom no rule keeps out: cheap rules on whole columns, where nothing is copied, then the rest on who remains."""
+        everybody = slice(0, len(self))
+        kept = self._can_carry(asked, everybody)
+        kept &= self._working(asked.at, everybody)
+        kept &= self._speaks(asked, everybody)
+        kept &= self._certified(asked, everybody)
+        alive: Column = np.flatnonzero(kept)
+        for keeps in (self._respects, self._reaches):
+            alive = alive[keeps(asked, alive)]
+        return alive[self._not_among(asked.excluded_ids | asked.asked_ids, alive)]
 
     def _rules(self, asked: Question) -> list[tuple[str, Any]]:
         return [
@@ -96,18 +105,19 @@ class RosterIndex:
             (rules.LANGUAGE, lambda rows: self._speaks(asked, rows)),
             (rules.CERTIFICATION, lambda rows: self._certified(asked, rows)),
             (rules.SHIFT, lambda rows: self._working(asked.at, rows)),
-            (rules.REACH, lambda rows: self._ways(asked, rows) != 0),
+            (rules.REACH, lambda rows: self._reaches(asked, rows)),
             (rules.CAPACITY, lambda rows: self._can_carry(asked, rows)),
         ]
 
+    def _count(self, rows: Rows) -> int:
+        return len(self) if isinstance(rows, slice) else rows.size
+
     def _not_among(self, ids: Iterable[str], rows: Column) -> Flags:
         barred = [self._roster.rows[one] for one in ids if one in self._roster.rows]
-        kept = np.ones(len(self), bool)
-        kept[barred] = False
-        return kept[rows]
+        return np.isin(rows, barred, invert=True)
 
-    def _respects(self, asked: Question, rows: Column) -> Flags:
-        kept = np.ones(rows.size, bool)
+    def _respects(self, asked: Question, rows: Rows) -> Flags:
+        kept = np.ones(self._count(rows), bool)
         if any(code not in self._roster.bits for code in asked.must):
             return ~kept
         must, avoid = self._roster.pack(asked.must), self._roster.pack(asked.avoid)
@@ -118,20 +128,20 @@ class RosterIndex:
                 kept &= (self._roster["held"][word, rows] & avoid[word]) == 0
         return kept
 
-    def _speaks(self, asked: Question, rows: Column) -> Flags:
+    def _speaks(self, asked: Question, rows: Rows) -> Flags:
         if not asked.languages:
-            return np.ones(rows.size, bool)
-        kept = np.zeros(rows.size, bool)
+            return np.ones(self._count(rows), bool)
+        kept = np.zeros(self._count(rows), bool)
         for tag in asked.languages:
             if tag in self._roster.languages:
                 kept |= self._roster.languages[tag][rows] >= asked.least_level
         return kept
 
-    def _certified(self, asked: Question, rows: Column) -> Flags:
+    def _certified(self, asked: Question, rows: Rows) -> Flags:
         at = milliseconds(asked.at)
         payer, age = mask({asked.payer}, PAYERS), mask({asked.age_band}, AGE_BANDS)
         state = self._roster.states.get(asked.state, -1) if asked.state else 0
-        kept = np.zeros(rows.size, bool)
+        kept = np.zeros(self._count(rows), bool)
         for slot in self._roster.certificates:
             fits = (slot["from"][rows] <= at) & (at < slot["until"][rows])
             if payer:
@@ -143,7 +153,7 @@ class RosterIndex:
             kept |= fits
         return kept
 
-    def _working(self, at: datetime, rows: Column) -> Flags:
+    def _working(self, at: datetime, rows: Rows) -> Flags:
         """Who is on shift; kept for the minute, for a week has few different patterns and many specialists."""
         patterns = self._roster.patterns
         key = milliseconds(at) // 60_000, len(patterns)
@@ -151,7 +161,10 @@ class RosterIndex:
             self._on_shift = key, np.array([shifts.is_on(at) for shifts in patterns], bool)
         return self._on_shift[1][self._roster["pattern"][rows]]
 
-    def _ways(self, asked: Question, rows: Column) -> Column:
+    def _reaches(self, asked: Question, rows: Rows) -> Flags:
+        return self._ways(asked, rows) != 0
+
+    def _ways(self, asked: Question, rows: Rows) -> Column:
         possible = self._roster["ways"][rows] & mask(asked.modalities, MODALITIES)
         comes = (possible & _BEDSIDE) != 0
         if not comes.any():
@@ -161,13 +174,13 @@ class RosterIndex:
         reach = np.minimum(self._roster["radius"][rows], asked.bedside_reach)
         return np.where(comes & (self._chords(asked, rows) > reach), possible & _ELSEWHERE, possible)
 
-    def _chords(self, asked: Question, rows: Column) -> Column:
+    def _chords(self, asked: Question, rows: Rows) -> Column:
         here = asked.need.source_place
         assert here is not None
         x, y, z = self._roster["xyz"][:, rows].astype(np.int64)
         return (x - here.x) ** 2 + (y - here.y) ** 2 + (z - here.z) ** 2
 
-    def _can_carry(self, asked: Question, rows: Column) -> Flags:
+    def _can_carry(self, asked: Question, rows: Rows) -> Flags:
         return self._roster["load"][rows] + asked.weight_milli <= self._roster["capacity"][rows]
 
     # Score and order

@@ -104,19 +104,26 @@ class RosterStore:
             if profile["_id"] in loads
         }
 
-    def changed_ids(self, since: datetime | None) -> Iterator[list[str]]:
-        """The ids of everybody whose profile or load changed since then (a little before), in portions."""
-        query = {} if since is None else {"updated_at": {"$gte": since - _OVERLAP}}
-        collections = (self.aggregates.collection, self.caseloads)
-        for collection in collections if since else collections[:1]:
-            portion: list[str] = []
-            for found in collection.find(query, {"_id": 1}):
-                portion.append(found["_id"])
-                if len(portion) == _AT_ONCE:
-                    yield portion
-                    portion = []
-            if portion:
+    def all_ids(self) -> Iterator[list[str]]:
+        """The ids of everybody, in portions."""
+        portion: list[str] = []
+        for found in self.aggregates.collection.find({}, {"_id": 1}):
+            portion.append(found["_id"])
+            if len(portion) == _AT_ONCE:
                 yield portion
+                portion = []
+        yield portion
+
+    def changed_since(self, moment: datetime) -> set[tuple[str, str]]:
+        """(id, mark) of every profile and load that changed since a little before; another mark is another state."""
+        query = {"updated_at": {"$gte": moment - _OVERLAP}}
+        profiles = self.aggregates.collection.find(query, {"version": 1})
+        loads = self.caseloads.find(query, {"load_milli": 1, "capacity_milli": 1, "waiting_since": 1})
+        changed = {(found["_id"], f"profile {found['version']}") for found in profiles}
+        for found in loads:
+            mark = f"{found['load_milli']} {found['capacity_milli']} {found['waiting_since'].isoformat()}"
+            changed.add((found["_id"], mark))
+        return changed
 
     def supervisors(self) -> list[Specialist]:
         """Every supervisor of the roster."""

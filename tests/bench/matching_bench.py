@@ -1,0 +1,134 @@
+"""How fast one referral is ranked against 500, 10,000 and 100,000 specialists, beside the plain Python rules.
+
+PYTHONPATH=.:gen python tests/bench/matching_bench.py [largest roster]
+With MONGO_URI set also: referrals opened a second, offers and events durable, in batches of 64 as the worker hears them.
+Prints medians and the 99th percentile (ranking in CPU time); another machine has other numbers, so trust the ratios.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+from cli.demo import roster as demo
+from services.matching import roster_rows
+from services.matching.domain import rank as plain
+from services.matching.domain.rank import Entry
+from services.matching.ranking import RosterIndex
+from services.matching.roster_file import RawRow
+from tests.unit.matching.matching_builders import TAXONOMY, a_need, a_standing, asked, scaled
+
+SIZES = (500, 10_000, 100_000)
+NEEDS = 60
+ROUNDS = 5
+AT = datetime(2026, 11, 21, 22, 0, tzinfo=UTC)
+WISHES = ("military.veteran", "gender.woman", "parenting", "pathway.medication", "faith.none")
+LIVED = ("substance.opioids", "substance.alcohol", "overdose", "homelessness", "suicide.attempt")
+BATCH = 64
+BATCHES = 6
+
+
+def entries(size: int) -> list[Entry]:
+    """A roster of the demonstration's kind, all certified on the day, with different loads."""
+    dice = Random(size)
+    rows = [row for row in demo.specialists(size, seed=7) if row["role"] == "specialist"]
+    read = [roster_rows.read(RawRow(number, row)) for number, row in enumerate(rows)]
+    return [
+        (
+            row.specialist,
+            a_standing(capacity_milli=row.capacity * 1000, load_milli=dice.choice((0, 1000, 2000))),
+        )
+        for row in read
+        if not isinstance(row, list)
+    ]
+
+
+def milliseconds(work: Callable[[], object]) -> float:
+    """How much CPU time the work takes: other processes on the machine count less."""
+    started = time.process_time()
+    work()
+    return (time.process_time() - started) * 1000
+
+
+def elapsed(work: Callable[[], object]) -> float:
+    """How long the work takes, in milliseconds of the clock: the database's part counts."""
+    started = time.perf_counter()
+    work()
+    return (time.perf_counter() - started) * 1000
+
+
+def rank_one(size: int) -> None:
+    """Prints the index against the plain rules, which must agree."""
+    people = entries(size)
+    index = RosterIndex(list(TAXONOMY.attributes))
+    built = milliseconds(lambda: index.put(people))
+    dice, rarity = Random(1), index.rarity()
+    places = [person.place for person, _ in people[:50]]
+    asks = []
+    for _ in range(NEEDS):
+        need = a_need(
+            experience=tuple(dice.sample(LIVED, 2)),
+            preferences={code: dice.choice(("some", "strong")) for code in dice.sample(WISHES, 2)},
+            languages=(dice.choice(("en", "en", "es", "ase")),),
+            place=dice.choice(places),
+        )
+        asks.append((asked(need, at=AT), scaled(need, rarity=rarity)))
+    times = [milliseconds(lambda a=a: index.propose(*a, 10)) for _ in range(ROUNDS) for a in asks]
+    checked = asks[: max(2, 20_000 // size)]
+    plainly = []
+    for question, scale in checked:
+        found: list[plain.Candidate] = []
+        plainly.append(
+            milliseconds(lambda q=question, s=scale, f=found: f.extend(plain.rank(q, s, people, 10)))
+        )
+        assert index.propose(question, scale, 10).specialist_ids == tuple(c.specialist_id for c in found)
+    median, slow = statistics.median(times), statistics.quantiles(times, n=100)[98]
+    print(
+        f"rank 1 against {len(people):>7,}: {median:7.3f} ms median, {slow:7.3f} ms p99; plain "
+        f"{statistics.median(plainly):9.1f} ms ({statistics.median(plainly) / median:,.0f} times); "
+        f"{index.bytes_used() / len(people):.0f} bytes each; index built in {built / 1000:.2f} s"
+    )
+
+
+def open_cases() -> None:
+    """Prints how many referrals a second get their case and their offers, with a roster of 500."""
+    from chassis import mongo
+    from chassis.clock import TurnedClock
+    from tests.matching_room import a_room, a_submission, enroll, submit
+
+    client = mongo.connect(os.environ["MONGO_URI"])
+    database = client[f"kindred_bench_{secrets.token_hex(4)}"]
+    with a_room(os.environ["MONGO_URI"], database, TurnedClock(AT), Path(tempfile.mkdtemp())) as room:
+        took = elapsed(lambda: enroll(room, demo.specialists(500, seed=7)))
+        print(f"roster of 503 rows imported, durable and sealed: {503_000 / took:,.0f} rows/s")
+        batches = [
+            [a_submission(f"ref_{b}_{n}", facility_zip="12208") for n in range(BATCH)] for b in range(BATCHES)
+        ]
+        rates = [BATCH * 1000 / elapsed(lambda b=b: submit(room, *b)) for b in batches]
+        offers = sum(len(case["offers"]) for case in database["cases"].find({}, {"offers.offer_id": 1}))
+        print(
+            f"cases opened in batches of {BATCH}: {statistics.median(rates):,.0f} referrals/s, {offers} offers"
+        )
+    client.drop_database(database.name)
+
+
+def main() -> None:
+    """Runs everything up to the largest roster asked for."""
+    largest = int(sys.argv[1]) if len(sys.argv) > 1 else SIZES[-1]
+    for size in SIZES:
+        if size <= largest:
+            rank_one(size)
+    if os.environ.get("MONGO_URI"):
+        open_cases()
+
+
+if __name__ == "__main__":
+    main()
