@@ -141,7 +141,14 @@ def test_a_person_keeps_their_pseudonym(room: Room):
 
 
 @pytest.mark.parametrize(
-    "given", [{}, {"visit": None}, {"visit": None, "person": a_person(record_numbers=())}]
+    "given",
+    [
+        {},
+        {"visit": None},
+        {"visit": None, "person": a_person(record_numbers=())},
+        {"person": Person()},
+    ],
+    ids=["all keys", "no visit number", "only a name", "only a visit number"],
 )
 def test_many_at_once_make_one_referral(room: Room, given: dict):
     """Sixteen simultaneous submissions of one person and visit, each with its own key, make one referral."""

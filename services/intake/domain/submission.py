@@ -16,7 +16,9 @@ from services.intake.domain.person import Person, RecordNumber
 _CLOCK_SKEW = timedelta(minutes=10)  # between a hospital's clock and ours
 _LONGEST_STAY = timedelta(days=730)  # no visit is longer; a typing error is
 _ZIP = re.compile(r"[0-9]{5}")
-_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,8}")
+_ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
+_SPECIALIST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,253}")
 MODALITIES = frozenset({"bedside", "phone", "video"})
 PAYERS = frozenset({"medicaid", "medicare", "commercial", "self-pay", "unknown"})
@@ -104,6 +106,7 @@ class Submission:
 def faults_of(submission: Submission, now: datetime, known_codes: frozenset[str]) -> list[Fault]:
     """Everything that keeps the submission from becoming a referral, consent included."""
     found = [
+        *_sending_faults(submission),
         *_person_faults(submission.person, submission.visit, now),
         *_time_faults(submission, now),
         *_word_faults(submission, known_codes),
@@ -148,6 +151,21 @@ def _time_faults(submission: Submission, now: datetime) -> list[Found]:
     return found
 
 
+def _sending_faults(submission: Submission) -> list[Found]:
+    found: list[Found] = []
+    contact = submission.source_contact
+    if not submission.idempotency_key:
+        message = "A key is needed, so that a retry is known as one."
+        found.append(("idempotency_key", "idempotency-key-missing", message))
+    if contact.email and not _EMAIL.fullmatch(contact.email):
+        found.append(("source_contact.email", "email-unreadable", "This is not an e-mail address."))
+    if contact.language and not _LANGUAGE.fullmatch(contact.language):
+        found.append(("source_contact.language", "language-unreadable", "A language is a BCP 47 tag."))
+    if contact.time_zone and not _ZONE.fullmatch(contact.time_zone):
+        found.append(("source_contact.time_zone", "time-zone-unreadable", "A time zone is an IANA name."))
+    return found
+
+
 def _word_faults(submission: Submission, known_codes: frozenset[str]) -> list[Found]:
     found: list[Found] = []
     if any(code not in known_codes for code in submission.experience_codes):
@@ -164,8 +182,8 @@ def _word_faults(submission: Submission, known_codes: frozenset[str]) -> list[Fo
         found.append(("payer_code", "payer-unknown", "There is no such payer class."))
     if not MODALITIES.issuperset(submission.modalities):
         found.append(("modalities", "modality-unknown", "A modality is bedside, phone or video."))
-    if submission.source_contact.email and not _EMAIL.fullmatch(submission.source_contact.email):
-        found.append(("source_contact.email", "email-unreadable", "This is not an e-mail address."))
+    if not all(_SPECIALIST_ID.fullmatch(one) for one in submission.excluded_specialist_ids):
+        found.append(("excluded_specialist_ids", "specialist-id-unreadable", "This is no specialist's id."))
     lists = (submission.experience_codes, submission.preferences, submission.languages)
     if any(len(listed) > _MAX_LISTED for listed in (*lists, submission.excluded_specialist_ids)):
         found.append(("preferences", "too-many", f"At most {_MAX_LISTED} may be given."))

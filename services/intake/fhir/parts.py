@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +16,9 @@ Resource = dict[str, Any]
 _FORGOTTEN = frozenset({"old", "temp"})
 _RULED_OUT = frozenset({"refuted", "entered-in-error"})
 _STRENGTHS = {strength.value: strength for strength in Strength}
-_ZIP_DIGITS = 5
+_ZIP = re.compile(r"([0-9]{5})(?:-?[0-9]{4})?")
+_BCP_47 = "urn:ietf:bcp:47"
+_TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,8}")
 # Source of Payment Typology (https://nahdo.org/sopt), by first digits; longer prefixes first.
 _PAYERS = (("81", "self-pay"), ("1", "medicare"), ("2", "medicaid"), ("5", "commercial"), ("6", "commercial"))
 
@@ -64,12 +67,15 @@ def _safe_contact(patient: Resource) -> SafeContact:
 
 
 def languages_of(patient: Resource) -> tuple[tuple[str, ...], bool]:
-    """BCP 47 tags, the preferred first, and whether an interpreter is needed."""
+    """BCP 47 tags, the preferred first, and whether an interpreter is needed; other codings stay with `codes_of`."""
     spoken = sorted(patient.get("communication", []), key=lambda one: not one.get("preferred"))
-    tags = [
-        coding["code"] for one in spoken for coding in one["language"].get("coding", []) if coding.get("code")
-    ]
+    codings = [coding for one in spoken for coding in one["language"].get("coding", [])]
+    tags = [coding["code"] for coding in codings if _is_tag(coding)]
     return tuple(dict.fromkeys(tags)), ext.first(patient, ext.INTERPRETER_REQUIRED) is True
+
+
+def _is_tag(coding: Resource) -> bool:
+    return coding.get("system", _BCP_47) == _BCP_47 and bool(_TAG.fullmatch(coding.get("code", "")))
 
 
 def is_interpreter_agreed(patient: Resource) -> bool:
@@ -111,7 +117,7 @@ def place_of(parcel: Parcel, request: Laid, encounter: Laid | None) -> tuple[str
         else []
     )
     stays += [(reference, request) for reference in request.resource.get("locationReference", [])]
-    words, zips = [], [ext.text(request.resource, ext.FACILITY_ZIP)]
+    words, zips = [], []
     for reference, owner in stays:
         location = parcel.resolve(reference, owner)
         resource = location.resource if location else {}
@@ -119,16 +125,20 @@ def place_of(parcel: Parcel, request: Laid, encounter: Laid | None) -> tuple[str
         zips.append(resource.get("address", {}).get("postalCode", ""))
     if encounter:
         provider = parcel.resolve(encounter.resource.get("serviceProvider"), encounter)
-        zips += [
-            one.get("postalCode", "") for one in (provider.resource if provider else {}).get("address", [])
-        ]
-    found_zip = next((text for text in zips if text), "")
-    return ", ".join(word for word in words if word), found_zip[:_ZIP_DIGITS]
+        addresses = provider.resource.get("address", []) if provider else []
+        zips += [address.get("postalCode", "") for address in addresses]
+    read_zips = [
+        match[1] for text in zips if (match := _ZIP.fullmatch(text))
+    ]  # another country's is none of ours
+    said = ext.text(request.resource, ext.FACILITY_ZIP)
+    return ", ".join(word for word in words if word), said or next(iter(read_zips), "")
 
 
 def codes_of(parcel: Parcel, request: Laid, person: Laid) -> tuple[Code, ...]:
-    """Every reason and condition as coded by the source; ruled-out conditions are left out."""
+    """Every reason and condition as coded by the source, and languages in another coding; what was ruled out is not."""
     concepts = list(request.resource.get("reasonCode", []))
+    spoken = [one["language"] for one in person.resource.get("communication", [])]
+    concepts += [one for one in spoken if not any(_is_tag(coding) for coding in one.get("coding", []))]
     for laid in parcel.about("Condition", "subject", person):
         condition = laid.resource
         verdicts = {one.get("code") for one in condition.get("verificationStatus", {}).get("coding", [])}

@@ -172,6 +172,7 @@ def _where(request: Laid, person: Laid, encounter: Laid | None, consent: Laid | 
         "experience_codes": request.path + ".extension",
         "preferences": request.path + ".extension",
         "modalities": request.path + ".extension",
+        "excluded_specialist_ids": request.path + ".extension",
         "payer_code": request.path + ".extension",
         "facility_zip": request.path + ".extension",
         "source_contact": request.path + ".requester",

@@ -88,6 +88,20 @@ def test_unmapped_codes_are_kept_and_block_nothing():
     assert "LOCAL-1" in [code.code for code in submission.codes]
 
 
+def test_another_country_and_another_coding_block_nothing():
+    """A postal code that is no ZIP and a language that is no BCP 47 tag are passed over; the language is kept."""
+    made = bundle()
+    resource(made, "Organization")["address"] = [{"postalCode": "K1A 0B1"}]
+    resource(made, "Patient")["communication"] = [
+        {"language": {"coding": [{"system": "urn:x", "code": "ESP"}]}}
+    ]
+    submission = read(made)
+    assert told(made) == {}
+    assert (submission.facility_zip, submission.languages) == ("", ())
+    assert "ESP" in [code.code for code in submission.codes]
+    assert read(bundle()).facility_zip == "12208"
+
+
 def test_where_the_requester_reads_mail():
     """The requester's e-mail, behind a PractitionerRole too, is where the source hears back."""
     made = bundle()

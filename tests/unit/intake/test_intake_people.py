@@ -18,7 +18,7 @@ from services.intake.domain.person import (
     is_same_visit,
     normalized,
 )
-from services.intake.domain.submission import Code, age_band, faults_of
+from services.intake.domain.submission import Code, SourceContact, age_band, faults_of
 from services.intake.store.blind import BlindIndex
 from tests.unit.intake.intake_builders import NOW, a_consent, a_person, a_submission
 
@@ -146,6 +146,10 @@ def test_no_consent_is_no():
         ({"facility_zip": "1220"}, "zip-unreadable"),
         ({"payer_code": "barter"}, "payer-unknown"),
         ({"modalities": ("telepathy",)}, "modality-unknown"),
+        ({"idempotency_key": ""}, "idempotency-key-missing"),
+        ({"source_contact": SourceContact("nobody")}, "email-unreadable"),
+        ({"source_contact": SourceContact("a@b.example", "en", "No Zone!")}, "time-zone-unreadable"),
+        ({"excluded_specialist_ids": ("not an id",)}, "specialist-id-unreadable"),
     ],
 )
 def test_what_makes_no_sense_is_refused(given: dict, code: str):
