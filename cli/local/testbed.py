@@ -1,7 +1,7 @@
 """Runs one command beside a fresh mongod and a fresh RabbitMQ of its own, then stops and forgets both.
 
-`python -m cli.local.testbed pytest tests` is how `make test` gets its real parts; the command finds them in
-MONGO_URI and AMQP_URI.  A variable that is set already is left alone, and that part is not started.
+`python -m cli.local.testbed pytest tests` is how `make test` gets its real parts; the command, a module's name or
+a file, finds them in MONGO_URI and AMQP_URI.  A variable that is set already is left alone, and that part is not started.
 """
 
 import os
@@ -43,7 +43,8 @@ def run(command: Sequence[str]) -> int:
     try:
         with parts_for_tests(folder) as found:
             env = os.environ | found | {"PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}"}
-            return subprocess.run([sys.executable, "-m", *command], env=env, check=False).returncode
+            how = [] if command[0].endswith(".py") else ["-m"]
+            return subprocess.run([sys.executable, *how, *command], env=env, check=False).returncode
     except LocalFault as fault:
         print(f"{fault.problem}\n{fault.remedy}", file=sys.stderr)
         return 2
