@@ -17,6 +17,11 @@ from services.audit.store import Store
 Document = dict[str, Any]
 
 
+def is_entry(document: Document) -> bool:
+    """Whether a document has the parts of an entry; one without them is no entry, so it is missing."""
+    return all(isinstance(document.get(name), bytes) for name in ("leaf", "body", "key_id"))
+
+
 class EntryCheck:
     """Opens entries and compares what they say with what the index says."""
 
@@ -60,7 +65,7 @@ class EntryCheck:
             report.note("key-missing", index)
         if row is None or key is None:
             return
-        event_id, producer = row["_id"], row.get("producer", "")
+        event_id, producer = str(row["_id"]), str(row.get("producer", ""))
         try:
             body = read_body(self._sealer.open(leaf, event_id, entry["body"], key))
         except BodyUnreadable as wrong:
@@ -73,7 +78,7 @@ class EntryCheck:
         wanted = {"_id": event_id, "index": index, **self._sealer.row_of(body, leaf, producer, key)}
         names = (
             self._sealer.shown_name("event-id", event_id),
-            self._sealer.shown_name("producer", str(producer)),
+            self._sealer.shown_name("producer", producer),
         )
         if row != wanted or names != (leaf.event_id, leaf.producer):
             changed = sorted(name for name in wanted.keys() | row.keys() if wanted.get(name) != row.get(name))

@@ -12,7 +12,7 @@ from chassis.envelope import Cause
 from chassis.errors import Fault, Kind, Refusal
 from chassis.failpoints import failpoint
 from chassis.identity import Caller
-from services.audit.domain.entry import Head
+from services.audit.domain.entry import Head, LogBroken
 from services.audit.domain.facts import Facts
 from services.audit.domain.leaf import Leaf, parse_leaf
 from services.audit.domain.report import Report
@@ -29,6 +29,9 @@ USUAL_HITS = 100
 # A message of the API holds one megabyte; leaves are streamed in far smaller pieces.
 _LEAVES_PER_MESSAGE_BYTES = 256_000
 _LEAVES_PER_READ = 1_024
+_ANSWER_BYTES = 900_000
+# What an entry of an answer holds beside leaf and body, generously.
+_BESIDE_BODY_BYTES = 500
 
 
 @dataclass(frozen=True)
@@ -94,9 +97,9 @@ def search(room: Room, wanted: Search, caller: Caller, cause: Cause) -> Found:
     limit = min(wanted.limit or USUAL_HITS, MOST_HITS)
     query = _query(room, wanted, head)
     rows = room.store.search_rows(query, limit + 1) if query is not None else []
-    last = rows[limit - 1] if len(rows) > limit else None
-    hits = _open(room, rows[:limit])
-    return Found(head, hits, (last["recorded_at"], last["index"]) if last else None)
+    hits = _that_fit(_open(room, rows[:limit]))
+    goes_on = hits and (len(rows) > len(hits))
+    return Found(head, hits, (hits[-1].row["recorded_at"], hits[-1].index) if goes_on else None)
 
 
 def newest_checkpoint(room: Room) -> Head:
@@ -213,7 +216,20 @@ def _query(room: Room, wanted: Search, head: Head) -> dict[str, Any] | None:
 def _open(room: Room, rows: Sequence[dict[str, Any]]) -> list[Hit]:
     entries = room.store.entries_at([row["index"] for row in rows])
     keys = room.keyring.keys_by_id(entry["key_id"] for entry in entries.values())
-    return [_hit(room, row, entries[row["index"]], keys) for row in rows if row["index"] in entries]
+    for row in rows:
+        if row["index"] not in entries:
+            raise LogBroken("entries-missing", str(row["index"]))
+    return [_hit(room, row, entries[row["index"]], keys) for row in rows]
+
+
+def _that_fit(hits: list[Hit]) -> list[Hit]:
+    """As many of the hits, from the first, as one message holds; always at least one."""
+    weight = 0
+    for number, hit in enumerate(hits):
+        weight += len(hit.fhir_json) + len(hit.leaf) + _BESIDE_BODY_BYTES
+        if weight > _ANSWER_BYTES and number:
+            return hits[:number]
+    return hits
 
 
 def _hit(room: Room, row: dict[str, Any], entry: dict[str, Any], keys: dict[bytes, Any]) -> Hit:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from services.audit.domain import sequences
-from services.audit.domain.entry import Head, Heads
+from services.audit.domain.entry import Head, Heads, LogBroken
 from services.audit.domain.report import MOST_FINDINGS, Report
-from services.audit.entry_check import EntryCheck
+from services.audit.entry_check import EntryCheck, is_entry
 from services.audit.signer import SignerMemory
 from services.audit.store import Store
 from services.audit.tlog import merkle
@@ -47,7 +47,11 @@ class Inspection:
     def check(self) -> Report:
         """Reads the whole log up to the published head; what is appended meanwhile does not disturb it."""
         report = Report()
-        heads = self._store.heads_now()
+        try:
+            heads = self._store.heads_now()
+        except LogBroken as broken:
+            report.note(broken.code)
+            return report
         last_signed = self._memory.last()
         if heads is None:
             if last_signed is not None and last_signed.size:
@@ -100,7 +104,9 @@ class Inspection:
         tree = CompactRange()
         for start in range(0, head.size, _STEP):
             end = min(start + _STEP, head.size)
-            entries = {each["_id"]: each for each in self._store.entries_between(start, end)}
+            entries = {
+                each["_id"]: each for each in self._store.entries_between(start, end) if is_entry(each)
+            }
             hashes = [
                 merkle.leaf_hash(entries[i]["leaf"]) if i in entries else b"" for i in range(start, end)
             ]
@@ -207,7 +213,7 @@ class Inspection:
 
         A batch on its way has its rows first, then its numbers, then it is published: hence the two bounds.
         """
-        report.producers = self._store.heard_sequences()
+        report.producers = self._store.sequences.heard()
         published = self._store.sequences_in_rows(report.tree_size)
         everything = self._store.sequences_in_rows()
         for producer in sorted(published.keys() | report.producers.keys()):

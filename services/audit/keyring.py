@@ -10,15 +10,19 @@ import hmac
 import secrets
 from collections import OrderedDict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
+from services.audit.domain.entry import LogBroken
+from services.audit.duplicates import only_duplicates
+
 MASTER_KEY_BYTES = 96
-_DUPLICATE_KEY = 11_000
 _NONCE_BYTES = 12
 _CACHED_KEYS = 20_000
 
@@ -71,9 +75,12 @@ class Keyring:
         return [self._unwrap(document) for document in documents]
 
     def keys_by_id(self, key_ids: Iterable[bytes]) -> dict[bytes, DataKey]:
-        """Those of the keys that still exist."""
-        documents = self._collection.find({"key_id": {"$in": list(set(key_ids))}})
-        return {document["key_id"]: self._unwrap(document) for document in documents}
+        """Those of the keys that still exist and were not tampered with."""
+        found: dict[bytes, DataKey] = {}
+        for document in self._collection.find({"key_id": {"$in": list(set(key_ids))}}):
+            with suppress(LogBroken):
+                found[document["key_id"]] = self._unwrap(document)
+        return found
 
     def blind(self, purpose: str, name: str) -> bytes:
         """32 bytes that stand for a name; the same for the same purpose and name."""
@@ -84,8 +91,7 @@ class Keyring:
         try:
             self._collection.insert_many(documents, ordered=False)
         except BulkWriteError as exc:
-            if any(error["code"] != _DUPLICATE_KEY for error in exc.details["writeErrors"]):
-                raise
+            only_duplicates(exc)  # another process made them first: theirs are read
 
     def _new(self, subject_id: str, period: str) -> dict[str, Any]:
         mark, nonce = self._find_mark(subject_id, period), secrets.token_bytes(_NONCE_BYTES)
@@ -103,8 +109,11 @@ class Keyring:
         return {by_mark[document["_id"]]: self._unwrap(document) for document in documents}
 
     def _unwrap(self, document: dict[str, Any]) -> DataKey:
-        wrapped = document["wrapped"]
-        key = self._wrapping.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], document["_id"])
+        try:
+            wrapped = document["wrapped"]
+            key = self._wrapping.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], document["_id"])
+        except (InvalidTag, KeyError, TypeError, ValueError) as wrong:
+            raise LogBroken("key-unreadable", str(document.get("period", ""))) from wrong
         return DataKey(document["key_id"], key)
 
     def _find_mark(self, subject_id: str, period: str = "") -> bytes:

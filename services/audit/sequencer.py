@@ -153,7 +153,7 @@ class Sequencer:
         self._store.write_entries(batch)
         self._store.write_rows(batch)
         self._store.write_tiles(growth.tiles, self._full_bundles(batch))
-        self._store.add_sequences(_numbers(batch))
+        self._store.sequences.add(_numbers(batch))
         failpoint("audit.after_entries")
         self._store.mark_published(head)
         self._store.forget_staged(head.size)

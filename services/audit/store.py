@@ -1,22 +1,23 @@
-"""MongoDB under the log: staged batches, the head, entries, index rows, tiles, and producers' sequences."""
+"""MongoDB under the log: staged batches, the head, entries, index rows and tiles."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING, UpdateOne
+from pymongo import ASCENDING, DESCENDING
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from services.audit.domain import sequences
 from services.audit.domain.entry import Batch, Head, Heads, LogBroken, SealedEntry
+from services.audit.duplicates import only_duplicates
+from services.audit.producers import HeardSequences
 from services.audit.tlog.merkle import HASH_BYTES
 from services.audit.tlog.tiles import TILE_WIDTH, Tile, TilePlace, bundle_path, encode_bundle
 
 Document = dict[str, Any]
-_DUPLICATE_KEY = 11_000
 _HEAD = "head"
 _ROW_ORDER = [("recorded_at", DESCENDING), ("index", DESCENDING)]
 
@@ -30,7 +31,7 @@ class Store:
         self.entries: Collection[Document] = database["entries"]
         self.rows: Collection[Document] = database["rows"]
         self.tiles: Collection[Document] = database["tiles"]
-        self.producers: Collection[Document] = database["producers"]
+        self.sequences = HeardSequences(database["producers"])
         self.oddities: Collection[Document] = database["oddities"]
 
     def ensure_indexes(self) -> None:
@@ -48,7 +49,7 @@ class Store:
     def heads_now(self) -> Heads | None:
         """Both heads, or None before the log's first moment."""
         document = self.heads.find_one({"_id": _HEAD})
-        return Heads(_head(document), _head(document["published"])) if document else None
+        return Heads(_head(document), _head(document.get("published"))) if document else None
 
     def begin(self, head: Head) -> None:
         """There is a head: this one, or the one another worker began with."""
@@ -148,14 +149,14 @@ class Store:
         for candidate in dict.fromkeys((stored, full)):
             document = self.tiles.find_one({"_id": candidate.path()})
             if document:
-                return document["content"][: place.width * HASH_BYTES]
+                return _content(document)[: place.width * HASH_BYTES]
         return None
 
     def tiles_at(self, places: Sequence[TilePlace]) -> list[Tile]:
         """Those of the tiles that are stored under exactly these paths."""
         by_path = {place.path(): place for place in places}
         found = self.tiles.find({"_id": {"$in": list(by_path)}})
-        return [Tile(by_path[document["_id"]], document["content"]) for document in found]
+        return [Tile(by_path[document["_id"]], _content(document)) for document in found]
 
     def leaves(self, start: int, end: int) -> Iterator[bytes]:
         """Leaves in order, as hashed; stops early where one is missing."""
@@ -188,7 +189,7 @@ class Store:
     def stored_path(self, path: str) -> bytes | None:
         """What is stored under one tlog-tiles path."""
         document = self.tiles.find_one({"_id": path})
-        return document["content"] if document else None
+        return _content(document) if document else None
 
     def highest_indexes(self) -> tuple[int, int]:
         """The highest index of an entry and of a row; -1 where there is none."""
@@ -203,7 +204,10 @@ class Store:
 
     def sequences_in_rows(self, size: int | None = None) -> dict[str, sequences.Ranges]:
         """The numbers of each producer in the rows of the first `size` entries, or in all rows."""
-        query: Document = {"producer_seq": {"$gt": 0}}
+        query: Document = {
+            "producer": {"$type": "string"},
+            "producer_seq": {"$gt": 0, "$type": ["int", "long"]},
+        }
         if size is not None:
             query["index"] = {"$lt": size}
         numbers: dict[str, list[int]] = {}
@@ -215,28 +219,7 @@ class Store:
         """What was odd about events that came."""
         return list(self.oddities.find().sort("_id", 1).limit(limit))
 
-    # -- producers
-
-    def add_sequences(self, numbers: Mapping[str, Sequence[int]]) -> None:
-        """Each producer's numbers are among those heard; adding them again changes nothing."""
-        waiting = dict(numbers)
-        while waiting:
-            before = self._producers(waiting)
-            writes = [_sequence_write(name, before.get(name), new) for name, new in waiting.items()]
-            try:
-                self.producers.bulk_write(writes, ordered=False)
-            except BulkWriteError as exc:
-                _only_duplicates(exc)
-            after = self._producers(waiting)
-            waiting = {
-                name: new
-                for name, new in waiting.items()
-                if name not in after or sequences.heard(after[name]["heard"], new) != _ranges(after[name])
-            }
-
-    def heard_sequences(self) -> dict[str, sequences.Ranges]:
-        """Every producer with the ranges of numbers heard."""
-        return {document["_id"]: _ranges(document) for document in self.producers.find(sort=[("_id", 1)])}
+    # -- oddities
 
     def note_reused_id(self, event_id: str, fingerprint: bytes, first: bytes) -> None:
         """An event came under the id of another one: kept, and named by every check of the log."""
@@ -245,9 +228,6 @@ class Store:
             {"_id": f"{event_id}/{fingerprint.hex()}"}, {"$setOnInsert": body}, upsert=True
         )
 
-    def _producers(self, names: Iterable[str]) -> dict[str, Document]:
-        return {document["_id"]: document for document in self.producers.find({"_id": {"$in": list(names)}})}
-
     def _write_once(self, collection: Collection[Document], documents: Sequence[Document]) -> None:
         """All documents are stored exactly so; raises LogBroken where one of them was stored otherwise."""
         if not documents:
@@ -255,7 +235,7 @@ class Store:
         try:
             collection.insert_many(documents, ordered=False)
         except BulkWriteError as exc:
-            clashing = [documents[error["index"]] for error in _only_duplicates(exc)]
+            clashing = [documents[error["index"]] for error in only_duplicates(exc)]
             ids = [document["_id"] for document in clashing]
             stored = {found["_id"]: found for found in collection.find({"_id": {"$in": ids}})}
             for document in clashing:
@@ -263,27 +243,20 @@ class Store:
                     raise LogBroken(f"{collection.name}-differ", str(document["_id"])) from None
 
 
-def _only_duplicates(exc: BulkWriteError) -> list[Document]:
-    errors = exc.details["writeErrors"]
-    if exc.details["writeConcernErrors"] or any(error["code"] != _DUPLICATE_KEY for error in errors):
-        raise exc
-    return errors
+def _content(document: Document) -> bytes:
+    """The bytes of a stored tile or bundle; none where somebody put something else there."""
+    content = document.get("content")
+    return content if isinstance(content, bytes) else b""
 
 
-def _sequence_write(name: str, before: Document | None, new: Sequence[int]) -> UpdateOne:
-    """Adds numbers if nobody else changed the ranges meanwhile."""
-    ranges = sequences.heard(before["heard"] if before else (), new)
-    version = before["version"] if before else 0
-    change = {"$set": {"heard": [list(each) for each in ranges], "version": version + 1}}
-    return UpdateOne({"_id": name, "version": version}, change, upsert=before is None)
-
-
-def _ranges(document: Document) -> sequences.Ranges:
-    return tuple((first, last) for first, last in document["heard"])
-
-
-def _head(document: Document) -> Head:
-    return Head(document["size"], document["root"], document["checkpoint"])
+def _head(document: Any) -> Head:
+    try:
+        size, root, checkpoint = (document[name] for name in ("size", "root", "checkpoint"))
+    except (KeyError, TypeError) as wrong:
+        raise LogBroken("head-malformed") from wrong
+    if not (isinstance(size, int) and isinstance(root, bytes) and isinstance(checkpoint, bytes)):
+        raise LogBroken("head-malformed")
+    return Head(size, root, checkpoint)
 
 
 def _head_fields(head: Head) -> Document:

@@ -5,6 +5,7 @@ import secrets
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from services.audit.domain.entry import LogBroken, SealedEntry
 from services.audit.domain.leaf import parse_leaf
 from services.audit.sequencer import Sequencer
 from services.audit.signer import Signer, SignerMemory
@@ -198,23 +199,23 @@ def test_a_missing_tile_is_named(log):
     assert ("tile-missing", "tile/1/000.p/2") in found
 
 
-def test_a_whole_earlier_state_is_a_rollback(log):
+def test_a_whole_earlier_state_is_a_rollback(log, database):
     """A perfectly consistent older state of the log's database is found by what the signer remembers."""
     earlier = {
         name: list(getattr(log.room.store, name).find()) for name in ("entries", "rows", "tiles", "heads")
     }
-    sequences = list(log.room.store.producers.find())
+    sequences = list(log.room.store.sequences.collection.find())
     log.record(some_reads(50, first=701))
     for name, documents in {**earlier, "producers": sequences}.items():
-        getattr(log.room.store, name).delete_many({})
-        getattr(log.room.store, name).insert_many(documents)
+        database[name].delete_many({})
+        database[name].insert_many(documents)
     assert log.findings() == [("rolled-back", -1)]
 
 
-def test_a_wiped_log_is_missed(log):
+def test_a_wiped_log_is_missed(log, database):
     """An empty database in the place of a log is not an empty log."""
     for name in ("entries", "rows", "tiles", "heads", "producers"):
-        getattr(log.room.store, name).delete_many({})
+        database[name].delete_many({})
     assert log.findings() == [("log-missing", -1)]
 
 
@@ -226,8 +227,6 @@ def _rewrite(log, database, key: NoteSigner, memory: SignerMemory) -> None:
     batch = log.room.store
     entries = [batch.entries.find_one({"_id": index}) for index in range(SIZE)]
     rows = {row["index"]: row for row in batch.rows.find()}
-    from services.audit.domain.entry import SealedEntry
-
     forged = []
     for index in [*range(300), *range(301, SIZE)]:  # entry 300 never happened
         row = {name: value for name, value in rows[index].items() if name not in ("_id", "index")}
@@ -276,9 +275,11 @@ def test_a_leaf_rewritten_with_its_tiles_and_bundle_is_found(log):
 def test_edited_sequences_of_a_producer_are_found(log):
     """A gap that was papered over, and numbers that were taken away."""
     log.record(some_reads(5, first=710))
-    log.room.store.producers.update_one({"_id": "intake"}, {"$set": {"heard": [[1, 714]]}})
+    log.room.store.sequences.collection.update_one({"_id": "intake"}, {"$set": {"heard": [[1, 714]]}})
     assert "producer-state-changed" in log.codes()
-    log.room.store.producers.delete_many({})
+    log.room.store.sequences.collection.update_one({"_id": "intake"}, {"$set": {"heard": "all of them"}})
+    assert "producer-state-changed" in log.codes()
+    log.room.store.sequences.collection.delete_many({})
     assert "producer-state-changed" in log.codes()
 
 
@@ -288,6 +289,51 @@ def test_an_exchanged_key_does_not_open_an_entry(log):
     entry = log.room.store.entries.find_one({"_id": 0})
     keys.update_one({"key_id": entry["key_id"]}, {"$set": {"key_id": secrets.token_bytes(16)}})
     assert "key-missing" in log.codes()
+
+
+@pytest.mark.parametrize("field", ["leaf", "body", "key_id"])
+@pytest.mark.parametrize("value", [None, 7, "text"])
+def test_an_entry_of_another_form_is_no_entry(log, field, value):
+    """Nonsense in the place of bytes does not stop the check: the entry is missing."""
+    log.room.store.entries.update_one({"_id": 300}, {"$set": {field: value}})
+    assert ("leaf-missing", 300) in log.findings()
+
+
+def test_a_row_of_another_form_is_found(log):
+    """A row with numbers for names, or nothing but its index, is not the entry's row."""
+    log.room.store.rows.update_one({"index": 300}, {"$set": {"producer": 7, "actor_id": None}})
+    log.room.store.rows.delete_one({"index": 301})
+    log.room.store.rows.insert_one({"_id": 5, "index": 301})
+    assert {("index-row-changed", 300), ("index-row-changed", 301)} <= set(log.findings())
+
+
+@pytest.mark.parametrize(
+    "change", [{"$unset": {"root": ""}}, {"$set": {"published": 7}}, {"$set": {"size": "x"}}]
+)
+def test_a_head_of_another_form_is_found(log, change):
+    """A head that lost its parts is named, and nothing is appended to it."""
+    log.room.store.heads.update_one({"_id": "head"}, change)
+    assert log.findings() == [("head-malformed", -1)]
+    again = Sequencer(log.room.store, Signer(log.room.memory, _ours(log)), log.room.verifier, ORIGIN)
+    with pytest.raises(LogBroken):
+        again.recover()
+
+
+def test_a_tile_of_another_form_is_found(log):
+    """Something else in the place of a tile."""
+    log.room.store.tiles.update_one({"_id": "tile/0/001"}, {"$set": {"content": "x"}})
+    assert log.codes() == {"tile-missing"}
+
+
+def test_a_damaged_key_is_found(log):
+    """A wrapped data key with one flipped bit opens nothing; the check goes on and says so."""
+    entry = log.room.store.entries.find_one({"_id": 300})
+    _edit(log.room.keyring._collection, {"key_id": entry["key_id"]}, "wrapped", lambda was: _flip(was, 20))
+    assert ("key-missing", 300) in log.findings()
+
+
+def _ours(log) -> NoteSigner:
+    return NoteSigner.from_pem(ORIGIN, (log.room.settings.keys_dir / "audit.signer.pem").read_bytes())
 
 
 def test_the_check_says_nothing_about_a_whole_log(log):
