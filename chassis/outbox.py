@@ -65,17 +65,16 @@ class Outbox:
 
     def _collect(self, ringing: Iterable[str], most: int, session: ClientSession) -> int:
         events: list[dict[str, Any]] = []
-        moved: list[tuple[str, list[str], list[str]]] = []
+        moved: list[tuple[str, list[str]]] = []
         for name in ringing:
             found = self._database[name].find(_RINGING, {"outbox": 1}, session=session)
             documents = list(found.sort("ringing", ASCENDING).limit(most))
-            rows = [row for document in documents for row in document["outbox"]]
-            moved.append((name, [document["_id"] for document in documents], [row["id"] for row in rows]))
-            events.extend(rows)
+            moved.append((name, [document["_id"] for document in documents]))
+            events.extend(row for document in documents for row in document["outbox"])
         if events:
             self._number(events, session)
-        for name, document_ids, event_ids in moved:
-            self._empty(name, document_ids, event_ids, session)
+        for name, document_ids in moved:
+            self._empty(name, document_ids, session)
         return len(events)
 
     def _number(self, events: list[dict[str, Any]], session: ClientSession) -> None:
@@ -95,14 +94,14 @@ class Outbox:
             session=session,
         )
 
-    def _empty(
-        self, name: str, document_ids: list[str], event_ids: list[str], session: ClientSession
-    ) -> None:
-        left = {"$filter": {"input": "$outbox", "cond": {"$not": [{"$in": ["$$this.id", event_ids]}]}}}
-        still = {"$cond": [{"$eq": ["$outbox", []]}, "$$REMOVE", "$ringing"]}
+    def _empty(self, name: str, document_ids: list[str], session: ClientSession) -> None:
+        """All that was read is gone from the aggregates, and nothing else.
+
+        In a snapshot transaction an aggregate that said more meanwhile is a write conflict: then all is done again.
+        """
         self._database[name].update_many(
             {"_id": {"$in": document_ids}},
-            [{"$set": {"outbox": left}}, {"$set": {"ringing": still}}],
+            {"$set": {"outbox": []}, "$unset": {"ringing": ""}},
             session=session,
         )
 
