@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,22 +11,16 @@ from typing import TYPE_CHECKING
 from chassis.envelope import Cause
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
-from chassis.ids import new_id
+from services.matching import waves
 from services.matching.domain import case as cases
-from services.matching.domain.case import Case, Changed, Link, Offer
+from services.matching.domain.case import Case, Changed, Offer
 from services.matching.domain.need import Need
-from services.matching.domain.policy import Wave
-from services.matching.domain.rank import Candidate, Entry, rank
-from services.matching.domain.rules import Question, question
-from services.matching.domain.score import Scale, scale
 
 if TYPE_CHECKING:
     from services.matching.bootstrap import Room
-    from services.matching.store.cases import Due
 
 _MOST_DUE = 64
 _MOST_LISTED = 200
-_TOKEN_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -57,20 +50,6 @@ class Declining:
     reason_code: str
 
 
-@dataclass(frozen=True)
-class _Ask:
-    """One wave of one case, ready to be put to the roster."""
-
-    wave: Wave
-    question: Question
-    scale: Scale
-
-    @property
-    def depth(self) -> int:
-        """How many to take from the index, so that enough remain when some turn out to have changed."""
-        return 2 * self.wave.size + 4
-
-
 def open_cases(room: Room, submitted: Sequence[Submitted]) -> None:
     """Every referral has one case, and the best of the roster have their offers; a second time nothing happens."""
     known = room.cases.existing([one.need.referral_id for one in submitted])
@@ -79,13 +58,8 @@ def open_cases(room: Room, submitted: Sequence[Submitted]) -> None:
         return
     room.roster_watch.refresh()
     now = room.clock.now()
-    asks = {referral_id: _ask(room, Case(one.need, now), 1, now) for referral_id, one in fresh.items()}
-    entries, ids = _proposed(room, asks)
-    opened = []
-    for key, one in fresh.items():
-        candidates = [entries[i] for i in ids[key] if i in entries]
-        opened.append((_first_wave(room, one.need, asks[key], candidates, now), one.cause))
-    room.cases.open(opened)
+    changed = waves.first(room, [one.need for one in fresh.values()], now)
+    room.cases.open([(changed[key], one.cause) for key, one in fresh.items()])
 
 
 def advance_due(room: Room, cause: Cause) -> int:
@@ -97,7 +71,7 @@ def advance_due(room: Room, cause: Cause) -> int:
     if due:
         room.roster_watch.refresh()
         now = room.clock.now()
-        room.cases.move([(one, _advance(room, one, now)) for one in due], cause)
+        room.cases.move([(one, waves.advance(room, one.case, now)) for one in due], cause)
     return len(due)
 
 
@@ -206,58 +180,3 @@ def _own_offer(case: Case, offer_id: str, caller: Caller) -> None:
             "Only its own specialist, or their programme, answers an offer.",
             offer_id=offer_id,
         )
-
-
-def _ask(room: Room, case: Case, number: int, now: datetime) -> _Ask:
-    wave = room.policy.wave(case.need.urgency, number)
-    assert wave is not None
-    asked = question(case.need, wave, now, room.policy, case.asked_ids)
-    return _Ask(wave, asked, scale(case.need, wave, room.policy, room.index.rarity(), room.taxonomy))
-
-
-def _proposed(room: Room, asks: dict[str, _Ask]) -> tuple[dict[str, Entry], dict[str, tuple[str, ...]]]:
-    """Whom the index proposes for each ask, and everybody proposed as the store has them now."""
-    ids = {
-        key: room.index.propose(ask.question, ask.scale, ask.depth).specialist_ids
-        for key, ask in asks.items()
-    }
-    return room.roster.entries(sorted({one for found in ids.values() for one in found})), ids
-
-
-def _first_wave(room: Room, need: Need, ask: _Ask, entries: Sequence[Entry], now: datetime) -> Changed:
-    case = Case(need, now)
-    if not need.is_consent_valid(now):
-        return _next_wave(room, case, now)
-    best = rank(ask.question, ask.scale, entries, ask.wave.size)
-    return cases.make_offers(case, ask.wave, best, _links(best), now) if best else _next_wave(room, case, now)
-
-
-def _advance(room: Room, due: Due, now: datetime) -> Changed:
-    case, events = cases.expire(due.case, now)
-    if case.state != cases.SEEKING or case.open_offers:
-        return case, events
-    case, later = _next_wave(room, case, now)
-    return case, events + later
-
-
-def _next_wave(room: Room, case: Case, now: datetime) -> Changed:
-    """The next wave somebody is found for; else the case is unfilled."""
-    supervisor_id = room.roster_watch.nearest_supervisor_id(case.need)
-    if not case.need.is_consent_valid(now):
-        return cases.give_up(case, "consent-expired", supervisor_id, {})
-    number, ask = case.wave + 1, None
-    while room.policy.wave(case.need.urgency, number):
-        ask = _ask(room, case, number, now)
-        entries, _ = _proposed(room, {case.referral_id: ask})
-        best = rank(ask.question, ask.scale, entries.values(), ask.wave.size)
-        if best:
-            return cases.make_offers(case, ask.wave, best, _links(best), now)
-        number += 1
-    ask = ask or _ask(room, case, case.wave, now)
-    reason = "ladder-exhausted" if case.offers else "nobody-eligible"
-    return cases.give_up(case, reason, supervisor_id, room.index.exclusions(ask.question))
-
-
-def _links(best: Sequence[Candidate]) -> list[Link]:
-    tokens = [secrets.token_urlsafe(_TOKEN_BYTES) for _ in best]
-    return [Link(new_id("off"), token, hashlib.sha256(token.encode()).digest()) for token in tokens]

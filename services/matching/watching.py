@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from chassis.clock import Clock
 from services.matching.domain import place
 from services.matching.domain.need import Need
-from services.matching.domain.specialist import Specialist
+from services.matching.domain.specialist import ORDINARY_MILLI, Specialist
 from services.matching.ranking import RosterIndex
-from services.matching.store import RosterStore
+from services.matching.store import CaseStore, RosterStore
 
 
 class RosterWatch:
-    """Fills `index` from the store and remembers who supervises."""
+    """Fills `index` from the stores: the roster, who supervises, and who was asked and has not answered."""
 
-    def __init__(self, store: RosterStore, index: RosterIndex, clock: Clock) -> None:
+    def __init__(self, store: RosterStore, cases: CaseStore, index: RosterIndex, clock: Clock) -> None:
         self._store = store
+        self._cases = cases
         self._index = index
         self._clock = clock
         self._lock = threading.Lock()
         self._looked_at: datetime | None = None
         self._marks: set[tuple[str, str]] = set()
         self._supervisors: list[Specialist] = []
+        self._open: dict[str, tuple[str, ...]] = {}
+        self._open_counts: Counter[str] = Counter()
+        self._proposals: Counter[str] = Counter()
 
     def refresh(self) -> int:
         """The index holds everything that was stored before this call; returns how many entries were read."""
@@ -34,9 +40,43 @@ class RosterWatch:
             count = sum(self._read(ids) for ids in portions)
             if count or self._looked_at is None:
                 self._supervisors = self._store.supervisors()
+            self._follow_offers(self._cases.open_offers(self._looked_at))
             # Only now: what could not be read is looked for again.
             self._marks, self._looked_at = marks, now
             return count
+
+    def open_milli(self, specialist_id: str) -> int:
+        """What a specialist was asked to carry and has not answered, as far as this process knows."""
+        return ORDINARY_MILLI * (self._open_counts[specialist_id] + self._proposals[specialist_id])
+
+    def note_asked(self, specialist_ids: Sequence[str]) -> None:
+        """These are about to be asked: until the next `refresh` each counts as an open offer."""
+        with self._lock:
+            self._proposals.update(specialist_ids)
+            self._index.set_open({one: self.open_milli(one) for one in specialist_ids})
+
+    def forget_proposals(self) -> None:
+        """Nobody is about to be asked."""
+        with self._lock:
+            self._forget()
+
+    def _forget(self) -> None:
+        asked = list(self._proposals)
+        self._proposals.clear()
+        self._index.set_open({one: self.open_milli(one) for one in asked})
+
+    def _follow_offers(self, found: dict[str, tuple[str, ...]]) -> None:
+        self._forget()
+        touched: set[str] = set()
+        for referral_id, asked in found.items():
+            before = self._open.pop(referral_id, ())
+            if asked:
+                self._open[referral_id] = asked
+            self._open_counts.subtract(before)
+            self._open_counts.update(asked)
+            touched.update(before, asked)
+        self._index.set_open({one: self.open_milli(one) for one in touched})
+        self._open_counts = +self._open_counts
 
     def _changes(self) -> tuple[set[tuple[str, str]], Iterable[list[str]]]:
         """The ids to read: everybody the first time, then who has another mark than when they were last read."""
@@ -47,7 +87,10 @@ class RosterWatch:
 
     def _read(self, ids: list[str]) -> int:
         entries = self._store.entries(ids)
-        self._index.put(entries.values())
+        self._index.put(
+            (specialist, replace(standing, open_milli=self.open_milli(specialist.specialist_id)))
+            for specialist, standing in entries.values()
+        )
         return len(entries)
 
     def nearest_supervisor_id(self, need: Need) -> str:

@@ -23,7 +23,7 @@ class Candidate:
     time_zone: str
     terms: tuple[Term, ...]
     ways: frozenset[str]
-    load_milli: int
+    likely_milli: int
     waiting_since: datetime
 
     @property
@@ -33,8 +33,8 @@ class Candidate:
 
     @property
     def order(self) -> tuple[int, int, datetime, str]:
-        """Best first: score, then who carries less, then who waited longest, then the id."""
-        return -self.score_milli, self.load_milli, self.waiting_since, self.specialist_id
+        """Best first: score, then who carries and was asked less, then who waited longest, then the id."""
+        return -self.score_milli, self.likely_milli, self.waiting_since, self.specialist_id
 
 
 def rank(asked: Question, scale: Scale, roster: Iterable[Entry], limit: int) -> list[Candidate]:
@@ -57,6 +57,6 @@ def _candidate(asked: Question, scale: Scale, specialist: Specialist, standing: 
         time_zone=specialist.shifts.time_zone,
         terms=explain(scale, asked, specialist, standing),
         ways=ways(asked, specialist),
-        load_milli=standing.load_milli,
+        likely_milli=standing.likely_milli,
         waiting_since=standing.waiting_since,
     )

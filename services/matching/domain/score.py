@@ -88,8 +88,8 @@ def total(terms: Sequence[Term]) -> int:
 
 
 def free_capacity(points: int, standing: Standing) -> int:
-    """The share of their capacity that is free, in points."""
-    free = max(standing.capacity_milli - standing.load_milli, 0)
+    """The share of their capacity that would be free if they accepted everything they were asked, in points."""
+    free = max(standing.capacity_milli - standing.likely_milli, 0)
     return points * free // max(standing.capacity_milli, 1)
 
 

@@ -13,6 +13,8 @@ from services.matching.domain.shifts import Shifts
 PAYERS = ("medicaid", "medicare", "commercial", "self-pay")
 AGE_BANDS = ("minor", "young-adult", "adult", "older-adult")
 MODALITIES = ("bedside", "phone", "video")
+# A referral of ordinary weight.
+ORDINARY_MILLI = 1000
 # Best first; a level's number is its place from the end, 1 is the least.
 LEVELS: Mapping[str, int] = {"native": 4, "fluent": 3, "working": 2, "basic": 1}
 
@@ -63,11 +65,21 @@ class Specialist:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How much a specialist carries, in thousandths of an ordinary referral, and since when they had none new."""
+    """How much a specialist carries, in thousandths of an ordinary referral, and since when they had none new.
+
+    `open_milli` is what they were asked to carry and have not answered yet. It makes them less preferred, so that
+    referrals which come together spread; it never keeps them out, for most offers end without an acceptance.
+    """
 
     load_milli: int
     capacity_milli: int
     waiting_since: datetime
+    open_milli: int = 0
+
+    @property
+    def likely_milli(self) -> int:
+        """What they would carry if they accepted everything they were asked."""
+        return self.load_milli + self.open_milli
 
     def can_carry(self, weight_milli: int) -> bool:
         """True where one more of this weight stays within their capacity."""

@@ -53,8 +53,15 @@ class RosterColumns:
                 row = self._row(specialist.specialist_id)
                 self._write(row, specialist)
                 self.columns["load"][row] = standing.load_milli
+                self.columns["open"][row] = standing.open_milli
                 self.columns["capacity"][row] = standing.capacity_milli
                 self.columns["waiting"][row] = milliseconds(standing.waiting_since)
+
+    def set_open(self, open_milli: Mapping[str, int]) -> None:
+        """These specialists were asked to carry that much and have not answered; unknown ids are passed over."""
+        for specialist_id, milli in open_milli.items():
+            if specialist_id in self.rows:
+                self.columns["open"][self.rows[specialist_id]] = milli
 
     def pack(self, codes: Iterable[str]) -> Column:
         """The codes as bits; codes the taxonomy does not know have none."""
@@ -74,6 +81,7 @@ class RosterColumns:
             "ways": np.zeros(room, np.uint8),
             "pattern": np.zeros(room, np.int32),
             "load": np.zeros(room, np.int64),
+            "open": np.zeros(room, np.int64),
             "capacity": np.zeros(room, np.int64),
             "waiting": np.zeros(room, np.int64),
         }

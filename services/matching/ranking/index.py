@@ -7,7 +7,7 @@ proposed is checked again with fresh facts before an offer goes out.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -55,6 +55,11 @@ class RosterIndex:
         """These specialists are in the index as they are now; supervisors are left out."""
         with self._lock:
             self._roster.put(entries)
+
+    def set_open(self, open_milli: Mapping[str, int]) -> None:
+        """These specialists were asked to carry that much and have not answered; unknown ids are passed over."""
+        with self._lock:
+            self._roster.set_open(open_milli)
 
     def rarity(self) -> Rarity:
         """How many of the ranked released each attribute."""
@@ -214,8 +219,11 @@ class RosterIndex:
 
     def _free(self, scale: Scale, rows: Column) -> Column:
         capacity = self._roster["capacity"][rows]
-        free = np.maximum(capacity - self._roster["load"][rows], 0)
+        free = np.maximum(capacity - self._likely(rows), 0)
         return scale.capacity_points * free // np.maximum(capacity, 1)
+
+    def _likely(self, rows: Column) -> Column:
+        return self._roster["load"][rows] + self._roster["open"][rows]
 
     def _best(self, rows: Column, scores: Column, limit: int) -> Column:
         chosen = np.arange(rows.size)
@@ -226,7 +234,7 @@ class RosterIndex:
         keys = (
             self._id_places()[at],
             self._roster["waiting"][at],
-            self._roster["load"][at],
+            self._likely(at),
             -scores[chosen],
         )
         return chosen[np.lexsort(keys)][:limit]

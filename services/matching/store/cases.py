@@ -17,9 +17,10 @@ from chassis.envelope import Cause
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
 from services.matching.announcing import ITSELF, Announcer
-from services.matching.domain.case import Case, Changed
+from services.matching.domain.case import OPEN, SEEKING, Case, Changed
 from services.matching.domain.events import OfferAccepted
 from services.matching.store import documents
+from services.matching.store.roster import OVERLAP
 
 COLLECTION = "cases"
 _MOST_TRIES = 25
@@ -56,10 +57,21 @@ class CaseStore:
         self.aggregates.ensure_indexes()
         cases = self.aggregates.collection
         cases.create_index("offers.offer_id", name="offer", unique=True, sparse=True)
+        cases.create_index("changed_at", name="changed")
+        cases.create_index("state", name="seeking", partialFilterExpression={"state": SEEKING})
         cases.create_index("offers.token_sha256", name="token", unique=True, sparse=True)
         cases.create_index(
             [("offers.specialist_id", ASCENDING), ("opened_at", DESCENDING)], name="offers_of_specialist"
         )
+
+    def open_offers(self, since: datetime | None) -> dict[str, tuple[str, ...]]:
+        """Who has an open offer of each case that changed since a little before; of every seeking case for None."""
+        query = {"state": SEEKING} if since is None else {"changed_at": {"$gte": since - OVERLAP}}
+        found = self.aggregates.collection.find(query, {"offers.specialist_id": 1, "offers.state": 1})
+        return {
+            document["_id"]: tuple(o["specialist_id"] for o in document["offers"] if o["state"] == OPEN)
+            for document in found
+        }
 
     def open(self, opened: Sequence[tuple[Changed, Cause]]) -> set[str]:
         """Each case that was not there yet is stored with what it says; returns the ids of those that were."""
@@ -68,7 +80,7 @@ class CaseStore:
             [
                 New(
                     case.referral_id,
-                    documents.from_case(case),
+                    documents.from_case(case, now),
                     cause,
                     self._announcer.says(events, case.need, ITSELF),
                     case.due_at(now),
@@ -170,7 +182,7 @@ class CaseStore:
     def _change(self, loaded: Loaded, changed: Changed, cause: Cause, by: Caller, now: datetime) -> Change:
         case, happened = changed
         says = self._announcer.says(happened, case.need, by)
-        return Change(loaded, documents.from_case(case), cause, says, case.due_at(now))
+        return Change(loaded, documents.from_case(case, now), cause, says, case.due_at(now))
 
     def _find(self, query: dict[str, Any], code: str) -> Loaded:
         found = self.aggregates.collection.find_one(query, {"_id": 1})

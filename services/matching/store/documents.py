@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from bson.binary import Binary
@@ -66,9 +66,10 @@ def to_standing(document: Mapping[str, Any]) -> Standing:
     return Standing(document["load_milli"], document["capacity_milli"], document["waiting_since"])
 
 
-def from_case(case: Case) -> Document:
-    """The case without its id."""
+def from_case(case: Case, now: datetime) -> Document:
+    """The case without its id, as changed now."""
     return {
+        "changed_at": now,
         "need": _from_need(case.need),
         "state": case.state,
         "wave": case.wave,

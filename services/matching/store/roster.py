@@ -24,7 +24,7 @@ from services.matching.store import documents
 
 COLLECTION = "specialists"
 # How far the clocks of two machines, and a bulk write's begin and end, may lie apart.
-_OVERLAP = timedelta(seconds=5)
+OVERLAP = timedelta(seconds=5)
 _AT_ONCE = 2_000
 
 
@@ -116,7 +116,7 @@ class RosterStore:
 
     def changed_since(self, moment: datetime) -> set[tuple[str, str]]:
         """(id, mark) of every profile and load that changed since a little before; another mark is another state."""
-        query = {"updated_at": {"$gte": moment - _OVERLAP}}
+        query = {"updated_at": {"$gte": moment - OVERLAP}}
         profiles = self.aggregates.collection.find(query, {"version": 1})
         loads = self.caseloads.find(query, {"load_milli": 1, "capacity_milli": 1, "waiting_since": 1})
         changed = {(found["_id"], f"profile {found['version']}") for found in profiles}

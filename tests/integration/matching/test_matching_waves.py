@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,8 @@ from chassis.errors import Refusal
 from chassis.sealing import PrivateSeal
 from kindred.intake.v1 import events_pb2
 from services.matching import handlers
+from services.matching.ranking import RosterIndex
+from services.matching.watching import RosterWatch
 from tests.matching_room import CAUSE, SYSTEM, a_row, a_submission, accept, decline, enroll, said, submit
 
 WAVE = timedelta(seconds=300)
@@ -225,3 +228,36 @@ def test_each_role_sees_only_what_it_may(room):
     with pytest.raises(Refusal, match="not-your-offer"):
         handlers.list_offers(room, "a", "", True, handlers.Caller("b", "specialist", "queens-peers"))
     assert SYSTEM.role == "system"
+
+
+def test_referrals_that_come_together_spread_over_the_specialists(room):
+    """Twelve equal referrals at once, or one after another, do not all ask the same three of twelve equal people."""
+    enroll(room, _people(12))
+    submit(room, *[a_submission(f"ref_{n}") for n in range(8)])
+    for n in range(8, 12):
+        submit(room, a_submission(f"ref_{n}"))
+    asked = Counter(o.specialist_id for n in range(12) for o in room.cases.case(f"ref_{n}").offers)
+    assert set(asked.values()) == {3} and len(asked) == 12
+
+
+def test_an_open_offer_makes_nobody_unreachable(room):
+    """Somebody with more open offers than room is still asked when there is nobody else, and free again afterwards."""
+    enroll(room, [a_row("rosa", capacity="1")])
+    submit(room, *[a_submission(f"ref_{n}") for n in range(3)])
+    assert all(room.cases.case(f"ref_{n}").asked_ids == {"rosa"} for n in range(3))
+    assert room.roster_watch.open_milli("rosa") == 3000
+    for n in range(3):
+        decline(room, room.cases.case(f"ref_{n}"), "rosa")
+    room.roster_watch.refresh()
+    assert room.roster_watch.open_milli("rosa") == 0
+
+
+def test_a_worker_that_starts_knows_the_open_offers_of_the_others(room):
+    """What is open is counted from the store, so a second worker ranks like the first."""
+    enroll(room, _people(3))
+    submit(room, a_submission())
+    second = RosterWatch(room.roster, room.cases, RosterIndex(list(room.taxonomy.attributes)), room.clock)
+    second.refresh()
+    room.roster_watch.refresh()
+    assert [second.open_milli(f"s{n:02}") for n in range(3)] == [1000] * 3
+    assert [room.roster_watch.open_milli(f"s{n:02}") for n in range(3)] == [1000] * 3

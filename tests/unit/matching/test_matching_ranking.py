@@ -99,6 +99,7 @@ def _entry(dice: Random, specialist_id: str) -> Entry:
         load_milli=dice.choice([0, 0, 1000, 2000]),
         capacity_milli=dice.choice([0, 1000, 3000]),
         waiting_since=NOW - timedelta(hours=dice.randint(0, 3)),
+        open_milli=dice.choice([0, 0, 1000, 5000]),
     )
     return specialist, standing
 
