@@ -82,8 +82,18 @@ def _trusted(folder: Path, given: str, offered: str) -> tuple[VerifierKey, str]:
     if pinned.exists():
         return verify.read_key(pinned.read_text(encoding="utf-8")), f"pinned in {pinned}"
     key = verify.read_key(offered)
+    signer = folder / "keys" / "audit.signer.pem"
+    if signer.exists() and key.public != _public_of(signer):
+        raise NotVerified("key-differs", "the service's key is not the one made for this system")
     pinned.write_text(f"{key}\n", encoding="utf-8")
-    return key, "believed at first use and pinned"
+    return key, "this system's own, pinned" if signer.exists() else "believed at first use and pinned"
+
+
+def _public_of(signer: Path) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+    private = load_pem_private_key(signer.read_bytes(), None)
+    return private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
 def _remembered(folder: Path, key: VerifierKey) -> Checkpoint | None:

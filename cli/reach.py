@@ -126,15 +126,18 @@ class Reach:
 
 
 @contextmanager
-def plain_errors() -> Iterator[None]:
-    """Turns a failed call into one line with its code, and one line for each faulty field; exit code 1."""
+def plain_errors(of: str = "") -> Iterator[None]:
+    """Turns a failed call into one line with its code, and one line for each faulty field; exit code 1.
+
+    `of` names the service, where a command asks several.
+    """
     import grpc
 
     try:
         yield
     except grpc.RpcError as failed:
         code, text, faults = explained(failed)
-        raise show.fail(f"{code}: {text}", *faults) from None
+        raise show.fail(f"{of + ': ' if of else ''}{code}: {text}", *faults) from None
 
 
 def explained(failed: Any) -> tuple[str, str, list[str]]:

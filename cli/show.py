@@ -26,7 +26,7 @@ def rows(found: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bo
         return
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column.replace("_", " "))
+        table.add_column(column.replace("_", " "), overflow="fold")  # an id that is cut cannot be copied
     for row in found:
         table.add_row(*(plain(row.get(column)) for column in columns))
     console.print(table)

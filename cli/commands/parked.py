@@ -28,8 +28,8 @@ def list_parked(
 
     reach: Reach = context.obj
     rows: list[dict[str, Any]] = []
-    with reaching.plain_errors():
-        for name in [service] if service else SERVICES:
+    for name in [service] if service else SERVICES:
+        with reaching.plain_errors(of=name):
             found = reach.operations(name).ListParked(
                 operations_pb2.ListParkedRequest(limit=limit),
                 timeout=reach.deadline_s,

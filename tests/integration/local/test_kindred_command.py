@@ -1,0 +1,134 @@
+"""The `kindred` command against a whole running system: what people type, and what they are told."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cli import verify
+from cli.app import app
+from cli.demo import roster
+from tests.bundles import a_bundle
+from tests.driving import Running, until
+
+
+@pytest.fixture
+def kindred(running: Running, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs one command line; its addresses come from the running system's var folder."""
+    monkeypatch.setenv("KINDRED_VAR", str(running.place.var))
+    runner = CliRunner()
+
+    def run(*words: str) -> Result:
+        return runner.invoke(app, list(words))
+
+    return run
+
+
+def told(result: Result) -> Any:
+    """The JSON answer of a command that succeeded."""
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_status_names_every_process_with_where_it_is(kindred: Any) -> None:
+    """Every process of the system stands, and `status` says so with exit code 0."""
+    found = {row["name"]: row["state"] for row in told(kindred("status", "--json"))}
+    services = {
+        f"{name}-{role}"
+        for name in ("intake", "matching", "notifications", "audit")
+        for role in ("api", "worker")
+    }
+    assert services | {"mongod", "rabbitmq", "mail"} <= set(found)
+    assert set(found.values()) == {"ready"}
+
+
+def test_bad_roster_rows_are_listed_with_line_and_column_and_good_ones_stored(
+    kindred: Any, tmp_path: Path
+) -> None:
+    """A bad row does not keep the good ones out, and its place is told."""
+    people = roster.specialists(5, seed=99)
+    bad = people[0] | {"specialist_id": "bad-1", "zip": "00000", "capacity": "-3"}
+    roster.write(tmp_path / "roster.csv", [*people, bad])
+    result = kindred("roster", "import", str(tmp_path / "roster.csv"), "--json")
+    assert result.exit_code == 1
+    answer = json.loads(result.stdout)
+    assert answer["rows_read"] == len(people) + 1
+    assert answer["rows_stored"] + answer["rows_unchanged"] == len(people)
+    assert {(fault["line"], fault["column"]) for fault in answer["faults"]} == {(10, "zip"), (10, "capacity")}
+
+
+def test_a_referral_is_followed_from_the_file_to_the_log(
+    kindred: Any, running: Running, tmp_path: Path
+) -> None:
+    """Submit, case, offers, accept, notices, audit: each command shows the next step of one referral."""
+    (tmp_path / "bundle.json").write_text(json.dumps(a_bundle("cli-1", kind="collection")))
+    roster.write(tmp_path / "roster.csv", roster.specialists(120, seed=5))
+    told(kindred("roster", "import", str(tmp_path / "roster.csv"), "--json"))
+    (answer,) = told(kindred("submit", str(tmp_path / "bundle.json"), "--json"))
+    referral = answer["task"]
+    until("a case", lambda: kindred("case", referral, "--json").exit_code == 0)
+    case = told(kindred("case", referral, "--json"))
+    assert case["referral_id"] == referral
+    assert kindred("audit", "search", "--referral", referral).exit_code == 0
+    entries = until(
+        "the submission's entry",
+        lambda: told(
+            kindred("audit", "search", "--referral", referral, "--type", "referral.submitted.v1", "--json")
+        ),
+    )
+    assert [entry["event_type"] for entry in entries] == ["referral.submitted.v1"]
+    assert told(kindred("notices", "--referral", referral, "--json")) is not None
+    assert told(kindred("offers", "list", "--referral", referral, "--json")) is not None
+
+
+def test_a_refused_file_is_told_with_the_place_of_its_fault(kindred: Any, tmp_path: Path) -> None:
+    """Exit code 1, the stable code and the path; nothing about the person."""
+    (tmp_path / "no-consent.json").write_text(json.dumps(a_bundle("cli-2", consent=None)))
+    result = kindred("submit", str(tmp_path / "no-consent.json"), "--json")
+    assert result.exit_code == 1
+    (answer,) = json.loads(result.stdout)
+    assert answer["outcome"].startswith("consent-missing at Bundle.entry")
+    assert "Marlowe" not in result.output
+
+
+def test_the_log_verifies_twice_and_growth_is_checked(kindred: Any) -> None:
+    """The second run compares with the checkpoint the first one remembered."""
+    first = told(kindred("audit", "verify", "--json"))
+    second = told(kindred("audit", "verify", "--json"))
+    assert first["verified"]
+    assert second["verified"]
+    assert second["grown_since"] == first["entries"] <= second["entries"]
+
+
+def test_another_signers_key_is_not_believed(kindred: Any) -> None:
+    """With `--key` only that key counts."""
+    other = verify.verifier_key("kindred.local/audit", bytes(range(32)))
+    result = kindred("audit", "verify", "--json", "--key", str(other))
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["code"] == "note-unsigned"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("case", "ref-nobody-knows"), "case-unknown"),
+        (("offers", "accept", "off_nobody_knows", "--as", "spec-001"), "offer-unknown"),
+        (("--role", "nurse", "audit", "search"), "role-not-allowed"),
+    ],
+)
+def test_an_error_is_one_line_with_its_code(kindred: Any, words: tuple[str, ...], code: str) -> None:
+    """A refusal is told by its stable code, without a traceback, with exit code 1."""
+    result = kindred(*words)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: {code}")
+    assert "Traceback" not in result.output
+
+
+def test_a_token_is_minted_for_whom_it_says(kindred: Any) -> None:
+    """`kindred token` gives what curl needs."""
+    minted = told(kindred("token", "--role", "nurse", "--actor", "nurse-1", "--org", "er-x", "--json"))[
+        "token"
+    ]
+    assert minted.count(".") == 2
