@@ -29,7 +29,6 @@ from chassis.ids import new_id
 OWN_FIELDS = frozenset(
     {"_id", "version", "schema", "event_seq", "handled", "outbox", "ringing", "due_at", "claim", "saved_by"}
 )
-_DUPLICATE_KEY = 11000
 
 
 class AlreadyThere(Refusal):
@@ -109,15 +108,9 @@ class Aggregates:
 
     def ensure_indexes(self) -> None:
         """The relay's and the due-work's indexes exist; they hold only documents that have something to do."""
-        self.collection.create_index(
-            [("ringing", ASCENDING)], name="ringing", partialFilterExpression={"ringing": {"$exists": True}}
-        )
-        self.collection.create_index(
-            [("due_at", ASCENDING)], name="due", partialFilterExpression={"due_at": {"$exists": True}}
-        )
-        self.collection.create_index(
-            [("claim", ASCENDING)], name="claim", partialFilterExpression={"claim": {"$exists": True}}
-        )
+        for key, name in (("ringing", "ringing"), ("due_at", "due"), ("claim", "claim")):
+            there = {key: {"$exists": True}}
+            self.collection.create_index([(key, ASCENDING)], name=name, partialFilterExpression=there)
 
     def insert(
         self,
@@ -302,6 +295,6 @@ def _mark(cause: Cause) -> str:
 
 def _duplicates(exc: BulkWriteError) -> list[int]:
     errors = exc.details["writeErrors"]
-    if exc.details["writeConcernErrors"] or any(error["code"] != _DUPLICATE_KEY for error in errors):
+    if exc.details["writeConcernErrors"] or any(error["code"] != 11000 for error in errors):
         raise exc
     return [error["index"] for error in errors]
