@@ -1,4 +1,4 @@
-"""Door 2: what matching hears, and the clock of its offers; about three lines each."""
+"""Door 2: what matching hears, and the clock that moves its offers; about three lines each."""
 
 from __future__ import annotations
 
