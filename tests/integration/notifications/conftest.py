@@ -40,8 +40,8 @@ def environ(mongo_uri, database, keys_dir, far_side) -> dict[str, str]:
         "KINDRED_SMTP_HOST": "127.0.0.1",
         "KINDRED_SMTP_PORT": str(far_side.port),
         "KINDRED_SMTP_FROM": "Kindred <notices@kindred.example.org>",
-        "KINDRED_SMTP_TIMEOUT_S": "1",
-        "KINDRED_NOTICE_LEASE_S": "3",
+        "KINDRED_SMTP_TIMEOUT_S": "3",
+        "KINDRED_NOTICE_LEASE_S": "6",
     }
 
 
