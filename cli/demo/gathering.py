@@ -12,6 +12,7 @@ from cli.demo.cast import Cast, Played
 from cli.demo.promises import Seen
 from cli.demo.roster import Row
 from cli.local.place import Place
+from cli.local.ports import SERVICES
 from cli.reach import Reach
 
 RPC_S = 10.0
@@ -117,3 +118,15 @@ class Gatherer:
             )
         finally:
             client.close()
+
+
+def waiting_in_inboxes(reach: Reach) -> int:
+    """How many messages the broker holds for the four services; 0 where its address is not known."""
+    from kombu import Connection
+
+    if reach.known is None:
+        return 0
+    with Connection(reach.known.amqp_uri) as connection:
+        channel = connection.channel()
+        depths = [channel.queue_declare(f"{name}.inbox", passive=True).message_count for name in SERVICES]
+    return sum(depths)

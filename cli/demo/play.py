@@ -23,7 +23,7 @@ from cli.verify import NotVerified
 SPECIALISTS = 520
 SEED = 7
 # Short waves, so that an unanswered offer expires while you watch: seconds of wave 1 and wave 2.
-WAVES = {"KINDRED_WAVE_SECONDS": "8,8"}
+WAVES = {"KINDRED_WAVE_SECONDS": "10,10"}
 PLAY_S = 120.0
 SETTLE_S = 60.0
 LOOK_EVERY_S = 1.5
@@ -82,9 +82,14 @@ def _enroll(here: place.Place, reach: Reach, account: Account) -> dict[str, rost
 
 
 def _wait_heard(reach: Reach, entries: int) -> None:
-    """Lets the news of the roster pass through the bus first: audit, who hears everything, has written it all down."""
+    """Lets the news of the roster pass first: audit has written all of it down, and nobody's inbox holds any of it.
+
+    Else the first offers would wait behind five hundred new contacts, and their short deadlines might pass.
+    """
     deadline = time.monotonic() + SETTLE_S
-    while auditing.size(reach) < entries and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        if auditing.size(reach) >= entries and not gathering.waiting_in_inboxes(reach):
+            return
         time.sleep(LOOK_EVERY_S / 5)
 
 
