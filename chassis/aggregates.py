@@ -77,8 +77,7 @@ class Loaded:
 class Change:
     """A new state for a loaded aggregate.
 
-    `mark` tells this write from another one with the same cause; who acts on what is outside (sends an e-mail) needs
-    one of their own, because of two writers with one cause `save_many` would tell both that they won.
+    `mark` tells this write from every other one, also from one with the same cause.
     """
 
     loaded: Loaded
@@ -86,7 +85,7 @@ class Change:
     cause: Cause
     says: Sequence[Message] = ()
     due_at: datetime | None = None
-    mark: str = ""
+    mark: str = field(default_factory=lambda: new_id("save"))
 
 
 @dataclass
@@ -202,7 +201,7 @@ class Aggregates:
 
     def _stale(self, changes: Sequence[Change]) -> set[str]:
         wanted = {change.loaded.aggregate_id: change.loaded.version + 1 for change in changes}
-        marks = {change.loaded.aggregate_id: change.mark or _mark(change.cause) for change in changes}
+        marks = {change.loaded.aggregate_id: change.mark for change in changes}
         found = self.collection.find({"_id": {"$in": list(wanted)}}, {"version": 1, "saved_by": 1})
         return {
             document["_id"]
@@ -220,7 +219,6 @@ class Aggregates:
             "event_seq": len(rows),
             "handled": [new.cause.event_id] if new.cause.event_id else [],
             "outbox": rows,
-            "saved_by": _mark(new.cause),
             **new.body,
         }
         if rows:
@@ -239,7 +237,7 @@ class Aggregates:
                 "version": loaded.version + 1,
                 "schema": self.schema,
                 "event_seq": loaded.event_seq + len(rows),
-                "saved_by": change.mark or _mark(change.cause),
+                "saved_by": change.mark,
             },
             "$unset": dict.fromkeys([*gone, "claim"], ""),
         }
@@ -287,10 +285,6 @@ class Aggregates:
             due_at=document.get("due_at"),
             stored_fields=frozenset(stored_fields),
         )
-
-
-def _mark(cause: Cause) -> str:
-    return cause.event_id or cause.correlation_id
 
 
 def _duplicates(exc: BulkWriteError) -> list[int]:

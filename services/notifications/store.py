@@ -14,7 +14,6 @@ from pymongo.errors import BulkWriteError
 
 from chassis.aggregates import Aggregates, Change, Loaded, New, StaleVersion
 from chassis.envelope import Cause
-from chassis.ids import new_id
 from chassis.vault import Unreadable, Vault
 from services.notifications.domain.contacts import Card, Contact
 from services.notifications.domain.events import Event
@@ -126,7 +125,7 @@ class Notices:
     def _change(self, held: Held, notice: Notice, events: Sequence[Event]) -> Change:
         body = {**_body(notice, held.cause), **_kept_link(held.loaded, notice)}
         says = [self._to_proto(event) for event in events]
-        return Change(held.loaded, body, held.cause, says, notice.due_at, mark=new_id("save"))
+        return Change(held.loaded, body, held.cause, says, notice.due_at)
 
     def _found(self, criterion: str, value: str, limit: int) -> list[Notice]:
         rows = self._aggregates.collection.find({criterion: value}, {"_id": 1})
