@@ -77,22 +77,26 @@ def any_free() -> int:
     return next(port for port in range(FIRST_BASE + BLOCK * BLOCKS, 32000) if is_free(port))
 
 
-def choose(var: Path, wanted: str) -> Ports:
+def choose(var: Path, wanted: str, *, is_in_use: bool = False) -> Ports:
     """The checkout's ports: `wanted` (KINDRED_PORT_BASE), else the remembered block, else the first free one.
 
-    The choice is kept in `var/ports.json`, so that a stopped system comes back at the same addresses and a
-    second checkout beside it finds another block.  Raises LocalFault if no block is free or `wanted` is no
-    number.
+    The choice is kept in `var/ports.json`, so that a stopped system comes back at the same addresses, unless
+    somebody else listens there by now; a second checkout beside it finds another block.  `is_in_use` says that
+    processes of this checkout run on the remembered block.  Raises LocalFault if no block is free or `wanted`
+    is no number.
     """
     remembered = var / "ports.json"
     if wanted:
         base = _number(wanted)
-    elif remembered.exists():
-        return Ports(json.loads(remembered.read_text(encoding="utf-8"))["base"])
     else:
-        base = _first_free_block()
+        kept = json.loads(remembered.read_text(encoding="utf-8"))["base"] if remembered.exists() else 0
+        base = kept if kept and (is_in_use or _is_block_free(kept)) else _first_free_block()
     remembered.write_text(json.dumps({"base": base}), encoding="utf-8")
     return Ports(base)
+
+
+def _is_block_free(base: int) -> bool:
+    return all(is_free(port) for port in Ports(base))
 
 
 def _number(wanted: str) -> int:
@@ -106,7 +110,7 @@ def _number(wanted: str) -> int:
 def _first_free_block() -> int:
     for number in range(BLOCKS):
         base = FIRST_BASE + number * BLOCK
-        if all(is_free(port) for port in Ports(base)):
+        if _is_block_free(base):
             return base
     raise LocalFault(
         f"No block of ports between {FIRST_BASE} and {FIRST_BASE + BLOCK * BLOCKS} is free.",

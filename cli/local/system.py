@@ -1,9 +1,11 @@
 """The whole system on one machine: up, down, how it stands, and forgetting its data."""
 
 import fcntl
+import math
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from cli.local.readiness import wait_ready
 FREE_BYTES_NEEDED = 1_000_000_000
 GRACE_S = {"rabbitmq": 30.0, "mongod": 30.0, "epmd": 5.0}
 SERVICE_GRACE_S = 30.0
+DOWN_WAITS_S = 10.0
 INFRASTRUCTURE = ("rabbitmq", "epmd", "mongod")
 
 # Told about each part as it moves: its name, and "starting", "ready 1.2 s", "stopped" ...
@@ -65,7 +68,8 @@ def restore(place: Place, tell: Tell) -> None:
 
 def _up(place: Place, tell: Tell, settings: Mapping[str, str]) -> Addresses:
     _require_disk(place)
-    chosen = ports.choose(place.var, os.environ.get("KINDRED_PORT_BASE", ""))
+    is_in_use = any(children.recall(place.run, name) for name in children.recorded(place.run))
+    chosen = ports.choose(place.var, os.environ.get("KINDRED_PORT_BASE", ""), is_in_use=is_in_use)
     keys.create(place.keys)
     for service in ports.SERVICES:
         keys.portion(place.keys, service, place.keys / service)
@@ -79,21 +83,33 @@ def _up(place: Place, tell: Tell, settings: Mapping[str, str]) -> Addresses:
 
 
 def down(place: Place, tell: Tell) -> int:
-    """Stops what `up` started in this place and nothing else; returns how many processes it stopped."""
-    running = [child for name in children.recorded(place.run) if (child := children.recall(place.run, name))]
-    for child in running:
-        if child.name == "watch":
-            _stop(place, child, tell)
-    services = [child for child in running if child.name not in (*INFRASTRUCTURE, "watch")]
-    with ThreadPoolExecutor(max(1, len(services))) as pool:
-        list(pool.map(lambda child: _stop(place, child, tell), services))
-    for name in INFRASTRUCTURE:
-        for child in running:
-            if child.name == name:
-                _stop(place, child, tell)
-    place.state.unlink(missing_ok=True)
-    place.settings.unlink(missing_ok=True)
+    """Stops what `up` started in this place and nothing else; returns how many processes it stopped.
+
+    It waits a while for its turn, so that nobody is just starting what is being stopped, but not forever: a
+    start that hangs must not keep anybody from stopping.
+    """
+    if not place.run.exists():
+        return 0
+    with _turn(place, at_most_s=DOWN_WAITS_S):
+        running = [
+            child for name in children.recorded(place.run) if (child := children.recall(place.run, name))
+        ]
+        _stop_all(place, running, tell)
+        place.state.unlink(missing_ok=True)
+        place.settings.unlink(missing_ok=True)
     return len(running)
+
+
+def _stop_all(place: Place, running: list[Child], tell: Tell) -> None:
+    """The watch first, then the services side by side, then what they need, in an order that hurts nobody."""
+    named = {child.name: child for child in running}
+    if watch := named.pop("watch", None):
+        _stop(place, watch, tell)
+    last = [named.pop(name) for name in INFRASTRUCTURE if name in named]
+    with ThreadPoolExecutor(max(1, len(named))) as pool:
+        list(pool.map(lambda child: _stop(place, child, tell), named.values()))
+    for child in last:
+        _stop(place, child, tell)
 
 
 def status(place: Place) -> list[Standing]:
@@ -169,10 +185,16 @@ def _standing(place: Place, name: str, part: Part | None) -> Standing:
 
 
 @contextmanager
-def _turn(place: Place) -> Iterator[None]:
-    """Only one caller at a time starts things in a place; the kernel ends the turn of one that died."""
+def _turn(place: Place, at_most_s: float = math.inf) -> Iterator[None]:
+    """Only one caller at a time starts or stops things in a place; the kernel ends the turn of one that died."""
+    deadline = time.monotonic() + at_most_s
     with (place.run / ".turn").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        while time.monotonic() < deadline:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.1)
         yield
 
 

@@ -137,7 +137,8 @@ def test_a_second_checkout_finds_another_block(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", first.amqp)):
         second = ports.choose(tmp_path / "two", "")
         assert not set(first) & set(second)
-        assert ports.choose(tmp_path / "one", "") == first
+        assert ports.choose(tmp_path / "one", "", is_in_use=True) == first
+        assert not set(ports.choose(tmp_path / "one", "")) & set(first)
 
 
 def test_a_process_is_known_by_its_start_time_not_its_pid_alone(var: Path) -> None:
