@@ -10,8 +10,10 @@ import grpc
 from chassis import roles, telemetry
 from chassis.grpc_server import GrpcService
 from chassis.identity import Caller, current_caller, require
+from chassis.operations import OperationsServicer
 from chassis.roles import Doors
 from kindred.notifications.v1 import notifications_pb2, notifications_pb2_grpc
+from kindred.operations.v1 import operations_pb2_grpc
 from services.notifications import bootstrap, codec, handlers
 from services.notifications.bootstrap import SERVICE, Room, build_room, prepare
 from services.notifications.settings import Settings
@@ -62,6 +64,11 @@ def open_doors(room: Room) -> Doors:
                 "kindred.notifications.v1.NotificationsService",
                 notifications_pb2_grpc.add_NotificationsServiceServicer_to_server,
                 NotificationsServicer(room),
+            ),
+            GrpcService(
+                "kindred.operations.v1.OperationsService",
+                operations_pb2_grpc.add_OperationsServiceServicer_to_server,
+                OperationsServicer(room.parked, room.access, room.settings.amqp_uri),
             ),
         ],
         routes=[],

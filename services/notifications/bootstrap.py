@@ -11,8 +11,10 @@ from pymongo.database import Database
 from chassis import access, mongo, roles
 from chassis.access import AccessLog
 from chassis.aggregates import Aggregates
+from chassis.at_rest import AtRest
 from chassis.clock import Clock, SystemClock
 from chassis.identity import TokenReader
+from chassis.parked import ParkedEvents
 from chassis.relay import Relay
 from chassis.sealing import PrivateSeal
 from chassis.vault import Vault
@@ -39,6 +41,7 @@ class Room:
     notices: Notices
     sending: Sending
     access: AccessLog
+    parked: ParkedEvents
     tokens: TokenReader
 
 
@@ -61,6 +64,7 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
         notices=notices,
         sending=_sending(settings, notices, contacts, clock),
         access=AccessLog(database, clock, SERVICE),
+        parked=ParkedEvents(database, SERVICE, clock, AtRest(master_key)),
         tokens=TokenReader.from_file(settings.keys_dir / "issuer.pub.pem"),
     )
 
@@ -70,6 +74,7 @@ def prepare(room: Room) -> None:
     room.vault.ensure_indexes()
     room.notices.ensure_indexes()
     room.access.aggregates.ensure_indexes()
+    room.parked.ensure_indexes()
 
 
 def relay(room: Room) -> Relay:

@@ -132,3 +132,8 @@ def test_a_token_is_minted_for_whom_it_says(kindred: Any) -> None:
         "token"
     ]
     assert minted.count(".") == 2
+
+
+def test_every_service_lists_its_parked_events(kindred: Any) -> None:
+    """An engineer sees what could not be handled in all four services at once; a whole system starts with nothing."""
+    assert told(kindred("parked", "list", "--json")) == []
