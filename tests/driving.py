@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -52,6 +53,16 @@ def stamp(moment: datetime) -> Timestamp:
     return result
 
 
+@contextmanager
+def _parts_of_our_own() -> Iterator[None]:
+    """The database and broker that serve the other tests are not looked at: this system's own may be killed."""
+    given = {name: os.environ.pop(name) for name in ("MONGO_URI", "AMQP_URI") if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(given)
+
+
 @dataclass
 class Running:
     """One whole system in a folder of its own: infrastructure, eight processes, a mail server."""
@@ -63,7 +74,8 @@ class Running:
     def start(self) -> None:
         """Every part that does not run is started, and says that it is ready."""
         self._dismiss_the_watch()
-        self.known = system.up(self.place, lambda *_: None, self.overrides)
+        with _parts_of_our_own():
+            self.known = system.up(self.place, lambda *_: None, self.overrides)
         self._dismiss_the_watch()
 
     def _dismiss_the_watch(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -17,7 +16,6 @@ OVERRIDES = {"KINDRED_WAVE_SECONDS": "6,6", "KINDRED_WAVE_SIZES": "3,5"}
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A system whose every part may be killed, since no other test uses it."""
-    given = {name: os.environ.pop(name) for name in ("MONGO_URI", "AMQP_URI") if name in os.environ}
     var = tmp_path_factory.mktemp("kindred")
     running = Running(Place(var), OVERRIDES | {"KINDRED_SPANS_FILE": str(var / "spans.jsonl")})
     try:
@@ -25,7 +23,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield running
     finally:
         running.stop()
-        os.environ.update(given)
 
 
 @pytest.fixture(scope="session")

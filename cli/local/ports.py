@@ -5,8 +5,13 @@ keeps dialing a port of that range while the listener is down can be handed that
 itself and hold it against the listener's return.
 """
 
+import fcntl
 import json
+import os
+import random
 import socket
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,6 +22,8 @@ from cli.local.faults import LocalFault
 FIRST_BASE = 18400
 BLOCK = 100
 BLOCKS = 40
+# So long nobody else is given a block that was chosen and not bound yet.
+_PROMISED_S = 120.0
 SERVICES = ("intake", "matching", "notifications", "audit")
 
 
@@ -74,7 +81,10 @@ def is_free(port: int) -> bool:
 
 def any_free() -> int:
     """A port nobody listens on, below the range of outgoing connections; for tests."""
-    return next(port for port in range(FIRST_BASE + BLOCK * BLOCKS, 32000) if is_free(port))
+    while True:
+        port = random.randrange(FIRST_BASE + BLOCK * BLOCKS, 32_000)
+        if is_free(port):
+            return port
 
 
 def choose(var: Path, wanted: str, *, is_in_use: bool = False) -> Ports:
@@ -108,11 +118,27 @@ def _number(wanted: str) -> int:
 
 
 def _first_free_block() -> int:
-    for number in range(BLOCKS):
-        base = FIRST_BASE + number * BLOCK
-        if _is_block_free(base):
-            return base
+    """Chosen under a lock of this user's, so that two checkouts that start at once get two blocks."""
+    promises = Path(tempfile.gettempdir()) / f"kindred-ports-{os.getuid()}.json"
+    with os.fdopen(os.open(promises, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        now = time.time()
+        promised = {base: at for base, at in _promises(file.read()).items() if 0 <= now - at < _PROMISED_S}
+        for number in range(BLOCKS):
+            base = FIRST_BASE + number * BLOCK
+            if str(base) not in promised and _is_block_free(base):
+                file.seek(0)
+                file.truncate()
+                json.dump(promised | {str(base): now}, file)
+                return base
     raise LocalFault(
         f"No block of ports between {FIRST_BASE} and {FIRST_BASE + BLOCK * BLOCKS} is free.",
         "Stop other checkouts with `make down`, or set KINDRED_PORT_BASE to the first of forty free ports.",
     )
+
+
+def _promises(text: str) -> dict[str, float]:
+    try:
+        return {str(base): float(at) for base, at in json.loads(text).items()}
+    except (ValueError, AttributeError, TypeError):
+        return {}

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,12 +35,14 @@ class Rabbit:
     uri: str
 
 
-def start(var: Path, amqp_port: int, erlang_port: int, epmd_port: int) -> Rabbit:
+def start(
+    var: Path, amqp_port: int, erlang_port: int, epmd_port: int, more_vhosts: Sequence[str] = ()
+) -> Rabbit:
     """Starts (or finds running) the node of this var folder; returns when a client can publish.
 
     Data lives in `var/rabbit`.  Users, the virtual host and the policies come from
-    `deploy/rabbitmq/definitions.json` at every start.  Raises LocalFault if RabbitMQ is not installed, a port
-    is taken or it does not come up.
+    `deploy/rabbitmq/definitions.json` at every start; `more_vhosts` are set up like the first.  Raises
+    LocalFault if RabbitMQ is not installed, a port is taken or it does not come up.
     """
     run = var / "run"
     program = server()
@@ -48,7 +51,7 @@ def start(var: Path, amqp_port: int, erlang_port: int, epmd_port: int) -> Rabbit
     child = children.recall(run, "rabbitmq")
     if child is None:
         _require_free(amqp_port, erlang_port)
-        _configure(var / "rabbit", amqp_port, password)
+        _configure(var / "rabbit", amqp_port, password, more_vhosts)
         env = _environment(var, amqp_port, erlang_port, epmd_port)
         log = var / "log" / "rabbitmq.log"
         child = children.spawn(run, "rabbitmq", [str(program)], env=env, log=log, cwd=var)
@@ -87,9 +90,15 @@ def _spawn_epmd(var: Path, port: int) -> Child:
     return child
 
 
-def write_definitions(path: Path, password: str) -> None:
-    """The committed definitions plus the one user they speak of; only the password's hash is written."""
+def write_definitions(path: Path, password: str, more_vhosts: Sequence[str] = ()) -> None:
+    """The committed definitions plus the one user they speak of; only the password's hash is written.
+
+    What they say of the first virtual host is said of each of `more_vhosts` too.
+    """
     definitions = json.loads(DEFINITIONS.read_text(encoding="utf-8"))
+    for part, rows in definitions.items():
+        key = "name" if part == "vhosts" else "vhost"
+        rows += [row | {key: vhost} for vhost in more_vhosts for row in list(rows) if row[key] == VHOST]
     definitions["users"] = [
         {
             "name": USER,
@@ -101,8 +110,8 @@ def write_definitions(path: Path, password: str) -> None:
     _write_private(path, json.dumps(definitions, indent=1))
 
 
-def _configure(folder: Path, amqp_port: int, password: str) -> None:
-    write_definitions(folder / "definitions.json", password)
+def _configure(folder: Path, amqp_port: int, password: str, more_vhosts: Sequence[str]) -> None:
+    write_definitions(folder / "definitions.json", password, more_vhosts)
     settings = [
         f"listeners.tcp.1 = 127.0.0.1:{amqp_port}",
         f"load_definitions = {folder / 'definitions.json'}",

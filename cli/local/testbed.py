@@ -1,7 +1,9 @@
 """Runs one command beside a fresh mongod and a fresh RabbitMQ of its own, then stops and forgets both.
 
 `python -m cli.local.testbed pytest tests` is how `make test` gets its real parts; the command, a module's name or
-a file, finds them in MONGO_URI and AMQP_URI.  A variable that is set already is left alone, and that part is not started.
+a file, finds them in MONGO_URI and AMQP_URI.  A variable that is set already is left alone, and that part is not
+started.  Tests run side by side where the broker is ours: each pytest worker has a virtual host of its own there,
+named after it.
 """
 
 import os
@@ -17,6 +19,9 @@ from cli.local import children, mongod, ports, rabbit
 from cli.local.faults import LocalFault
 from cli.local.place import ROOT
 
+# More than there are cores: most of what these tests do is wait for something to be away or to come back.
+WORKERS = 3
+
 
 @contextmanager
 def parts_for_tests(folder: Path) -> Iterator[dict[str, str]]:
@@ -26,14 +31,22 @@ def parts_for_tests(folder: Path) -> Iterator[dict[str, str]]:
     found: dict[str, str] = {}
     try:
         found["MONGO_URI"] = os.environ.get("MONGO_URI") or mongod.start(folder, chosen.mongod).uri
-        found["AMQP_URI"] = (
-            os.environ.get("AMQP_URI") or rabbit.start(folder, chosen.amqp, chosen.erlang, chosen.epmd).uri
-        )
+        found["AMQP_URI"] = os.environ.get("AMQP_URI") or _broker(folder, chosen)
         yield found
     finally:
         for name in ("rabbitmq", "epmd", "mongod"):
             if child := children.recall(folder / "run", name):
                 children.stop(folder / "run", child, grace_s=15.0)
+
+
+def _broker(folder: Path, chosen: ports.Ports) -> str:
+    vhosts = [f"gw{number}" for number in range(WORKERS)]
+    return rabbit.start(folder, chosen.amqp, chosen.erlang, chosen.epmd, vhosts).uri
+
+
+def _side_by_side(command: Sequence[str]) -> list[str]:
+    is_ours = not os.environ.get("AMQP_URI")
+    return ["-n", str(WORKERS), "--dist", "loadgroup"] if command[0] == "pytest" and is_ours else []
 
 
 def run(command: Sequence[str]) -> int:
@@ -44,7 +57,8 @@ def run(command: Sequence[str]) -> int:
         with parts_for_tests(folder) as found:
             env = os.environ | found | {"PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}"}
             how = [] if command[0].endswith(".py") else ["-m"]
-            return subprocess.run([sys.executable, *how, *command], env=env, check=False).returncode
+            whole = [sys.executable, *how, *command, *_side_by_side(command)]
+            return subprocess.run(whole, env=env, check=False).returncode
     except LocalFault as fault:
         print(f"{fault.problem}\n{fault.remedy}", file=sys.stderr)
         return 2
