@@ -50,7 +50,7 @@ def test_killed_after_the_effect_before_the_answer(own: Any, own_client: Any, tm
 @pytest.mark.slow_faults
 @pytest.mark.timeout(1200)
 def test_killed_a_hundred_times(own: Any, own_client: Any, tmp_path: Path) -> None:
-    """F-18, x 100."""
+    """F-18 with more than 66 deaths under each host, more than 130 in all."""
     kill_again_and_again(own, own_client, tmp_path, 400, 1000)
 
 
