@@ -41,6 +41,29 @@ class Submitted:
     was_known: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What matching said about a referral; `said_at` is its producer's time."""
+
+    referral_id: str
+    said_at: datetime
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted(Told):
+    """Somebody comes."""
+
+    assignment: Assignment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhausted(Told):
+    """Nobody is left to ask."""
+
+    reason_code: str
+
+
 def submit(room: Room, caller: Caller, submission: Submission, cause: Cause) -> Submitted:
     """A referral with a valid consent is stored, then told; the same key, or person and visit, gets the first one.
 
@@ -176,23 +199,25 @@ def list_referrals(room: Room, caller: Caller, status: str, limit: int, cause: C
     return found
 
 
-def seek(room: Room, referral_id: str, said_at: datetime, cause: Cause) -> None:
-    """An offer is out: the source sees that somebody is sought."""
+def seek(room: Room, made: Sequence[Told]) -> None:
+    """Offers are out: each source sees that somebody is sought."""
     now = room.clock.now()
-    room.referrals.revise(referral_id, lambda one: referrals.seek(one, said_at, now), SYSTEM, cause)
+    room.referrals.revise(made, lambda one, told: referrals.seek(one, told.said_at, now), SYSTEM)
 
 
-def assign(room: Room, referral_id: str, assignment: Assignment, said_at: datetime, cause: Cause) -> None:
-    """A specialist accepted: the source sees who promised what."""
+def assign(room: Room, accepted: Sequence[Accepted]) -> None:
+    """Specialists accepted: each source sees who promised what."""
     now = room.clock.now()
     room.referrals.revise(
-        referral_id, lambda one: referrals.assign(one, assignment, said_at, now), SYSTEM, cause
+        accepted, lambda one, told: referrals.assign(one, told.assignment, told.said_at, now), SYSTEM
     )
 
 
-def mark_unfilled(room: Room, referral_id: str, reason_code: str, said_at: datetime, cause: Cause) -> None:
-    """The ladder is exhausted: the source sees that the supervisor has it."""
+def mark_unfilled(room: Room, exhausted: Sequence[Exhausted]) -> None:
+    """The ladder of each is exhausted: the source sees that the supervisor has it."""
     now = room.clock.now()
     room.referrals.revise(
-        referral_id, lambda one: referrals.mark_unfilled(one, reason_code, said_at, now), SYSTEM, cause
+        exhausted,
+        lambda one, told: referrals.mark_unfilled(one, told.reason_code, told.said_at, now),
+        SYSTEM,
     )

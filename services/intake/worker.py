@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from chassis import roles
 from chassis.clock import to_millisecond
 from chassis.hearing import Heard, hears
 from services.intake import codec, handlers
 from services.intake.bootstrap import NAME, Room, build_room, prepare
+from services.intake.handlers import Accepted, Exhausted, Told
 from services.intake.settings import Settings
+
+# An offer is three events of one referral: they wait a moment for each other, and are one read and one write.
+_BATCH = 64
+_WAIT_S = 0.02
 
 
 class Worker:
@@ -20,25 +26,35 @@ class Worker:
     def __init__(self, room: Room) -> None:
         self.room = room
 
-    @hears("offer.made.v1")
-    def on_offer_made(self, heard: Heard) -> None:
+    @hears("offer.made.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_offer_made(self, batch: Sequence[Heard]) -> None:
         """Somebody is asked."""
-        handlers.seek(self.room, heard.message.referral_id, to_millisecond(heard.envelope.time), heard.cause)
+        handlers.seek(self.room, [Told(**_source(heard)) for heard in batch])
 
-    @hears("offer.accepted.v1")
-    def on_offer_accepted(self, heard: Heard) -> None:
+    @hears("offer.accepted.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_offer_accepted(self, batch: Sequence[Heard]) -> None:
         """Somebody comes."""
-        assignment = codec.assignment_from_proto(heard.message)
-        said_at = to_millisecond(heard.envelope.time)
-        handlers.assign(self.room, heard.message.referral_id, assignment, said_at, heard.cause)
+        accepted = [
+            Accepted(**_source(heard), assignment=codec.assignment_from_proto(heard.message))
+            for heard in batch
+        ]
+        handlers.assign(self.room, accepted)
 
-    @hears("referral.escalated.v1")
-    def on_referral_escalated(self, heard: Heard) -> None:
+    @hears("referral.escalated.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_referral_escalated(self, batch: Sequence[Heard]) -> None:
         """Nobody in time; only the end of the ladder changes what the source sees."""
-        if heard.message.is_exhausted:
-            said_at = to_millisecond(heard.envelope.time)
-            reason_code = heard.message.reason_code
-            handlers.mark_unfilled(self.room, heard.message.referral_id, reason_code, said_at, heard.cause)
+        exhausted = [
+            Exhausted(**_source(heard), reason_code=heard.message.reason_code)
+            for heard in batch
+            if heard.message.is_exhausted
+        ]
+        handlers.mark_unfilled(self.room, exhausted)
+
+
+def _source(heard: Heard) -> dict[str, Any]:
+    """Which referral, when and why: the part that everything told has."""
+    said_at = to_millisecond(heard.envelope.time)
+    return {"referral_id": heard.message.referral_id, "said_at": said_at, "cause": heard.cause}
 
 
 def run(environ: Mapping[str, str]) -> int:

@@ -18,7 +18,13 @@ from cli.local import keys
 from kindred.intake.v1 import events_pb2
 from services.intake import handlers
 from services.intake.bootstrap import Room, build_room, prepare
-from services.intake.domain.errors import IdempotencyKeyReused, NotYourReferral, SubmissionRejected
+from services.intake.domain.errors import (
+    IdempotencyKeyReused,
+    NotYourReferral,
+    ReferralAlreadyAssigned,
+    ReferralUnknown,
+    SubmissionRejected,
+)
 from services.intake.domain.person import Person, RecordNumber
 from services.intake.domain.referral import Assignment
 from services.intake.settings import Settings
@@ -247,14 +253,58 @@ def test_what_matching_says_moves_the_referral_once(room: Room):
     told = submit(room)
     ref, at = told.referral.referral_id, NOW + timedelta(seconds=1)
     heard = Cause("cor-1", "evt-1")
-    handlers.seek(room, ref, at, heard)
-    handlers.seek(room, ref, at, heard)
+    handlers.seek(room, [handlers.Told(referral_id=ref, said_at=at, cause=heard)])
+    handlers.seek(room, [handlers.Told(referral_id=ref, said_at=at, cause=heard)])
     assignment = Assignment("off-1", NOW + timedelta(minutes=25), "bedside")
-    handlers.assign(room, ref, assignment, at + timedelta(seconds=9), Cause("cor-1", "evt-2"))
-    handlers.seek(room, ref, at + timedelta(seconds=1), Cause("cor-1", "evt-3"))
+    accepted = handlers.Accepted(
+        referral_id=ref,
+        said_at=at + timedelta(seconds=9),
+        cause=Cause("cor-1", "evt-2"),
+        assignment=assignment,
+    )
+    handlers.assign(room, [accepted])
+    late = handlers.Told(referral_id=ref, said_at=at + timedelta(seconds=1), cause=Cause("cor-1", "evt-3"))
+    handlers.seek(room, [late])
     now = room.referrals.load(ref).referral
     assert (now.state, now.task_version, now.offer_id) == ("assigned", 3, "off-1")
     assert said(room).count("referral.status-changed.v1") == 2
+
+
+def test_what_is_told_together_ends_as_if_told_one_by_one(room: Room):
+    """Offers of two referrals in one batch move each once; a batch with an unknown one says so and spoils nothing."""
+    other = {"idempotency_key": "key-2", "person": a_person(given_name="Lark", record_numbers=())}
+    refs = [submit(room, **given).referral.referral_id for given in ({}, other)]
+    made = [
+        handlers.Told(referral_id=refs[n % 2], said_at=NOW, cause=Cause("cor", f"evt-{n}")) for n in range(6)
+    ]
+    handlers.seek(room, made)
+    handlers.seek(room, made)
+    assert [room.referrals.load(ref).referral.task_version for ref in refs] == [2, 2]
+    nowhere = handlers.Told(referral_id="ref-nowhere", said_at=NOW, cause=Cause("cor", "evt-9"))
+    with pytest.raises(ReferralUnknown):
+        handlers.seek(room, [*made, nowhere])
+    assert said(room).count("referral.status-changed.v1") == 2
+
+
+def test_two_acceptances_in_one_batch_are_refused_as_a_whole_then_one_by_one(room: Room):
+    """The second acceptance refuses the batch with nothing stored; alone, the first one wins and it is refused."""
+    ref = submit(room).referral.referral_id
+    first, second = (
+        handlers.Accepted(
+            referral_id=ref,
+            said_at=NOW,
+            cause=Cause("cor", f"evt-{n}"),
+            assignment=Assignment(f"off-{n}", None, "phone"),
+        )
+        for n in range(2)
+    )
+    with pytest.raises(ReferralAlreadyAssigned):
+        handlers.assign(room, [first, second])
+    assert room.referrals.load(ref).referral.state == "submitted"
+    handlers.assign(room, [first, first])
+    with pytest.raises(ReferralAlreadyAssigned):
+        handlers.assign(room, [second])
+    assert room.referrals.load(ref).referral.offer_id == "off-0"
 
 
 def test_offers_heard_at_once_do_not_collide(room: Room):
@@ -264,7 +314,8 @@ def test_offers_heard_at_once_do_not_collide(room: Room):
 
     def hear(number: int) -> None:
         try:
-            handlers.seek(room, ref, NOW, Cause("cor", f"evt-{number}"))
+            told = handlers.Told(referral_id=ref, said_at=NOW, cause=Cause("cor", f"evt-{number}"))
+            handlers.seek(room, [told])
         except StaleVersion as fault:
             faults.append(fault)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from itertools import dropwhile
+from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.message import Message
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from chassis.aggregates import Aggregates, AlreadyThere, Loaded, StaleVersion
+from chassis.aggregates import Aggregates, AlreadyThere, Change, Loaded, StaleVersion
 from chassis.envelope import Cause
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
@@ -34,12 +36,16 @@ from services.intake.store.documents import (
     visit_of,
 )
 
+if TYPE_CHECKING:
+    from services.intake.handlers import Told
+
 _MOST_TRIES = 10
 _KEPT_ANSWERS = 50
 _NEAR = timedelta(days=2)  # visits further apart than this have no claim in common
 _SIGHT = {"claims": 1, "visit": 1, "arrived_at": 1, "source_id": 1, "status": 1}
 Spell = Callable[[Event, Caller], Message]
-Decision = Callable[[Referral], tuple[Referral, Sequence[Event]]]
+Moved = tuple[Referral, Sequence[Event]]
+T = TypeVar("T", bound="Told")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,24 +193,48 @@ class Referrals:
             raise ReferralUnknown
         return Held(referral_of(referral_id, loaded.body), loaded)
 
-    def revise(self, referral_id: str, decide: Decision, caller: Caller, cause: Cause) -> None:
-        """Load, decide, save, again where somebody was quicker; the event's mark is stored with its effect."""
+    def revise(self, told: Sequence[T], decide: Callable[[Referral, T], Moved], caller: Caller) -> None:
+        """Load, decide, save, again where somebody was quicker; each event's mark is stored with its effect.
+
+        What is told of one referral takes effect in the order given. Raises ReferralUnknown and what `decide` raises.
+        """
+        waiting: dict[str, list[T]] = {}
+        for one in told:
+            waiting.setdefault(one.referral_id, []).append(one)
         for _ in range(_MOST_TRIES):
-            held = self.load(referral_id)
-            if cause.event_id and cause.event_id in held.loaded.handled:
+            steps = self._steps(waiting, decide, caller)
+            stale = self._aggregates.save_many([change for change, _ in steps.values()])
+            waiting = {
+                referral_id: waiting[referral_id] if referral_id in stale else rest
+                for referral_id, (_, rest) in steps.items()
+                if referral_id in stale or rest
+            }
+            if not waiting:
                 return
-            moved, events = decide(held.referral)
-            if moved is held.referral:
-                return
-            messages = self._messages(Said(events, caller, cause))
-            try:
-                self._aggregates.save(
-                    held.loaded, revised(held.loaded.body, moved), says=messages, cause=cause
-                )
-            except StaleVersion:
-                continue
-            return
-        raise StaleVersion(referral_id)
+        raise StaleVersion(next(iter(waiting)))
+
+    def _steps(
+        self, waiting: Mapping[str, list[T]], decide: Callable[[Referral, T], Moved], caller: Caller
+    ) -> dict[str, tuple[Change, list[T]]]:
+        """The next change of each referral that has one, and what is still to be done after it."""
+        found = self._aggregates.load_many(list(waiting))
+        steps = {}
+        for referral_id, ones in waiting.items():
+            if referral_id not in found:
+                raise ReferralUnknown
+            loaded = found[referral_id]
+            known = referral_of(referral_id, loaded.body)
+            for position, one in enumerate(ones):
+                if one.cause.event_id and one.cause.event_id in loaded.handled:
+                    continue
+                moved, events = decide(known, one)
+                if moved is known:
+                    continue
+                says = self._messages(Said(events, caller, one.cause))
+                change = Change(loaded, revised(loaded.body, moved), one.cause, says)
+                steps[referral_id] = change, _effective(moved, ones[position + 1 :], decide)
+                break
+        return steps
 
     def _messages(self, said: Said) -> list[Message]:
         return [self._spell(event, said.caller) for event in said.events]
@@ -237,6 +267,11 @@ class Referrals:
             marks.append(f"{arrival.visit.number}:{peer}")
         free = [mark for mark in marks if mark not in sight.held]
         return [*([arrival.key] if arrival.key else []), *free]
+
+
+def _effective(referral: Referral, told: Sequence[T], decide: Callable[[Referral, T], Moved]) -> list[T]:
+    """What is told, from the first that still moves the referral on."""
+    return list(dropwhile(lambda one: decide(referral, one)[0] is referral, told))
 
 
 def new_referral_id() -> str:
