@@ -107,7 +107,11 @@ MUTANTS: list[tuple[str, Mutation, str, str]] = [
 
 @needs_data
 @pytest.mark.needs_shared_data
-@pytest.mark.parametrize(("example", "change", "code", "path"), MUTANTS, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(
+    ("example", "change", "code", "path"),
+    MUTANTS,
+    ids=lambda value: "change" if callable(value) else str(value)[:60],
+)
 def test_a_mutant_is_refused_with_its_place(example: str, change: Mutation, code: str, path: str):
     """A changed example has exactly the fault that was put in, with its FHIRPath."""
     resource = _read(example)
