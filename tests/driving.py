@@ -33,6 +33,13 @@ RPC_S = 5.0
 SERVICES = ("intake", "matching", "notifications", "audit")
 PROCESSES = tuple(f"{service}-{role}" for service in SERVICES for role in ("api", "worker"))
 
+# The database's files are not compressed, so that a scan of them finds whatever is readable.
+_READABLE_FILES = (
+    "--wiredTigerCollectionBlockCompressor=none",
+    "--wiredTigerJournalCompressor=none",
+    "--wiredTigerIndexPrefixCompression=false",
+)
+
 
 def until(what: str, ask: Callable[[], T], *, within_s: float = 60.0) -> T:
     """The first truthy answer; fails, naming what was waited for, when there is none in time."""
@@ -57,9 +64,11 @@ def stamp(moment: datetime) -> Timestamp:
 def _parts_of_our_own() -> Iterator[None]:
     """The database and broker that serve the other tests are not looked at: this system's own may be killed."""
     given = {name: os.environ.pop(name) for name in ("MONGO_URI", "AMQP_URI") if name in os.environ}
+    os.environ["KINDRED_MONGOD_ARGS"] = " ".join(_READABLE_FILES)
     try:
         yield
     finally:
+        del os.environ["KINDRED_MONGOD_ARGS"]
         os.environ.update(given)
 
 

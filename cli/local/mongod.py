@@ -72,6 +72,7 @@ def _spawn(var: Path, port: int) -> Child:
         str(binary()), "--dbpath", str(folder), "--port", str(port), "--bind_ip", "127.0.0.1",
         "--replSet", REPLICA_SET, "--wiredTigerCacheSizeGB", str(CACHE_GB), "--nounixsocket",
         "--setParameter", "diagnosticDataCollectionEnabled=false",
+        *os.environ.get("KINDRED_MONGOD_ARGS", "").split(),
     ]  # fmt: skip
     log = var / "log" / "mongod.log"
     return children.spawn(var / "run", "mongod", argv, env=os.environ, log=log, cwd=var)
