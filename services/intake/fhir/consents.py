@@ -12,15 +12,30 @@ _SCOPES = frozenset({"patient-privacy", "treatment"})
 _OPT_IN = frozenset({"OPTIN", "OPTINR"})
 _OPT_OUT = frozenset({"OPTOUT", "OPTOUTE"})
 _NEVER = datetime.min.replace(tzinfo=UTC)
+_AT_ANY_TIME = datetime.max.replace(tzinfo=UTC)
+# HL7 v3 PurposeOfUse of what Kindred does with a referral (DOMAIN 5).
+_OUR_PURPOSES = frozenset({"TREAT", "ETREAT", "COC", "CAREMGT"})
+# A provision with one of these permits a part of the record, and a referral is more than a part.
+_PARTIAL = ("class", "code", "dataPeriod", "data")
 
 
 def read(parcel: Parcel, person: Laid) -> tuple[Consent | None, Laid | None]:
-    """The newest consent of the person in the Bundle and where it lies; of two as new, the stricter one."""
+    """The newest consent of the person in the Bundle and where it lies; of two as new, the stricter one.
+
+    A refusal counts as signed at the last moment its date can mean: one that may be the newer of two is not passed over.
+    """
     own = list(parcel.about("Consent", "patient", person))
     if not own:
         return _of_nobody(parcel)
     read_ones = [(_consent(laid.resource), laid) for laid in own]
-    return max(read_ones, key=lambda pair: (pair[0].signed_at or _NEVER, pair[0].is_permitted is not True))
+    return max(read_ones, key=lambda pair: (_signed_by(*pair), pair[0].is_permitted is not True))
+
+
+def _signed_by(consent: Consent, laid: Laid) -> datetime:
+    is_refusal = consent.is_permitted is False and laid.resource.get("status") in ("active", "rejected")
+    if is_refusal:
+        return end_of(laid.resource.get("dateTime")) or _AT_ANY_TIME
+    return consent.signed_at or _NEVER
 
 
 def _of_nobody(parcel: Parcel) -> tuple[Consent | None, Laid | None]:
@@ -64,7 +79,14 @@ def _deficiency(resource: dict[str, Any], provision: dict[str, Any]) -> str:
     scopes = {coding.get("code") for coding in resource["scope"].get("coding", [])}
     if scopes and not scopes & _SCOPES:
         return "consent-other-scope"
-    return "consent-restricted" if _has_exception(provision) else ""
+    return "consent-restricted" if _is_partial(provision) or _has_exception(provision) else ""
+
+
+def _is_partial(provision: dict[str, Any]) -> bool:
+    """True where the permission is for other purposes than ours, or for a part of the record."""
+    purposes = {coding.get("code") for coding in provision.get("purpose", [])}
+    is_other = bool(purposes) and not purposes & _OUR_PURPOSES
+    return is_other or any(element in provision for element in _PARTIAL)
 
 
 def _has_exception(provision: dict[str, Any]) -> bool:

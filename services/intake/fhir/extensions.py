@@ -30,6 +30,11 @@ def values(element: dict[str, Any], url: str) -> list[Any]:
     return [value for _, one in found(element, url) if (value := value_of(one)) is not None]
 
 
+def words(element: dict[str, Any], url: str) -> list[str]:
+    """The extensions' values as text, one for each extension; "" for one whose value cannot be read."""
+    return ["" if (value := value_of(one)) is None else str(value) for _, one in found(element, url)]
+
+
 def first(element: dict[str, Any], url: str) -> Any:
     """The first value, or None."""
     return next(iter(values(element, url)), None)

@@ -56,14 +56,20 @@ def _numbers(identifiers: list[Resource], source_id: str) -> tuple[RecordNumber,
 
 def _safe_contact(patient: Resource) -> SafeContact:
     for _, extension in ext.found(patient, ext.SAFE_CONTACT):
-        may_leave = ext.first(extension, "may-leave-message")
-        do_not = ext.first(extension, "do-not-contact")
         return SafeContact(
-            may_leave_message=may_leave if isinstance(may_leave, bool) else None,
-            do_not_contact=do_not if isinstance(do_not, bool) else None,
+            may_leave_message=_said(extension, "may-leave-message", if_unreadable=False),
+            do_not_contact=_said(extension, "do-not-contact", if_unreadable=True),
             who_else_answers=ext.text(extension, "who-else-answers"),
         )
     return SafeContact()
+
+
+def _said(extension: Resource, url: str, *, if_unreadable: bool) -> bool | None:
+    """Yes, no, or None where nobody asked; what was said and cannot be read means the safer of the two."""
+    if not ext.found(extension, url):
+        return None
+    value = ext.first(extension, url)
+    return value if isinstance(value, bool) else if_unreadable
 
 
 def languages_of(patient: Resource) -> tuple[tuple[str, ...], bool]:
@@ -154,8 +160,7 @@ def codes_of(parcel: Parcel, request: Laid, person: Laid) -> tuple[Code, ...]:
 
 def experience_of(request: Resource, taxonomy: Taxonomy, codes: tuple[Code, ...]) -> tuple[str, ...]:
     """What the peer or the chart said in the taxonomy's words, and what the codes mean in them."""
-    said = [str(value) for value in ext.values(request, ext.LIVED_EXPERIENCE)]
-    return tuple(sorted({*said, *taxonomy.attributes_of(codes)}))
+    return tuple(sorted({*ext.words(request, ext.LIVED_EXPERIENCE), *taxonomy.attributes_of(codes)}))
 
 
 def preferences_of(request: Resource) -> tuple[Preference, ...]:
@@ -173,12 +178,15 @@ def preferences_of(request: Resource) -> tuple[Preference, ...]:
 
 def modalities_of(request: Resource) -> tuple[str, ...]:
     """bedside, phone, video, in the order given."""
-    return tuple(dict.fromkeys(str(value) for value in ext.values(request, ext.MODALITY)))
+    return tuple(dict.fromkeys(ext.words(request, ext.MODALITY)))
 
 
 def exclusions_of(request: Resource) -> tuple[str, ...]:
-    """Specialists that must never be offered this referral; ids only, no reasons."""
-    return tuple(sorted({str(value) for value in ext.values(request, ext.EXCLUDED_SPECIALIST)}))
+    """Specialists that must never be offered this referral; ids only, no reasons.
+
+    One that cannot be read stays, as "", and MUST refuse the submission: passing it over would break P8.
+    """
+    return tuple(sorted(set(ext.words(request, ext.EXCLUDED_SPECIALIST))))
 
 
 def payer_of(parcel: Parcel, request: Resource, person: Laid) -> str:

@@ -267,6 +267,78 @@ def test_the_newest_consent_decides():
     assert "consent-refused" in told(made)
 
 
+@pytest.mark.parametrize("signed", ["", "day"])
+def test_a_refusal_that_may_be_the_newer_one_is_not_passed_over(signed: str):
+    """P7: a refusal without a date, or of the same day, may be the last word."""
+    made = bundle()
+    refusal = copy.deepcopy(resource(made, "Consent")) | {"provision": {"type": "deny"}}
+    refusal["dateTime"] = datetime.now(UTC).date().isoformat()
+    if not signed:
+        del refusal["dateTime"]
+    made["entry"].append(
+        {"fullUrl": "urn:uuid:no", "resource": refusal, "request": {"method": "POST", "url": "Consent"}}
+    )
+    assert "consent-refused" in told(made)
+    refusal["status"] = "entered-in-error"
+    assert told(made) == {}
+
+
+@pytest.mark.parametrize(
+    "narrowing",
+    [
+        {"purpose": [{"code": "HRESCH"}]},
+        {"purpose": [{"code": "HMARKT"}, {"code": "HPAYMT"}]},
+        {"class": [{"system": "http://hl7.org/fhir/resource-types", "code": "Immunization"}]},
+        {"code": [{"coding": [{"system": "http://loinc.org", "code": "11111-1"}]}]},
+        {"dataPeriod": {"start": "2010-01-01", "end": "2011-01-01"}},
+    ],
+)
+def test_a_permission_for_something_else_permits_no_referral(narrowing: dict[str, Any]):
+    """P7: research, marketing or a part of the record is not what was asked for."""
+    made = bundle()
+    resource(made, "Consent")["provision"].update(narrowing)
+    assert told(made) == {"consent-restricted": placed(made, "Consent")}
+
+
+def test_a_permission_for_care_among_others_permits_the_referral():
+    """The single consent for treatment, payment and operations (42 CFR 2.31) is one for treatment."""
+    made = bundle()
+    resource(made, "Consent")["provision"]["purpose"] = [{"code": "HPAYMT"}, {"code": "TREAT"}]
+    assert told(made) == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "value", "code"),
+    [
+        (
+            "excluded-specialist",
+            {"valueReference": {"reference": "Practitioner/spec-9"}},
+            "specialist-id-unreadable",
+        ),
+        ("excluded-specialist", {"valueIdentifier": {"value": "spec-9"}}, "specialist-id-unreadable"),
+        ("modality", {"valueCodeableConcept": {"text": "phone"}}, "modality-unknown"),
+        ("lived-experience", {"valueCodeableConcept": {"text": "overdose"}}, "attribute-unknown"),
+    ],
+)
+def test_what_keeps_somebody_safe_is_never_passed_over(url: str, value: dict[str, Any], code: str):
+    """P8: an exclusion in a form that is not read refuses the submission, as does any other wish."""
+    made = bundle()
+    resource(made, "ServiceRequest")["extension"] = [extended(url=url, **value)]
+    assert told(made) == {code: placed(made, "ServiceRequest.extension")}
+
+
+def test_an_unreadable_word_about_safe_contact_means_the_safer_answer():
+    """ "Do not contact" sent as text is not taken for "nobody asked"."""
+    made = bundle()
+    parts = [
+        {"url": "do-not-contact", "valueString": "true"},
+        {"url": "may-leave-message", "valueString": "no"},
+    ]
+    resource(made, "Patient")["extension"] = [{"url": BASE + "safe-contact", "extension": parts}]
+    safe = read(made).person.safe_contact
+    assert (safe.do_not_contact, safe.may_leave_message) == (True, False)
+
+
 def test_the_words_of_a_refusal_hold_no_value():
     """P8 of privacy: neither code, place nor sentence of a fault repeats what was sent."""
     made = bundle()
