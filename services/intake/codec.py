@@ -10,12 +10,14 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.access import provenance
+from chassis.errors import Fault
 from chassis.identity import Caller
 from chassis.sealing import PublicSeal
 from kindred.bus.v1.bus_pb2 import SealedField
 from kindred.intake.v1 import events_pb2, intake_pb2
 from kindred.matching.v1.events_pb2 import OfferAccepted
 from services.intake.domain.consent import Consent
+from services.intake.domain.errors import SubmissionRejected as Refused
 from services.intake.domain.events import (
     Event,
     ReferralStatusChanged,
@@ -137,7 +139,7 @@ def submission_from_proto(request: intake_pb2.SubmitReferralRequest, source_id: 
         ),
         consent=_consent(request),
         visit=RecordNumber(f"source:{source_id}", request.visit_number) if request.visit_number else None,
-        urgency=_URGENCIES_READ.get(request.urgency, Urgency.ROUTINE),
+        urgency=_urgency(request.urgency),
         experience_codes=tuple(sorted(set(request.experience_codes))),
         preferences=tuple(
             Preference(one.code if one.strength in _STRENGTHS_READ else "", _strength(one.strength))
@@ -156,6 +158,13 @@ def submission_from_proto(request: intake_pb2.SubmitReferralRequest, source_id: 
         ),
         note=request.note,
     )
+
+
+def _urgency(number: int) -> Urgency:
+    """Unsaid is routine; one we do not know is refused, because to guess low could cost somebody two days."""
+    if number and number not in _URGENCIES_READ:
+        raise Refused([Fault("urgency", "urgency-unknown", "There is no such urgency.")])
+    return _URGENCIES_READ.get(number, Urgency.ROUTINE)
 
 
 def _strength(number: int) -> Strength:

@@ -240,6 +240,17 @@ def test_grpc_faults_name_the_field(stub: Any, bus: Bus):
     until("the rejection", lambda: bus.said("submission.rejected.v1", door="grpc"))
 
 
+def test_an_urgency_of_a_newer_sender_is_refused_not_taken_for_routine(stub: Any):
+    """To guess low would let somebody wait for two days; who says nothing says routine."""
+    request = _request("g-urgency")
+    request.urgency = 77  # type: ignore[assignment]
+    with pytest.raises(grpc.RpcError) as refused:
+        stub.SubmitReferral(request)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    request.urgency = events_pb2.URGENCY_UNSPECIFIED
+    assert stub.SubmitReferral(request).referral_id
+
+
 def test_a_key_with_another_content_is_a_conflict(stub: Any):
     """The same idempotency key for another person is refused."""
     stub.SubmitReferral(_request("g3"))
