@@ -20,12 +20,15 @@ from services.audit.handlers import Found, Hit, Search
 
 # An event this version cannot read is kept whole up to here; of a longer one only its fingerprint is kept.
 MAX_UNREAD_BYTES = 65_536
+# What MongoDB can compare an index with.
+_HIGHEST_INDEX = 2**63 - 1
 
 
 def facts_from_event(envelope: Envelope, message: Any | None) -> Facts:
     """What the event says to an auditor. Never fails: what is odd about it becomes a flag."""
     event_class = CLASSES.get(envelope.type, UNCLASSIFIED)
     action, interaction, record_type = _deed(envelope.type, event_class, message)
+    record_id = _text(message, event_class.record_field)
     provenance = getattr(message, "provenance", None)
     flags = _flags(envelope, message, provenance)
     return Facts(
@@ -38,14 +41,14 @@ def facts_from_event(envelope: Envelope, message: Any | None) -> Facts:
         interaction=interaction,
         outcome=event_class.outcome,
         record_type=record_type,
-        record_id=_text(message, event_class.record_field),
+        record_id=record_id,
         reason=_reason(envelope.type, event_class, message),
         actor_id=_text(provenance, "actor_id"),
         actor_role=_text(provenance, "actor_role"),
         organization_id=_text(provenance, "organization_id"),
         purpose_of_use=_text(provenance, "purpose_of_use"),
         subject_id=_text(provenance, "peer_id"),
-        referral_id=_text(message, "referral_id"),
+        referral_id=_text(message, "referral_id") or (record_id if record_type == "Referral" else ""),
         criteria=tuple(getattr(message, "criteria", ())),
         trace_id=envelope.traceparent[3:35],
         correlation_id=envelope.correlation_id,
@@ -187,10 +190,13 @@ def _page(token: str) -> tuple[datetime, int] | None:
     if not token:
         return None
     try:
-        moment, _, index = token.rpartition("_")
-        return datetime.fromisoformat(moment), int(index)
-    except ValueError:
-        raise _invalid("page_token", "Use the token of the last answer.") from None
+        text, _, index = token.rpartition("_")
+        moment = datetime.fromisoformat(text).astimezone(UTC)
+        if 0 <= int(index) <= _HIGHEST_INDEX:
+            return moment, int(index)
+    except (ValueError, OverflowError):
+        pass
+    raise _invalid("page_token", "Use the token of the last answer.")
 
 
 def _invalid(path: str, message: str) -> Refusal:

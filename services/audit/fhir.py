@@ -126,13 +126,19 @@ def _entities(facts: Facts) -> list[dict[str, Any]]:
         entities.append(_record(facts))
     if facts.subject_id:
         entities.append({"what": _identified(_PEER, facts.subject_id), "type": _PERSON, "role": _PATIENT})
-    if facts.referral_id and facts.record_type != "Referral":
+    if facts.referral_id and facts.referral_id != _shown_referral(facts):
         entities.append({"what": _identified(_REFERRAL, facts.referral_id), "type": _SYSTEM_OBJECT})
     if facts.trace_id or facts.correlation_id:
         what = _identified("", facts.trace_id or facts.correlation_id)
         entities.append({"what": what, "type": _TRANSACTION})
     entities.append(_as_received(facts))
     return entities
+
+
+def _shown_referral(facts: Facts) -> str:
+    """The referral that is the record itself, where the entry shows a record."""
+    is_shown = facts.interaction != "search" and facts.record_type == "Referral"
+    return facts.record_id if is_shown else ""
 
 
 def _record(facts: Facts) -> dict[str, Any]:

@@ -228,7 +228,7 @@ class Inspection:
 
     def _check_oddities(self, report: Report) -> None:
         for oddity in self._store.oddities_noted(MOST_FINDINGS):
-            report.note(oddity["code"], -1, oddity["event_id"])
+            report.note(str(oddity.get("code", "oddity-changed")), -1, str(oddity.get("event_id", "")))
 
     def _tile(self, place: TilePlace, size: int) -> list[bytes] | None:
         content = self._store.tile(place, size)

@@ -19,6 +19,8 @@ from services.audit.tlog.tiles import TILE_WIDTH, Tile, TilePlace, bundle_path, 
 
 Document = dict[str, Any]
 _HEAD = "head"
+# An index is a whole number: 50.5 is no line of the log.
+_WHOLE: dict[str, Any] = {"$type": ["int", "long"]}
 _ROW_ORDER = [("recorded_at", DESCENDING), ("index", DESCENDING)]
 
 
@@ -180,11 +182,12 @@ class Store:
 
     def entries_between(self, start: int, end: int) -> list[Document]:
         """Entries [start, end) in order."""
-        return list(self.entries.find({"_id": {"$gte": start, "$lt": end}}, sort=[("_id", ASCENDING)]))
+        found = self.entries.find({"_id": {"$gte": start, "$lt": end} | _WHOLE}, sort=[("_id", ASCENDING)])
+        return list(found)
 
     def rows_between(self, start: int, end: int) -> list[Document]:
         """Index rows of the entries [start, end)."""
-        return list(self.rows.find({"index": {"$gte": start, "$lt": end}}))
+        return list(self.rows.find({"index": {"$gte": start, "$lt": end} | _WHOLE}))
 
     def stored_path(self, path: str) -> bytes | None:
         """What is stored under one tlog-tiles path."""
@@ -193,13 +196,13 @@ class Store:
 
     def highest_indexes(self) -> tuple[int, int]:
         """The highest index of an entry and of a row; -1 where there is none."""
-        entry = self.entries.find_one({"_id": {"$gte": 0}}, sort=[("_id", DESCENDING)])
-        row = self.rows.find_one({"index": {"$gte": 0}}, sort=[("index", DESCENDING)])
+        entry = self.entries.find_one({"_id": {"$gte": 0} | _WHOLE}, sort=[("_id", DESCENDING)])
+        row = self.rows.find_one({"index": {"$gte": 0} | _WHOLE}, sort=[("index", DESCENDING)])
         return (entry["_id"] if entry else -1, row["index"] if row else -1)
 
     def without_index(self) -> tuple[int, int]:
         """How many entries and rows are by their very form no line of the log."""
-        none: Document = {"$not": {"$gte": 0}}
+        none: Document = {"$not": {"$gte": 0} | _WHOLE}
         return self.entries.count_documents({"_id": none}), self.rows.count_documents({"index": none})
 
     def sequences_in_rows(self, size: int | None = None) -> dict[str, sequences.Ranges]:

@@ -145,6 +145,21 @@ def test_an_invented_index_row_is_found(log):
     assert log.findings() == [("index-row-extra", 5_000), ("index-row-extra", -1)]
 
 
+def test_an_index_between_two_entries_is_found(log):
+    """A fraction is no index; the check names it and goes on."""
+    log.room.store.rows.insert_one(
+        log.room.store.rows.find_one({"index": 300}) | {"_id": "evt_half", "index": 300.5}
+    )
+    log.room.store.entries.insert_one(log.room.store.entries.find_one({"_id": 300}) | {"_id": 300.5})
+    assert log.findings() == [("leaf-extra", -1), ("index-row-extra", -1)]
+
+
+def test_an_oddity_of_another_form_is_found(log):
+    """A note that lost its parts is named, and keeps no other finding from being told."""
+    log.room.store.oddities.insert_one({"_id": "x"})
+    assert log.findings() == [("oddity-changed", -1)]
+
+
 def test_a_row_pointed_at_another_entry_is_found(log):
     """Two rows that changed places are both named."""
     rows = log.room.store.rows

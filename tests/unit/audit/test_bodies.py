@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from chassis import catalog
-from services.audit import body_sealing
+from chassis.errors import Refusal
+from kindred.audit.v1 import audit_pb2
+from services.audit import body_sealing, codec
 from services.audit.body_sealing import BodyUnreadable, open_body, seal_body
 from services.audit.domain.classes import ACCESS_TYPES, CLASSES
 from services.audit.domain.leaf import MAX_BYTES, Leaf, LeafMalformed, parse_leaf
@@ -61,6 +63,17 @@ def test_what_is_written_is_read_back(event_type):
     assert (body.purpose_of_use, body.peer_id) == (facts.purpose_of_use, facts.subject_id)
     assert (body.referral_id, body.outcome) == (facts.referral_id, facts.outcome)
     assert (body.content_digest, body.trace_id) == (facts.content_digest, facts.trace_id)
+
+
+@pytest.mark.parametrize("action", ["read", "search"])
+def test_a_denied_read_of_a_referral_is_found_under_its_referral(action):
+    """What the row says of the referral is what the body says, whether it is shown as the record or beside it."""
+    denial = catalog.message_class("access.denied.v1")(
+        record_type="Referral", record_id="ref-7", action=action, reason_code="not-your-referral"
+    )
+    facts = facts_of(denial)
+    assert facts.referral_id == "ref-7"
+    assert read_body(audit_event(facts)).referral_id == "ref-7"
 
 
 @pytest.mark.needs_shared_data
@@ -237,3 +250,21 @@ def test_what_is_no_leaf_is_refused(encoded):
     """Another version, a missing or an extra line: not a leaf."""
     with pytest.raises(LeafMalformed):
         parse_leaf(encoded)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "x",
+        "_1",
+        "2026-11-21T22:00:00Z_",
+        "2026-11-21T22:00:00Z_-5",
+        f"2026-11-21T22:00:00Z_{'9' * 30}",
+        "0001-01-01T00:00:00+14:00_5",
+    ],
+)
+def test_a_forged_page_token_is_a_refusal(token):
+    """Neither a number nor a time outside of what the store can compare reaches it."""
+    with pytest.raises(Refusal) as refused:
+        codec.search_from_proto(audit_pb2.SearchEntriesRequest(page_token=token))
+    assert refused.value.code == "page-token-invalid"
