@@ -174,6 +174,8 @@ def test_a_decline_by_link_sends_the_next_wave(room, links):
         ("", "en"),
         ("es;q=0,en", "en"),
         ("*;q=x", "en"),
+        ("ES-mx", "es"),
+        ("FR, ES;q=0.5", "es"),
     ],
 )
 def test_the_page_speaks_the_language_that_was_asked_for(links, sent, language):

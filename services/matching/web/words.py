@@ -22,7 +22,7 @@ def reader_of(request: Request) -> str:
         tag, _, parameter = part.strip().partition(";q=")
         weighted.append((-_weight(parameter), place, tag.strip()))
     wanted = [tag for weight, _, tag in sorted(weighted) if tag and weight < 0]
-    return negotiate_locale([tag.split("-")[0] for tag in wanted], READERS) or "en"
+    return negotiate_locale([tag.split("-")[0].lower() for tag in wanted], READERS) or "en"
 
 
 def _weight(text: str) -> float:
