@@ -129,9 +129,10 @@ class TokenReader:
 
 def _caller(claims: dict[str, object]) -> Caller:
     actor_id, role, organization_id = claims.get("sub"), claims.get("role"), claims.get("org", "")
-    if not isinstance(actor_id, str) or not isinstance(organization_id, str) or role not in ROLES:
+    are_texts = all(isinstance(claim, str) for claim in (actor_id, role, organization_id))
+    if not are_texts or role not in ROLES:
         raise Refusal("token-invalid", Kind.UNAUTHENTICATED, "The bearer token lacks a role or subject.")
-    return Caller(actor_id, str(role), organization_id)
+    return Caller(str(actor_id), str(role), str(organization_id))
 
 
 def mint(

@@ -75,3 +75,12 @@ def test_many_callers_do_not_fill_the_memory(
     for token in [*tokens, *tokens]:
         assert reader.read(token).role == "nurse"
     assert len(reader._known) == 3
+
+
+@pytest.mark.parametrize("role", [["nurse"], {}, None, 7])
+def test_a_role_that_is_no_text_is_refused(reader: identity.TokenReader, folder: Path, role: object) -> None:
+    """A well-signed token of a misconfigured issuer is a refusal, not an accident."""
+    token = identity.mint((folder / "issuer.pem").read_bytes(), actor_id="nurse-1", role=role)  # type: ignore[arg-type]
+    with pytest.raises(Refusal) as refused:
+        reader.read(token)
+    assert refused.value.code == "token-invalid"
