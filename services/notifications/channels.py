@@ -15,7 +15,7 @@ from email import charset
 from email.header import Header
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
-from email.policy import compat32
+from email.policy import Compat32
 from email.utils import format_datetime, parseaddr
 from typing import Any, Final
 
@@ -25,8 +25,21 @@ from services.notifications.wording.letters import Letter
 # A server may count or time what comes over one connection: a fresh one after this many messages.
 _MOST_PER_CONNECTION: Final = 500
 _START_OF_TEXT: Final = 354
-# The older half of the standard library composes the same message in a quarter of the time (0.4 against 1.6 ms).
-_WIRE: Final = compat32.clone(linesep="\r\n")
+_LONGEST_LINE: Final = 78
+
+
+class _Wire(Compat32):
+    """How headers are written: the older half of the standard library composes in a quarter of the newer one's time."""
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        """A header that is one short plain line needs no folding: half of what composing takes is saved."""
+        line = f"{name}: {value}"
+        if isinstance(value, str) and len(line) <= _LONGEST_LINE and line.isascii() and line.isprintable():
+            return line.encode() + b"\r\n"
+        return super().fold_binary(name, value)
+
+
+_WIRE: Final = _Wire(linesep="\r\n")
 _QUOTED: Final = charset.Charset("utf-8")
 _QUOTED.body_encoding = charset.QP
 _LEADING_DOT: Final = re.compile(rb"^\.", re.MULTILINE)
@@ -64,7 +77,8 @@ def compose(
     """
     if not address.isprintable():
         raise ValueError("an address has one line")
-    mail = MIMEMultipart("alternative", policy=_WIRE)
+    # "=_" cannot stand in a quoted-printable text (RFC 2045, 6.7), so that no boundary has to be searched for.
+    mail = MIMEMultipart("alternative", boundary=f"=_{notice.notice_id}", policy=_WIRE)
     mail["From"] = server.sender
     mail["To"] = address
     mail["Subject"] = _subject(letter.subject)

@@ -24,6 +24,8 @@ _DUPLICATE_KEY = 11000
 _MOST_TRIES = 10
 # A state in which nothing will be sent any more: the link's token is forgotten.
 _OVER = (State.SENT, State.DEAD, State.CANCELLED)
+# The fields of a notice that are its body; the id and the due time have their own places in the document.
+_KEPT = tuple(row.name for row in fields(Notice) if row.name not in ("notice_id", "due_at"))
 
 Decision = Callable[[Notice], tuple[Notice, list[Event]]]
 
@@ -199,12 +201,11 @@ class Contacts:
 
 def _held(loaded: Loaded) -> Held:
     body = loaded.body
-    known = {row.name for row in fields(Notice)} - {"notice_id", "due_at"}
     notice = Notice(
         notice_id=loaded.aggregate_id,
         due_at=loaded.due_at,
         **{
-            **{name: body[name] for name in known if name in body},
+            **{name: body[name] for name in _KEPT if name in body},
             "intent": Intent(body["intent"]),
             "channel": Channel(body["channel"]),
             "urgency": Urgency(body["urgency"]),
@@ -231,11 +232,10 @@ def _attempt(row: dict[str, Any]) -> Attempt:
 
 
 def _body(notice: Notice, cause: Cause) -> dict[str, Any]:
-    body = asdict(notice)
-    del body["notice_id"], body["due_at"]
+    body: dict[str, Any] = {name: getattr(notice, name) for name in _KEPT}
     for name in ("intent", "channel", "urgency", "state"):
         body[name] = body[name].value
-    body["attempts"] = [{**row, "outcome": row["outcome"].value} for row in body["attempts"]]
+    body["attempts"] = [{**asdict(attempt), "outcome": attempt.outcome.value} for attempt in notice.attempts]
     body["cause"] = asdict(cause)
     return body
 

@@ -60,6 +60,11 @@ class Letters:
             for language in LANGUAGES
             for path in sorted((templates / language).glob("*.txt"))
         }
+        self._closing = {
+            (language, name): Block(self._words[language, name].render().strip())
+            for language in LANGUAGES
+            for name in ("fallback", "footer")
+        }
         self._layout: Template = pages.get_template("layout.html")
 
     def write(self, notice: Notice, contact: Contact, link_token: str = "") -> Letter:
@@ -75,8 +80,8 @@ class Letters:
         subject, _, body = self._words[language, notice.intent.value].render(facts).partition("\n")
         blocks = [_block(paragraph) for paragraph in body.split("\n\n") if paragraph.strip()]
         if not is_spoken(contact.language):
-            blocks.append(Block(self._words[language, "fallback"].render().strip()))
-        blocks.append(Block(self._words[language, "footer"].render().strip()))
+            blocks.append(self._closing[language, "fallback"])
+        blocks.append(self._closing[language, "footer"])
         text = "\n\n".join(_plain(block) for block in blocks) + "\n"
         html = self._layout.render(language=language, subject=subject.strip(), blocks=blocks)
         return Letter(language, subject.strip(), text, html)
@@ -97,6 +102,7 @@ def reference(referral_id: str) -> str:
     return referral_id[-_REFERENCE_CHARS:].upper()
 
 
+@lru_cache(maxsize=1_024)
 def clock_words(moment: datetime | None, time_zone: str, language: str) -> str:
     """The moment as the recipient's wall clock shows it, always with its zone: "3:20 PM EDT, Tuesday, May 5"."""
     if moment is None:
