@@ -8,4 +8,6 @@ rm -rf "${out:?}/kindred"
 "${PYTHON:-.venv/bin/python}" -m grpc_tools.protoc -Iprotos \
   --python_out="$out" --pyi_out="$out" --grpc_python_out="$out" \
   $(cd protos && find kindred -name '*.proto' | sort)
+mkdir -p "$out/kindred/taxonomy"
+cp protos/kindred/taxonomy/*.json "$out/kindred/taxonomy/"
 find "$out/kindred" -type d -exec touch {}/__init__.py \;

@@ -10,6 +10,7 @@ from typing import Any
 from cli.local import ports
 from cli.local.ports import Ports
 
+# The checkout, or the folder the wheel was installed into: the code is laid out the same in both.
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -52,8 +53,15 @@ class Place:
 
 
 def here(environ: Mapping[str, str] = os.environ) -> Place:
-    """The place `KINDRED_VAR` names, else `var` in the checkout."""
-    return Place(Path(environ.get("KINDRED_VAR") or ROOT / "var").expanduser().resolve())
+    """The place `KINDRED_VAR` names, else `var` in the checkout, else (installed) `~/.local/state/kindred`."""
+    return Place(Path(environ.get("KINDRED_VAR") or _usual(environ)).expanduser().resolve())
+
+
+def _usual(environ: Mapping[str, str]) -> Path:
+    """Nothing is written beside installed code: the next upgrade would take it away (XDG Base Directory)."""
+    if (ROOT / "pyproject.toml").exists():
+        return ROOT / "var"
+    return Path(environ.get("XDG_STATE_HOME") or "~/.local/state") / "kindred"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The shared taxonomy of attributes (protos/kindred/taxonomy), as intake uses it: which clinical code means what."""
+"""The shared taxonomy of attributes (package `kindred.taxonomy`), as intake uses it: which clinical code means what."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from importlib import resources
 
 from services.intake.domain.submission import Code
 
-SOURCE = Path(__file__).parents[2] / "protos/kindred/taxonomy/taxonomy.v1.json"
+SOURCE = resources.files("kindred.taxonomy") / "taxonomy.v1.json"
 ATTRIBUTES = "https://kindred.example/fhir/CodeSystem/attributes"
 ICD_10_CM = frozenset({"http://hl7.org/fhir/sid/icd-10-cm", "urn:oid:2.16.840.1.113883.6.90"})
 SNOMED_CT = frozenset({"http://snomed.info/sct", "urn:oid:2.16.840.1.113883.6.96"})
@@ -49,7 +49,7 @@ def load() -> Taxonomy:
     """The taxonomy of this version; read once per process."""
     icd: dict[str, list[str]] = {}
     snomed: dict[str, list[str]] = {}
-    attributes = json.loads(SOURCE.read_text())["attributes"]
+    attributes = json.loads(SOURCE.read_text(encoding="utf-8"))["attributes"]
     for attribute in attributes:
         for prefix in attribute["icd10cm_prefixes"]:
             icd.setdefault(prefix.replace(".", "").upper(), []).append(attribute["code"])

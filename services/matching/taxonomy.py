@@ -1,14 +1,14 @@
-"""Reads the taxonomy of attributes that all services share (protos/kindred/taxonomy)."""
+"""Reads the taxonomy of attributes that all services share (the package `kindred.taxonomy`)."""
 
 from __future__ import annotations
 
 import json
 from functools import cache
-from pathlib import Path
+from importlib import resources
 
 from services.matching.domain.attributes import Attribute, Taxonomy
 
-FILE = Path(__file__).resolve().parents[2] / "protos" / "kindred" / "taxonomy" / "taxonomy.v1.json"
+FILE = resources.files("kindred.taxonomy") / "taxonomy.v1.json"
 
 
 @cache
