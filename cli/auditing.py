@@ -9,6 +9,8 @@ from cli.reach import Reach
 from cli.verify import Checkpoint, NotVerified, VerifierKey
 
 VERIFY_S = 300.0
+# The service counts a larger limit as this one; and a limit must fit the 32 bits it travels in.
+LARGEST_PAGE = 1_000
 
 
 def verify_log(reach: Reach, folder: Path, given_key: str = "") -> dict[str, Any]:
@@ -49,6 +51,24 @@ def verify_log(reach: Reach, folder: Path, given_key: str = "") -> dict[str, Any
     }
 
 
+def found(reach: Reach, asked: Any, limit: int) -> list[Any]:
+    """The first `limit` entries that match, newest first, page by page; each page is a search in the log.
+
+    `asked` is a SearchEntriesRequest; its limit and page token are set here.  Raises grpc.RpcError.
+    """
+    metadata = reach.metadata("compliance", "cli-compliance", purpose="HCOMPL")
+    stub = reach.audit()
+    entries: list[Any] = []
+    asked.page_token = ""
+    while True:
+        asked.limit = min(limit - len(entries), LARGEST_PAGE)
+        answer = stub.SearchEntries(asked, timeout=reach.deadline_s, metadata=metadata)
+        entries += answer.entries
+        asked.page_token = answer.next_page_token
+        if not asked.page_token or len(entries) >= limit:
+            return entries
+
+
 def size(reach: Reach) -> int:
     """How many entries the newest checkpoint covers, as the service says (not verified); 0 before the first."""
     from kindred.audit.v1 import audit_pb2
@@ -82,7 +102,7 @@ def _trusted(folder: Path, given: str, offered: str) -> tuple[VerifierKey, str]:
     if pinned.exists():
         return verify.read_key(pinned.read_text(encoding="utf-8")), f"pinned in {pinned}"
     key = verify.read_key(offered)
-    signer = folder / "keys" / "audit.signer.pem"
+    signer = folder / "keys" / "audit.signer.pub.pem"
     if signer.exists() and key.public != _public_of(signer):
         raise NotVerified("key-differs", "the service's key is not the one made for this system")
     pinned.write_text(f"{key}\n", encoding="utf-8")
@@ -90,10 +110,9 @@ def _trusted(folder: Path, given: str, offered: str) -> tuple[VerifierKey, str]:
 
 
 def _public_of(signer: Path) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-    private = load_pem_private_key(signer.read_bytes(), None)
-    return private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return load_pem_public_key(signer.read_bytes()).public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
 def _remembered(folder: Path, key: VerifierKey) -> Checkpoint | None:

@@ -1,7 +1,7 @@
 """The privacy audit log: search it, and verify it without believing the service."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -26,22 +26,23 @@ def search(
     limit: Annotated[int, typer.Option(help="At most this many.", min=1)] = 100,
     as_json: show.AsJson = False,
 ) -> None:
-    """Who saw what, newest first. The search itself becomes an entry."""
+    """Who saw what, newest first. The search itself becomes an entry, one for each page that is fetched."""
     from google.protobuf.json_format import MessageToDict
 
+    from cli import auditing
     from kindred.audit.v1 import audit_pb2
 
     reach: Reach = context.obj
     asked = audit_pb2.SearchEntriesRequest(
-        peer_id=peer, referral_id=referral, actor_id=actor, event_type=event_type, limit=limit
+        peer_id=peer, referral_id=referral, actor_id=actor, event_type=event_type
     )
     if since:
         asked.recorded_from.FromDatetime(since)
     if until:
         asked.recorded_until.FromDatetime(until)
     with reaching.plain_errors():
-        found = reach.audit().SearchEntries(asked, timeout=reach.deadline_s, metadata=compliance(reach))
-    rows = [MessageToDict(entry, preserving_proto_field_name=True) for entry in found.entries]
+        found = auditing.found(reach, asked, limit)
+    rows = [MessageToDict(entry, preserving_proto_field_name=True) for entry in found]
     for row in rows:
         row.setdefault("index", 0)
     columns = ("index", "recorded_at", "event_type", "actor_id", "actor_role", "purpose_of_use", "peer_id",
@@ -72,8 +73,3 @@ def verify(
     show.record(verdict, as_json=as_json)
     if not verdict["verified"]:
         raise typer.Exit(1)
-
-
-def compliance(reach: Reach) -> Any:
-    """Metadata of a compliance officer who reads the log."""
-    return reach.metadata("compliance", "cli-compliance", purpose="HCOMPL")

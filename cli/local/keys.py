@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_pem_private_key,
 )
 
 MASTER_KEY_BYTES = 96
@@ -23,26 +24,27 @@ def create(folder: Path) -> Path:
 
     Files: `<service>.master.key` (96 random bytes, the MongoDB local key provider's size), `issuer.pem` and
     `issuer.pub.pem` (Ed25519, tokens), `seal.notifications.pem` and `.pub.pem` (X25519, sealed fields),
-    `audit.signer.pem` (Ed25519, checkpoints).  All are created with mode 0600 in a folder of mode 0700.
+    `audit.signer.pem` and `.pub.pem` (Ed25519, checkpoints).  All are created with mode 0600 in a folder of mode
+    0700.  A public key that is missing, or is another's, is written again from its private one.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for service in SERVICES:
         _write(folder / f"{service}.master.key", lambda: secrets.token_bytes(MASTER_KEY_BYTES))
     _pair(folder, "issuer", Ed25519PrivateKey)
     _pair(folder, "seal.notifications", X25519PrivateKey)
-    _write(folder / "audit.signer.pem", lambda: _private(Ed25519PrivateKey.generate()))
+    _pair(folder, "audit.signer", Ed25519PrivateKey)
     return folder
 
 
 def _pair(folder: Path, stem: str, kind: type[Ed25519PrivateKey] | type[X25519PrivateKey]) -> None:
-    private, public = folder / f"{stem}.pem", folder / f"{stem}.pub.pem"
-    if private.exists() and public.exists():
-        return
-    key = kind.generate()
-    private.unlink(missing_ok=True)
-    public.unlink(missing_ok=True)
-    _write(private, lambda: _private(key))
-    _write(public, lambda: key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    private = folder / f"{stem}.pem"
+    _write(private, lambda: _private(kind.generate()))
+    _put(folder / f"{stem}.pub.pem", _public_of(private))
+
+
+def _public_of(private: Path) -> bytes:
+    key = load_pem_private_key(private.read_bytes(), None)
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _private(key: Ed25519PrivateKey | X25519PrivateKey) -> bytes:
@@ -61,6 +63,12 @@ def _write(path: Path, make: Callable[[], bytes]) -> None:
     draft.replace(path)
 
 
+def _put(path: Path, content: bytes) -> None:
+    if not path.exists() or path.read_bytes() != content:
+        path.unlink(missing_ok=True)
+        _write(path, lambda: content)
+
+
 def portion(folder: Path, service: str, to: Path) -> Path:
     """Copies to `to` what this service needs and nothing else; returns `to`.
 
@@ -69,10 +77,7 @@ def portion(folder: Path, service: str, to: Path) -> Path:
     """
     to.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in _needed(folder, service):
-        content = (folder / name).read_bytes()
-        if not (to / name).exists() or (to / name).read_bytes() != content:
-            (to / name).unlink(missing_ok=True)
-            _write(to / name, lambda content=content: content)  # type: ignore[misc]
+        _put(to / name, (folder / name).read_bytes())
     return to
 
 
@@ -80,4 +85,6 @@ def _needed(folder: Path, service: str) -> list[str]:
     own = [f"{service}.master.key", "issuer.pub.pem"]
     if service == "notifications":
         return own + sorted(path.name for path in folder.glob("seal.notifications*.pem"))
-    return own + (["audit.signer.pem"] if service == "audit" else ["seal.notifications.pub.pem"])
+    if service == "audit":
+        return [*own, "audit.signer.pem", "audit.signer.pub.pem"]
+    return [*own, "seal.notifications.pub.pem"]

@@ -24,7 +24,7 @@ from services.audit.sequencer import Sequencer
 from services.audit.settings import Settings
 from services.audit.signer import Signer, SignerMemory
 from services.audit.store import Store
-from services.audit.tlog.notes import NoteSigner, NoteVerifier
+from services.audit.tlog.notes import NoteRefused, NoteSigner, NoteVerifier
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def build_room(settings: Settings) -> Room:
     store, memory = Store(database), SignerMemory(signed, origin)
     master_key = (settings.keys_dir / "audit.master.key").read_bytes()
     keyring = Keyring(keys, master_key, settings.tenant)
-    sealer, verifier = EntrySealer(keyring), _signer_key(settings).verifier
+    sealer, verifier = EntrySealer(keyring), _verifier(settings)
     return Room(
         settings=settings,
         clock=clock,
@@ -80,11 +80,19 @@ def build_room(settings: Settings) -> Room:
 
 
 def build_writing_room(settings: Settings) -> WritingRoom:
-    """The room, with the log's key in it."""
+    """The room, with the log's private key in it; raises NoteRefused where the public one is another's."""
     room = build_room(settings)
-    signer = Signer(room.memory, _signer_key(settings))
+    key = _signer_key(settings)
+    if key.verifier.vkey() != room.verifier.vkey():
+        raise NoteRefused("audit.signer.pub.pem is not the public half of audit.signer.pem")
+    signer = Signer(room.memory, key)
     sequencer = Sequencer(room.store, signer, room.verifier, settings.audit_origin)
     return WritingRoom(**vars(room), sequencer=sequencer)
+
+
+def _verifier(settings: Settings) -> NoteVerifier:
+    pem = (settings.keys_dir / "audit.signer.pub.pem").read_bytes()
+    return NoteVerifier.from_pem(settings.audit_origin, pem)
 
 
 def _signer_key(settings: Settings) -> NoteSigner:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import Context
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,9 +29,11 @@ USUAL_HITS = 100
 # A message of the API holds one megabyte; leaves are streamed in far smaller pieces.
 _LEAVES_PER_MESSAGE_BYTES = 256_000
 _LEAVES_PER_READ = 1_024
-_ANSWER_BYTES = 900_000
-# What an entry of an answer holds beside leaf and body, generously.
-_BESIDE_BODY_BYTES = 500
+# How much of a message one page may fill, in percent: the rest is for the checkpoint and what lies around it.
+_PAGE_PERCENT = 70
+# Numbers, tags and lengths of one entry on the wire are fewer bytes than this.
+_FRAME_BYTES = 160
+_OPENED_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,13 @@ class Hit:
     fhir_json: bytes
     body: ReadBody | None
 
+    @property
+    def most_bytes(self) -> int:
+        """What the entry takes of an answer at the most, in bytes: every text that row and body hold."""
+        texts = [*self.row.values(), *(astuple(self.body) if self.body else ())]
+        shown = sum(len(text.encode()) for text in texts if isinstance(text, str))
+        return len(self.fhir_json) + len(self.leaf) + shown + _FRAME_BYTES
+
 
 @dataclass(frozen=True)
 class Found:
@@ -82,7 +91,11 @@ def record(room: WritingRoom, heard: Sequence[Facts]) -> int:
 
 
 def search(room: Room, wanted: Search, caller: Caller, cause: Cause) -> Found:
-    """The entries that match; that they were looked for is itself an entry, durable before this returns."""
+    """A page of the entries that match; that they were looked for is itself an entry, durable before this returns.
+
+    A page ends at the limit (at most `MOST_HITS`, whatever was asked for) or before it fills 70 % of a message of
+    the API, whichever comes first; an entry that alone is larger is a page of its own.
+    """
     room.access.record_read(
         caller,
         record_type="AuditEvent",
@@ -97,7 +110,7 @@ def search(room: Room, wanted: Search, caller: Caller, cause: Cause) -> Found:
     limit = min(wanted.limit or USUAL_HITS, MOST_HITS)
     query = _query(room, wanted, head)
     rows = room.store.search_rows(query, limit + 1) if query is not None else []
-    hits = _that_fit(_open(room, rows[:limit]))
+    hits = _that_fit(_opened(room, rows[:limit]), room.settings.max_body_bytes * _PAGE_PERCENT // 100)
     goes_on = hits and (len(rows) > len(hits))
     return Found(head, hits, (hits[-1].row["recorded_at"], hits[-1].index) if goes_on else None)
 
@@ -213,6 +226,12 @@ def _query(room: Room, wanted: Search, head: Head) -> dict[str, Any] | None:
     return query
 
 
+def _opened(room: Room, rows: Sequence[dict[str, Any]]) -> Iterator[Hit]:
+    """The rows' entries in their order, opened few at a time: of large ones only the first are wanted."""
+    for at in range(0, len(rows), _OPENED_AT_ONCE):
+        yield from _open(room, rows[at : at + _OPENED_AT_ONCE])
+
+
 def _open(room: Room, rows: Sequence[dict[str, Any]]) -> list[Hit]:
     entries = room.store.entries_at([row["index"] for row in rows])
     keys = room.keyring.keys_by_id(entry["key_id"] for entry in entries.values())
@@ -222,14 +241,16 @@ def _open(room: Room, rows: Sequence[dict[str, Any]]) -> list[Hit]:
     return [_hit(room, row, entries[row["index"]], keys) for row in rows]
 
 
-def _that_fit(hits: list[Hit]) -> list[Hit]:
-    """As many of the hits, from the first, as one message holds; always at least one."""
+def _that_fit(hits: Iterable[Hit], most_bytes: int) -> list[Hit]:
+    """As many of the hits, from the first, as stay within `most_bytes`; always at least one."""
+    fitting: list[Hit] = []
     weight = 0
-    for number, hit in enumerate(hits):
-        weight += len(hit.fhir_json) + len(hit.leaf) + _BESIDE_BODY_BYTES
-        if weight > _ANSWER_BYTES and number:
-            return hits[:number]
-    return hits
+    for hit in hits:
+        weight += hit.most_bytes
+        if weight > most_bytes and fitting:
+            break
+        fitting.append(hit)
+    return fitting
 
 
 def _hit(room: Room, row: dict[str, Any], entry: dict[str, Any], keys: dict[bytes, Any]) -> Hit:

@@ -142,35 +142,6 @@ def test_search_by_each_criterion(log):
     assert indexes == sorted(indexes, reverse=True)
 
 
-def test_search_pages_through_everything_once(log):
-    """Pages follow each other without a gap or an overlap, also where times are equal."""
-    log.record([facts_of(a_read(), producer_seq=each) for each in range(1, 26)])
-    seen, before = [], None
-    while True:
-        found = handlers.search(log.room, Search(limit=7, before=before), OFFICER, CAUSE)
-        seen += [hit.index for hit in found.hits]
-        before = found.goes_on_after
-        if before is None:
-            break
-    assert seen == list(range(24, -1, -1))
-
-
-def test_an_answer_is_never_larger_than_a_message(log):
-    """Entries with large unread content come in as many pages as they need, each once."""
-    import os
-
-    log.record([facts_of(None, content=os.urandom(60_000), producer_seq=each) for each in range(1, 31)])
-    seen, before = [], None
-    while True:
-        found = handlers.search(log.room, Search(before=before), OFFICER, CAUSE)
-        assert sum(len(hit.fhir_json) for hit in found.hits) < 1_000_000
-        seen += [hit.index for hit in found.hits]
-        before = found.goes_on_after
-        if before is None:
-            break
-    assert seen == list(range(29, -1, -1))
-
-
 def test_a_hit_says_who_what_why_and_which_trace(log):
     """The opened entry carries actor, role, purpose, peer, referral and the trace of the request."""
     log.record([facts_of(a_read(), producer_seq=1)])

@@ -53,6 +53,14 @@ class NoteVerifier:
         return cls(name, key_id, Ed25519PublicKey.from_public_bytes(key))
 
     @classmethod
+    def from_pem(cls, name: str, pem: bytes) -> NoteVerifier:
+        """From an Ed25519 public key (SubjectPublicKeyInfo)."""
+        public_key = serialization.load_pem_public_key(pem)
+        if not isinstance(public_key, Ed25519PublicKey):
+            raise NoteRefused("the verifier's key is not Ed25519")
+        return cls.of(name, public_key)
+
+    @classmethod
     def of(cls, name: str, public_key: Ed25519PublicKey) -> NoteVerifier:
         """The verifier of a key under a name."""
         return cls(name, key_id_of(name, public_key.public_bytes_raw()), public_key)

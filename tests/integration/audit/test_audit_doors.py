@@ -1,13 +1,18 @@
 """The two processes of audit as others see them: events in by the bus, answers out by gRPC."""
 
+import json
+import os
+import shutil
 from collections.abc import Iterator
 
 import grpc
 import pytest
+from typer.testing import CliRunner
 
 from chassis.grpc_client import channel
 from chassis.identity import mint
 from cli import verify
+from cli.app import app
 from kindred.audit.v1 import audit_pb2 as pb
 from kindred.audit.v1.audit_pb2_grpc import AuditServiceStub
 from tests.audit_builders import a_read, a_submission, an_envelope
@@ -18,8 +23,13 @@ WAIT_S = 20
 
 @pytest.fixture
 def address(environ, broker, tmp_path) -> Iterator[str]:
-    """A running api and worker; where to call."""
-    with running("worker", environ, tmp_path) as worker, running("api", environ, tmp_path) as api:
+    """A running api, which has no private key of the log's, and a worker; where to call."""
+    public = shutil.copytree(environ["KINDRED_KEYS_DIR"], tmp_path / "public-keys")
+    (public / "audit.signer.pem").unlink()
+    with (
+        running("worker", environ, tmp_path) as worker,
+        running("api", environ, tmp_path, KINDRED_KEYS_DIR=str(public)) as api,
+    ):
         worker.ready()
         yield f"127.0.0.1:{api.ready()['grpc_port']}"
 
@@ -137,6 +147,24 @@ def test_bad_requests_are_named(call, broker):
         with pytest.raises(grpc.RpcError) as refused:
             bad()
         assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_the_command_fetches_pages_until_its_limit(address, environ, broker, log, monkeypatch):
+    """`kindred audit search` shows as many entries as asked for, though one message holds a few, each once."""
+    envelopes = [an_envelope(content=os.urandom(60_000), producer_seq=each) for each in range(1, 26)]
+    broker.say(envelopes)
+    until("the entries", lambda: log.size >= 25)
+    monkeypatch.setenv("KINDRED_AUDIT_GRPC", address)
+    monkeypatch.setenv("KINDRED_KEYS_DIR", environ["KINDRED_KEYS_DIR"])
+
+    def shown(limit: int) -> list[str]:
+        asked = ["audit", "search", "--type", "weather.changed.v9", "--limit", str(limit), "--json"]
+        result = CliRunner().invoke(app, asked)
+        assert result.exit_code == 0, result.output
+        return [entry["event_id"] for entry in json.loads(result.stdout)]
+
+    assert len(shown(20)) == len(set(shown(20))) == 20
+    assert sorted(shown(5_000_000_000)) == sorted(each.id for each in envelopes)
 
 
 def test_a_check_over_the_api_finds_an_edit_made_beside_it(call, broker, log):

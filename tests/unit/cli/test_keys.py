@@ -34,10 +34,29 @@ def test_nobody_else_may_read_them(tmp_path: Path) -> None:
 def test_public_keys_belong_to_their_private_ones(tmp_path: Path) -> None:
     """What is sealed to the public key opens with the private one."""
     folder = keys.create(tmp_path)
-    for stem in ("issuer", "seal.notifications"):
+    for stem in ("issuer", "seal.notifications", "audit.signer"):
         private = load_pem_private_key((folder / f"{stem}.pem").read_bytes(), None)
         public = load_pem_public_key((folder / f"{stem}.pub.pem").read_bytes())
         assert private.public_key().public_bytes_raw() == public.public_bytes_raw()  # type: ignore[union-attr]
+
+
+def test_a_folder_from_before_gets_the_signers_public_key(tmp_path: Path) -> None:
+    """The next start adds the public half to an older system, and changes no key that signs or seals."""
+    folder = keys.create(tmp_path / "all")
+    whole = contents(folder)
+    (folder / "audit.signer.pub.pem").unlink()
+    own = keys.portion(keys.create(folder), "audit", tmp_path / "audit")
+    assert contents(folder) == whole
+    assert contents(own)["audit.signer.pub.pem"] == whole["audit.signer.pub.pem"]
+    assert stat.S_IMODE((own / "audit.signer.pub.pem").stat().st_mode) == 0o600
+
+
+def test_a_public_key_of_another_pair_is_replaced(tmp_path: Path) -> None:
+    """The private key says which public one belongs to it."""
+    folder = keys.create(tmp_path / "keys")
+    whole = contents(folder)
+    (folder / "audit.signer.pub.pem").write_bytes(whole["issuer.pub.pem"])
+    assert contents(keys.create(folder)) == whole
 
 
 def test_a_token_of_the_issuer_is_read_by_its_public_key(tmp_path: Path) -> None:
@@ -55,4 +74,5 @@ def test_each_service_gets_only_what_it_needs(tmp_path: Path) -> None:
         assert "issuer.pem" not in names
         assert ("seal.notifications.pem" in names) == (service == "notifications")
         assert ("audit.signer.pem" in names) == (service == "audit")
+        assert ("audit.signer.pub.pem" in names) == (service == "audit")
         assert {name for name in names if name.endswith("master.key")} == {f"{service}.master.key"}
