@@ -33,7 +33,8 @@ BATCH = 200
 _FEW = 25  # an event that is collected and published in one round counts twice
 _GATHER_S = 0.02
 _BUSY_WAIT_S = 0.02
-_IDLE_WAIT_S = 0.25
+_IDLE_WAIT_S = 1.0
+_IDLE_WAIT_WITHOUT_DOORBELL_S = 0.25
 _LONGEST_TROUBLE_WAIT_S = 5.0
 _LEASE_S = 5.0
 _LEASE_EVERY_S = 1.0
@@ -66,6 +67,7 @@ class Relay:
         self._leased_at = -lease_s
         self._measured_at = 0.0
         self._bell = threading.Event()
+        self._longest_idle_s = _IDLE_WAIT_WITHOUT_DOORBELL_S
         self._is_stopping = False
         self._window = WINDOW
         self._trouble_count = 0
@@ -91,7 +93,7 @@ class Relay:
                 if moved < _FEW:
                     time.sleep(_GATHER_S)
                 continue
-            idle_s = _BUSY_WAIT_S if self._bell.wait(idle_s) else min(_IDLE_WAIT_S, idle_s * 1.5)
+            idle_s = _BUSY_WAIT_S if self._bell.wait(idle_s) else min(self._longest_idle_s, idle_s * 1.5)
         self._leave()
 
     def ring(self) -> None:
@@ -209,11 +211,13 @@ class Relay:
                 with self._database.watch(
                     _rings(self.outbox.collections), max_await_time_ms=_STREAM_WAIT_MS
                 ) as rings:
+                    self._longest_idle_s = _IDLE_WAIT_S
                     while not self._is_stopping:
                         if rings.try_next() is not None:
                             self.ring()
                         tries = 0
             except PyMongoError:
+                self._longest_idle_s = _IDLE_WAIT_WITHOUT_DOORBELL_S
                 time.sleep(jittered(0.2, tries, _LONGEST_TROUBLE_WAIT_S))
                 tries += 1
 
