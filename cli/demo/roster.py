@@ -98,8 +98,7 @@ def _specialist(dice: random.Random, number: int) -> Row:
         "notice_language": "es" if languages[0].startswith("es") else "en",
         "languages": ";".join(languages),
         "attributes": ";".join(
-            f"{code}:{'released' if dice.random() < 0.85 or code.startswith('gender.') else 'private'}"
-            for code in attributes
+            f"{code}:{'released' if dice.random() < 0.85 else 'private'}" for code in attributes
         ),
         "agrees_to_private_use": "yes" if dice.random() < 0.6 else "no",
         "certifications": _certification(dice),

@@ -86,8 +86,13 @@ class RosterImport:
         return self._caller.role in ("engineer", "system") or self._caller.organization_id == programme_id
 
     def _enrollment(self, row: Enlisted) -> Enrollment:
-        body = documents.from_specialist(row.specialist, row.zip_code, row.released, row.private)
+        body = documents.from_specialist(
+            row.specialist, row.zip_code, row.released, row.private, row.withheld
+        )
         told = {**body, "capacity": row.capacity, "email": row.email, "notice": row.notice_language}
+        if not row.withheld:
+            # Rows stored before there was such a list stay unchanged, except those that now withhold something.
+            del told["withheld"]
         # Keyed, because an e-mail address can be guessed and its plain digest then recognized.
         canonical = json.dumps(told, sort_keys=True).encode()
         digest = hmac.new(self._room.digest_key, canonical, hashlib.sha256).digest()

@@ -41,12 +41,16 @@ _NO_WINDOWS: tuple[Window, ...] | None = ()
 
 @dataclass(frozen=True)
 class Enlisted:
-    """A good row. `email` goes to notifications, sealed, and nowhere else."""
+    """A good row. `email` goes to notifications, sealed, and nowhere else.
+
+    `withheld` are the categories of the private attributes the specialist does not want used; those stay behind here.
+    """
 
     specialist: Specialist
     zip_code: str
     released: list[str]
     private: list[str]
+    withheld: list[str]
     capacity: int
     email: str = field(repr=False)
     notice_language: str = "en"
@@ -89,8 +93,10 @@ def read(row: RawRow) -> Enlisted | list[RowFault]:
     languages = columns.read("languages", _languages, _NO_LANGUAGES, is_needed=True)
     notice_language = columns.read("notice_language", _language, next(iter(languages), "en"))
     released, private = columns.read("attributes", _attributes, _NO_ATTRIBUTES)
+    known = taxonomy.read()
+    withheld: list[str] = []
     if not columns.read("agrees_to_private_use", _yes_or_no, False):
-        private = []
+        withheld, private = sorted(known.categories(private)), []
     place = columns.read("zip", _place, None, is_needed=True)
     is_ranked = role == "specialist"
     certifications = columns.read("certifications", _certifications, _NO_CERTIFICATIONS, is_needed=is_ranked)
@@ -101,7 +107,6 @@ def read(row: RawRow) -> Enlisted | list[RowFault]:
     capacity = columns.read("capacity", _count(_MOST_CAPACITY), 0, is_needed=is_ranked)
     if columns.faults or place is None:
         return columns.faults
-    known = taxonomy.read()
     specialist = Specialist(
         specialist_id=specialist_id,
         role=role,
@@ -111,12 +116,13 @@ def read(row: RawRow) -> Enlisted | list[RowFault]:
         languages=languages,
         released=known.with_parents(released),
         held=known.with_parents([*released, *private]),
+        perhaps_held=known.within(withheld),
         certifications=certifications,
         modalities=modalities,
         radius_miles=radius_miles,
     )
     zip_code = row.columns["zip"]
-    return Enlisted(specialist, zip_code, released, private, capacity, email, notice_language)
+    return Enlisted(specialist, zip_code, released, private, withheld, capacity, email, notice_language)
 
 
 def _id(text: str) -> str:

@@ -1,8 +1,11 @@
 """Promises about referrals, offers and the people they go to."""
 
 from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 
+from cli.demo.cast import Played
 from cli.demo.promises.seen import Seen, Verdict, counted, verdict
+from cli.demo.roster import Row
 
 
 def ended_as_expected(seen: Seen) -> Verdict:
@@ -94,6 +97,10 @@ def capacity(seen: Seen) -> Verdict:
 def wishes_kept(seen: Seen) -> Verdict:
     """Compared with the roster file, not with what matching says of itself."""
     wrong, looked = [], 0
+    keep_gender = {who for who, row in seen.roster.items() if "gender" in withheld_categories(row)}
+    avoid_gender = [one for one in seen.acknowledged if "gender" in categories(one.story.wishes("avoid"))]
+    if avoid_gender and not keep_gender:
+        wrong.append("nobody in the roster file keeps their gender private, so nothing was shown")
     for one in seen.acknowledged:
         musts, avoids = one.story.wishes("must"), one.story.wishes("avoid")
         for offer in one.offers:
@@ -104,14 +111,40 @@ def wishes_kept(seen: Seen) -> Verdict:
             attributes = dict(part.rsplit(":", 1) for part in row["attributes"].split(";") if part)
             released = {code for code, shown in attributes.items() if shown == "released"}
             held = set(attributes) if row["agrees_to_private_use"] == "yes" else released
-            if not musts <= released or avoids & held:
+            meets = any(is_within(code, avoided) for code in held for avoided in avoids)
+            if not musts <= released or meets or withheld_categories(row) & categories(avoids):
                 wrong.append(f"{offer.specialist_id} for {one.story.key}")
     wishes = sum(bool(one.story.wishes("must") | one.story.wishes("avoid")) for one in seen.acknowledged)
     return verdict(
         "P8 no 'must' and no 'avoid' is broken, in any wave",
         wrong,
-        f"{looked} offers compared with the roster file, {wishes} referrals with such a wish",
+        f"{looked} offers compared with the roster file, {wishes} referrals with such a wish; "
+        f"{len(keep_gender)} specialists keep their gender private, {counted_offers(avoid_gender, keep_gender)} of "
+        f"{sum(len(one.offers) for one in avoid_gender)} offers to somebody who avoids a gender went to them",
     )
+
+
+def categories(codes: Iterable[str]) -> set[str]:
+    """The first part of each code."""
+    return {code.partition(".")[0] for code in codes}
+
+
+def is_within(code: str, wider: str) -> bool:
+    """True for the attribute itself and for all below it."""
+    return code == wider or code.startswith(f"{wider}.")
+
+
+def withheld_categories(row: Row) -> set[str]:
+    """Where a specialist has something that even matching may not know."""
+    if row["agrees_to_private_use"] == "yes":
+        return set()
+    parts = (part.rsplit(":", 1) for part in row["attributes"].split(";") if part)
+    return categories(code for code, shown in parts if shown == "private")
+
+
+def counted_offers(asked_for: Sequence[Played], to: Collection[str]) -> int:
+    """How many offers for these referrals went to these specialists."""
+    return sum(offer.specialist_id in to for one in asked_for for offer in one.offers)
 
 
 def explanations_add_up(seen: Seen) -> Verdict:

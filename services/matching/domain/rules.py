@@ -74,7 +74,7 @@ def excluded_by(asked: Question, specialist: Specialist, standing: Standing) -> 
     checks = (
         (SAFETY, specialist.specialist_id in asked.excluded_ids),
         (ASKED, specialist.specialist_id in asked.asked_ids),
-        (PREFERENCE, not asked.must <= specialist.released or bool(asked.avoid & specialist.held)),
+        (PREFERENCE, not asked.must <= specialist.released or bool(asked.avoid & specialist.avoidable)),
         (LANGUAGE, not _speaks(asked, specialist)),
         (CERTIFICATION, not any(_certifies(asked, c, specialist) for c in specialist.certifications)),
         (SHIFT, not specialist.shifts.is_on(asked.at)),

@@ -42,7 +42,8 @@ class Specialist:
 
     `released` is what they allowed to be named, `held` all that matching may know about them; both with parents.
     What is only held never scores, never satisfies a "must" and is never named: it can be inferred from nothing
-    a peer sees. It serves one purpose: an "avoid" is never broken.
+    a peer sees. It serves one purpose: an "avoid" is never broken. So does `perhaps_held`: every code of the categories
+    in which they keep something from matching too (docs/decisions/0010-avoid-and-what-is-withheld.md).
     """
 
     specialist_id: str
@@ -53,6 +54,7 @@ class Specialist:
     languages: Mapping[str, int] = field(default_factory=dict)
     released: frozenset[str] = frozenset()
     held: frozenset[str] = frozenset()
+    perhaps_held: frozenset[str] = frozenset()
     certifications: tuple[Certification, ...] = ()
     modalities: frozenset[str] = frozenset()
     radius_miles: int = 0
@@ -61,6 +63,11 @@ class Specialist:
     def is_ranked(self) -> bool:
         """Only specialists get offers; a supervisor gets escalations."""
         return self.role == "specialist"
+
+    @property
+    def avoidable(self) -> frozenset[str]:
+        """What an "avoid" must not meet: all they hold, and all they may hold without matching knowing it."""
+        return self.held | self.perhaps_held
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class RosterColumns:
     def _empty(self, room: int) -> dict[str, Column]:
         return {
             "released": np.zeros((self.words, room), np.uint64),
-            "held": np.zeros((self.words, room), np.uint64),
+            "avoidable": np.zeros((self.words, room), np.uint64),
             "xyz": np.zeros((3, room), np.int32),
             "radius": np.zeros(room, np.int64),
             "ways": np.zeros(room, np.uint8),
@@ -118,7 +118,7 @@ class RosterColumns:
     def _write_attributes(self, row: int, specialist: Specialist) -> None:
         before = self.columns["released"][:, row].copy()
         self.columns["released"][:, row] = self.pack(specialist.released)
-        self.columns["held"][:, row] = self.pack(specialist.held)
+        self.columns["avoidable"][:, row] = self.pack(specialist.avoidable)
         after = self.columns["released"][:, row]
         for word in range(self.words):
             self._count(word, int(before[word]), int(after[word]))
@@ -159,7 +159,8 @@ _CERTIFICATE: Mapping[str, Any] = {
 
 def _retired(specialist: Specialist) -> Specialist:
     """Who became a supervisor keeps their row, reachable by nobody."""
-    return replace(specialist, released=frozenset(), held=frozenset(), modalities=frozenset())
+    nothing = frozenset[str]()
+    return replace(specialist, released=nothing, held=nothing, perhaps_held=nothing, modalities=nothing)
 
 
 def _grown(column: Column, room: int) -> Column:

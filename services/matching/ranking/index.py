@@ -130,7 +130,7 @@ class RosterIndex:
             if must[word]:
                 kept &= (self._roster["released"][word, rows] & must[word]) == must[word]
             if avoid[word]:
-                kept &= (self._roster["held"][word, rows] & avoid[word]) == 0
+                kept &= (self._roster["avoidable"][word, rows] & avoid[word]) == 0
         return kept
 
     def _speaks(self, asked: Question, rows: Rows) -> Flags:

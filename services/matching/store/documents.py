@@ -19,8 +19,13 @@ from services.matching.domain.specialist import Certification, Specialist, Stand
 Document = dict[str, Any]
 
 
-def from_specialist(row: Specialist, zip_code: str, released: list[str], private: list[str]) -> Document:
-    """The profile without the id; attributes as they were told, so that a newer taxonomy can add parents."""
+def from_specialist(
+    row: Specialist, zip_code: str, released: list[str], private: list[str], withheld: list[str]
+) -> Document:
+    """The profile without the id; attributes as they were told, so that a newer taxonomy can add parents.
+
+    `withheld` are categories, never attributes: what is withheld MUST NOT be stored.
+    """
     return {
         "role": row.role,
         "programme_id": row.programme_id,
@@ -31,6 +36,7 @@ def from_specialist(row: Specialist, zip_code: str, released: list[str], private
         "languages": dict(row.languages),
         "released": released,
         "private": private,
+        "withheld": withheld,
         "certifications": [_from_certification(c) for c in row.certifications],
         "modalities": sorted(row.modalities),
         "radius_miles": row.radius_miles,
@@ -55,6 +61,8 @@ def to_specialist(document: Mapping[str, Any]) -> Specialist:
         languages=document["languages"],
         released=known.with_parents(document["released"]),
         held=known.with_parents([*document["released"], *document["private"]]),
+        # Profiles stored before there was such a list have none (P10).
+        perhaps_held=known.within(document.get("withheld", ())),
         certifications=tuple(_to_certification(c) for c in document["certifications"]),
         modalities=frozenset(document["modalities"]),
         radius_miles=document["radius_miles"],

@@ -40,16 +40,44 @@ def test_the_address_is_sealed_to_notifications_and_nowhere_in_the_database(room
 
 
 def test_private_attributes_without_agreement_are_not_even_stored(room):
-    """What a specialist did not release and did not agree to have used is nowhere in the database."""
+    """Of what a specialist did not release and did not agree to have used, the database holds the category only."""
     enroll(
         room,
         [
-            a_row("rosa", attributes="overdose:released;hiv:private"),
+            a_row("rosa", attributes="overdose:released;hiv:private;gender.woman:private"),
             a_row("otto", attributes="overdose:released;hiv:private", agrees_to_private_use="yes"),
         ],
     )
-    stored = {d["_id"]: d["private"] for d in room.database["specialists"].find()}
-    assert stored == {"rosa": [], "otto": ["hiv"]}
+    rosa, otto = room.database["specialists"].find().sort("_id", -1)
+    assert (rosa["private"], rosa["withheld"]) == ([], ["gender", "lone"])
+    assert (otto["private"], otto["withheld"]) == (["hiv"], [])
+    assert "hiv" not in repr(rosa) and "gender.woman" not in repr(rosa)
+
+
+def _age(room):
+    """Every profile is as it was stored before there was a list of what is withheld."""
+    room.database["specialists"].update_many({}, {"$unset": {"withheld": ""}})
+
+
+def test_a_profile_from_before_anything_was_withheld_is_read_as_withholding_nothing(room):
+    """A specialist stored by an earlier version is read and ranked as before (P10)."""
+    enroll(room, [a_row("rosa")])
+    before = room.roster.entries(["rosa"])
+    _age(room)
+    assert room.roster.entries(["rosa"]) == before
+    assert before["rosa"][0].perhaps_held == frozenset()
+
+
+def test_the_same_roster_again_after_an_upgrade_stores_what_is_withheld_and_nothing_else(room):
+    """Of two rows an earlier version stored, the one that withholds something has a new revision, the other not."""
+    # That is what the earlier version kept of Rosa's row below: it left the private attribute out.
+    enroll(room, [a_row("rosa", attributes="overdose:released"), a_row("otto")])
+    _age(room)
+    rows = [a_row("rosa", attributes="overdose:released;gender.woman:private"), a_row("otto")]
+    again = enroll(room, rows)
+    assert (again.rows_stored, again.rows_unchanged) == (1, 1)
+    assert room.database["specialists"].find_one({"_id": "rosa"})["withheld"] == ["gender"]
+    assert enroll(room, rows).rows_unchanged == 2
 
 
 def test_what_a_specialist_carries_survives_a_new_roster(room):

@@ -175,6 +175,41 @@ def test_a_must_and_an_avoid_hold_in_every_wave(room, clock):
     assert case.asked_ids == {"right"} and case.state == "unfilled"
 
 
+@pytest.mark.parametrize("avoided", ["gender.man", "gender.woman", "gender"])
+def test_a_specialist_who_keeps_their_gender_private_is_never_offered_to_somebody_who_avoids_a_gender(
+    room, clock, avoided
+):
+    """A specialist who keeps their gender private is never offered to somebody who avoids a gender (P8)."""
+    enroll(
+        room,
+        [
+            a_row("quiet-man", attributes="gender.man:private;overdose:released"),
+            a_row("quiet-woman", attributes="gender.woman:private", agrees_to_private_use="no"),
+            a_row("untold", attributes="overdose:released"),
+        ],
+    )
+    wishes = [events_pb2.Preference(code=avoided, strength=events_pb2.STRENGTH_AVOID)]
+    submit(room, a_submission(preferences=wishes), a_submission("ref_2"))
+    assert room.cases.case("ref_2").asked_ids == {"quiet-man", "quiet-woman", "untold"}
+    for _ in range(3):
+        clock.turn(WAVE)
+        handlers.advance_due(room, CAUSE)
+    case = room.cases.case("ref_1")
+    assert case.asked_ids == {"untold"} and case.state == "unfilled"
+    assert case.exclusions == {"already-asked": 1, "must-or-avoid": 2}
+
+
+def test_an_index_that_has_not_seen_what_was_withheld_since_makes_no_offer(room):
+    """The index proposes by the old row; the store's row withholds the gender by now, and no offer goes out (P8)."""
+    enroll(room, [a_row("rosa", attributes="gender.woman:released")])
+    room.roster_watch.refresh()
+    row = {"released": [], "private": [], "withheld": ["gender"]}
+    room.database["specialists"].update_one({"_id": "rosa"}, {"$set": row})
+    wishes = [events_pb2.Preference(code="gender.man", strength=events_pb2.STRENGTH_AVOID)]
+    submit(room, a_submission(preferences=wishes))
+    assert room.cases.case("ref_1").offers == ()
+
+
 def test_what_changed_since_the_index_was_read_stops_an_offer(room):
     """A stale index proposes a specialist who is full by now; the store's word decides and they get no offer."""
     enroll(room, _people(2))

@@ -166,6 +166,19 @@ def breaks_an_avoid(seen: Seen) -> None:
     )
 
 
+def offers_who_may_be_avoided(seen: Seen) -> None:
+    one = next(one for one in seen.played if one.story.wishes("avoid"))
+    one.case.offers[1].specialist_id = next(
+        n
+        for n, r in ROWS.items()
+        if "gender.woman:private" in r["attributes"] and r["agrees_to_private_use"] == "no"
+    )
+
+
+def has_nobody_who_may_be_avoided(seen: Seen) -> None:
+    seen.roster = {n: r | {"agrees_to_private_use": "yes"} for n, r in ROWS.items()}
+
+
 def adds_a_point(seen: Seen) -> None:
     one_of(seen, "accept").case.offers[0].explanation.score_milli += 1
 
@@ -244,6 +257,8 @@ def overloads_somebody(seen: Seen) -> None:
         (lets_two_win, "first acceptance wins"),
         (runs_no_race, "first acceptance wins"),
         (breaks_an_avoid, "P8"),
+        (offers_who_may_be_avoided, "P8"),
+        (has_nobody_who_may_be_avoided, "P8"),
         (adds_a_point, "P12"),
         (lets_silence_stand, "unanswered offer expires"),
         (sends_a_mail_twice, "P4"),

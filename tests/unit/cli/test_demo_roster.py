@@ -25,6 +25,14 @@ def test_every_attribute_is_in_the_taxonomy() -> None:
     assert len(used) > 35
 
 
+def test_a_few_specialists_keep_their_gender_to_themselves() -> None:
+    """There are some, so that the demonstration shows what becomes of them; and most say what they are."""
+    people = [row for row in roster.specialists(200, seed=7) if row["role"] == "specialist"]
+    quiet = [r for r in people if ";gender." in r["attributes"] and r["attributes"].endswith(":private")]
+    withheld = [row for row in quiet if row["agrees_to_private_use"] == "no"]
+    assert 5 <= len(withheld) < len(quiet) <= 50
+
+
 def test_addresses_can_reach_nobody() -> None:
     """Every e-mail address ends in a name that is reserved for examples."""
     assert {row["email"].rpartition(".")[2] for row in roster.specialists(100, seed=7)} == {"example"}

@@ -52,6 +52,7 @@ def a_specialist(
     *,
     released: tuple[str, ...] = (),
     private: tuple[str, ...] = (),
+    withheld: tuple[str, ...] = (),
     **changes: Any,
 ) -> Specialist:
     """Rosa from the Bronx: always on call, English and Spanish, everything open."""
@@ -64,6 +65,7 @@ def a_specialist(
         "languages": {"en": 3, "es": 4},
         "released": TAXONOMY.with_parents(released),
         "held": TAXONOMY.with_parents(released + private),
+        "perhaps_held": TAXONOMY.within(TAXONOMY.categories(withheld)),
         "certifications": (a_certification(),),
         "modalities": frozenset({"bedside", "phone", "video"}),
         "radius_miles": 30,

@@ -189,7 +189,19 @@ def test_a_good_row_is_understood():
     assert row.specialist.shifts.windows == (*night, Window(2, 8 * 60, 0))
     assert row.specialist.shifts.time_zone == "America/New_York"
     assert row.specialist.languages == {"es": 4, "ase": 1} and row.notice_language == "es"
-    assert (row.released, row.private) == ([], ["hiv", "overdose"])
+    assert (row.released, row.private, row.withheld) == ([], ["hiv", "overdose"], [])
+
+
+@pytest.mark.parametrize("answer", ["no", ""])
+def test_of_what_a_specialist_withholds_only_the_category_is_read(answer):
+    """Without agreement no private attribute leaves the row; one that is alone in its category hides among others."""
+    attributes = "gender.man:private;faith.christian.catholic:private;faith.none:released;hiv:private"
+    row = roster_rows.read(RawRow(1, a_row(attributes=attributes, agrees_to_private_use=answer)))
+    assert not isinstance(row, list)
+    assert (row.released, row.private, row.withheld) == (["faith.none"], [], ["faith", "gender", "lone"])
+    assert row.specialist.held == {"faith", "faith.none"}
+    every = {"hiv", "overdose", "gender", "gender.woman", "gender.man", "faith.jewish"}
+    assert every <= row.specialist.perhaps_held
 
 
 @settings(max_examples=200, deadline=None)

@@ -152,6 +152,28 @@ def test_a_must_counts_only_what_was_released_an_avoid_counts_everything():
     assert _out(a_specialist(), avoid) is None
 
 
+@pytest.mark.parametrize(
+    ("withheld", "avoided", "rule"),
+    [
+        ("gender.man", "gender.man", "must-or-avoid"),
+        ("gender.woman", "gender.man", "must-or-avoid"),
+        ("gender.man", "gender", "must-or-avoid"),
+        ("gender", "gender.man", "must-or-avoid"),
+        ("faith.christian.catholic", "faith.jewish", "must-or-avoid"),
+        ("hiv", "hiv", "must-or-avoid"),
+        ("homelessness", "hiv", "must-or-avoid"),
+        ("gender.man", "faith", None),
+        ("hiv", "gender.man", None),
+        ("gender.man", "no-such-code", None),
+    ],
+)
+def test_an_avoid_keeps_out_whoever_withholds_something_of_its_category(withheld, avoided, rule):
+    """Who may have what is avoided is out like who has it, under the same rule; another category does not matter."""
+    assert _out(a_specialist(withheld=(withheld,)), a_need(preferences={avoided: "avoid"})) == rule
+    assert _out(a_specialist(withheld=(withheld,)), a_need(preferences={avoided: "strong"})) is None
+    assert _out(a_specialist(withheld=(withheld,)), a_need(preferences={avoided: "must"})) == "must-or-avoid"
+
+
 def test_nobody_is_asked_twice_and_nobody_excluded_for_safety_is_asked_once():
     """Whoever was asked before is passed over; a safety exclusion comes before every other rule."""
     assert _out(asked_ids=frozenset({"rosa"})) == "already-asked"
@@ -164,7 +186,9 @@ def test_nobody_is_asked_twice_and_nobody_excluded_for_safety_is_asked_once():
 def test_what_is_private_gives_no_point_and_no_word():
     """A specialist with a private shared experience is scored and explained exactly like one without it."""
     need = a_need(experience=("suicide.attempt",), preferences={"hiv": "strong"})
-    assert _terms(a_specialist(private=("suicide.attempt", "hiv")), need) == _terms(a_specialist(), need)
+    nothing_told = _terms(a_specialist(), need)
+    assert _terms(a_specialist(private=("suicide.attempt", "hiv")), need) == nothing_told
+    assert _terms(a_specialist(withheld=("suicide.attempt", "hiv")), need) == nothing_told
 
 
 def test_an_identity_is_never_taken_for_a_wish():
