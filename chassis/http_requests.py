@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import answers, identity, metrics, telemetry
 from chassis.errors import HTTP_STATUS, Kind, Refusal
+from chassis.http_names import method_of
 from chassis.identity import Caller
 from chassis.readiness import Readiness, page
 
@@ -87,7 +88,7 @@ class AroundRequests:
             with (
                 telemetry.continue_trace(headers.get("traceparent", "")),
                 telemetry.correlated(headers.get("x-request-id", "")) as correlation_id,
-                telemetry.span(scope["method"], SpanKind.SERVER) as span,
+                telemetry.span(method_of(scope), SpanKind.SERVER) as span,
             ):
                 outgoing.headers["x-request-id"] = correlation_id
                 await self._serve(scope, headers, _Incoming(headers, receive), outgoing)
@@ -96,9 +97,7 @@ class AroundRequests:
             self.running -= 1
             metrics.HTTP_RUNNING.set(self.running)
             taken_s = time.perf_counter() - started
-            metrics.HTTP_SECONDS.labels(scope["method"][:10], route_of(scope), outgoing.status).observe(
-                taken_s
-            )
+            metrics.HTTP_SECONDS.labels(method_of(scope), route_of(scope), outgoing.status).observe(taken_s)
 
     async def _operations(self, scope: Scope, receive: Receive, send: Send) -> bool:
         if scope["path"] not in ("/healthz", "/readyz", "/metrics") or scope["method"] not in ("GET", "HEAD"):
@@ -144,7 +143,7 @@ class AroundRequests:
     async def _answer(
         self, error: Exception, caller: Caller | None, scope: Scope, incoming: _Incoming, outgoing: _Outgoing
     ) -> None:
-        method = f"{scope['method'][:10]} {route_of(scope)}"
+        method = f"{method_of(scope)} {route_of(scope)}"
         refusal = answers.refusal_for(error)
         status: int | None = None
         if refusal is None:
@@ -164,8 +163,8 @@ class AroundRequests:
 
     def _name_span(self, span: Span, scope: Scope, status: int) -> None:
         route = route_of(scope)
-        span.update_name(f"{scope['method'][:10]} {route}")
-        telemetry.add(method=scope["method"][:10], route=route, status=status)
+        span.update_name(f"{method_of(scope)} {route}")
+        telemetry.add(method=method_of(scope), route=route, status=status)
         if status >= 500:
             telemetry.fail(span, str(status))
 

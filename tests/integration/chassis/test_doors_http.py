@@ -421,6 +421,14 @@ def test_readiness_says_what_is_missing(door: Open) -> None:
     assert door.client.get("/healthz").json() == {"is_alive": True}
 
 
+def test_a_method_nobody_knows_makes_no_metric_of_its_own(door: Open) -> None:
+    """Whoever asks, unknown to us, cannot write words of theirs into metrics, nor fill the memory with them."""
+    for number in range(3):
+        assert door.client.request(f"MARLOWE{number}", "/").status_code in (404, 405)
+    text = door.client.get("/metrics").text
+    assert "MARLOWE" not in text and 'method="OTHER"' in text
+
+
 def test_metrics_count_by_route_and_never_by_path(door: Open) -> None:
     """A metric's label is the route's template: no id and no query ever becomes a label."""
     door.client.get(f"/things/{MARK}", params={"q": MARK})

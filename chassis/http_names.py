@@ -1,0 +1,13 @@
+"""What a request is called in metrics, spans and the audit trail: names of ours, never a caller's words."""
+
+from __future__ import annotations
+
+from starlette.types import Scope
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def method_of(scope: Scope) -> str:
+    """The request's method where HTTP has it, else "OTHER"."""
+    method: str = scope["method"]
+    return method if method in _METHODS else "OTHER"
