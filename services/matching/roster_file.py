@@ -68,6 +68,7 @@ class RosterFile:
         self._line = 0
         self._record = ""
         self._record_line = 0
+        self._is_quoted = False
         self._is_too_long = False
         self._header: list[str] | None = None
 
@@ -85,22 +86,24 @@ class RosterFile:
         if self._rest or self._is_too_long:
             yield from self._take(self._rest)
             self._rest = b""
-        if self._record:
-            yield RowFault(self._record_line, "", "quote-not-closed", "A quotation mark is not closed.")
-            self._record = ""
+        while self._record:
+            yield from self._give_up()
         if self._is_csv and self._header is None:
             raise Refusal("file-empty", Kind.INVALID, "The file has no header line.")
 
     def _take(self, raw: bytes) -> Iterator[Read]:
         self._line += 1
-        if self._is_too_long or len(raw) + len(self._record) > MAX_ROW_BYTES:
-            self._is_too_long, self._record = False, ""
+        while self._record and (self._is_too_long or len(raw) + len(self._record) > MAX_ROW_BYTES):
+            yield from self._give_up()
+        if self._is_too_long or len(raw) > MAX_ROW_BYTES:
+            self._is_too_long = False
             yield RowFault(self._line, "", "row-too-long", "A row has at most 65536 bytes.")
             return
         try:
             text = raw.rstrip(b"\r").decode("utf-8-sig" if self._line == 1 else "utf-8")
         except UnicodeDecodeError:
-            self._record = ""
+            while self._record:
+                yield from self._give_up()
             yield RowFault(self._line, "", "not-utf-8", "The row is not UTF-8 text.")
             return
         yield from self._csv(text) if self._is_csv else self._json(text)
@@ -109,7 +112,8 @@ class RosterFile:
         if not self._record:
             self._record_line = self._line
         record = f"{self._record}\n{text}" if self._record else text
-        if record.count('"') % 2:
+        self._is_quoted = _ends_quoted(text, is_quoted=self._is_quoted)
+        if self._is_quoted:
             self._record = record
             return
         self._record = ""
@@ -128,6 +132,17 @@ class RosterFile:
         else:
             values = dict(zip(self._header, (field.strip() for field in fields), strict=True))
             yield RawRow(self._record_line, values)
+
+    def _give_up(self) -> Iterator[Read]:
+        """The line with the open quotation mark is told; those it swallowed are rows of their own."""
+        _, *swallowed = self._record.split("\n")
+        here, self._line = self._line, self._record_line
+        self._record, self._is_quoted = "", False
+        yield RowFault(self._line, "", "quote-not-closed", "A quotation mark is not closed.")
+        for text in swallowed:
+            self._line += 1
+            yield from self._csv(text)
+        self._line = here
 
     def _json(self, text: str) -> Iterator[Read]:
         if not text.strip():
@@ -156,6 +171,26 @@ class RosterFile:
                 return
             values[name] = text
         yield RawRow(self._line, values)
+
+
+def _ends_quoted(line: str, *, is_quoted: bool) -> bool:
+    """Whether a quoted cell goes on in the next line. As csv has it, a mark opens a cell only where the cell begins."""
+    at = 0
+    while True:
+        if is_quoted:
+            at = line.find('"', at) + 1
+            if not at:
+                return True
+            if line.startswith('"', at):
+                at += 1
+                continue
+            is_quoted = False
+        elif line.startswith('"', at):
+            at, is_quoted = at + 1, True
+            continue
+        at = line.find(",", at) + 1
+        if not at:
+            return False
 
 
 def _header(fields: list[str]) -> list[str]:
