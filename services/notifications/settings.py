@@ -18,6 +18,7 @@ class Settings(ProcessSettings):
     # An address, or a name and an address; the name must not tell what this is about.
     smtp_from: str = setting("KINDRED_SMTP_FROM")
     # With true a server that offers no TLS, or a wrong certificate, gets nothing: there is no plaintext fallback.
+    # An authority of your own is named to OpenSSL by SSL_CERT_FILE.
     smtp_starttls: bool = setting("KINDRED_SMTP_STARTTLS", False)
     smtp_user: str = setting("KINDRED_SMTP_USER", "")
     smtp_password: Secret = setting("KINDRED_SMTP_PASSWORD", Secret(""), secret=True)

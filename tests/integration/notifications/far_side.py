@@ -12,6 +12,7 @@ from email.message import EmailMessage
 from typing import Any
 
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,19 @@ class Taken:
         return "possible-repeat" in self.message["X-Kindred-Attempt"]
 
 
+class _Listener(SMTP):
+    """Keeps what it hears before it is understood."""
+
+    def data_received(self, data: bytes) -> None:
+        self.event_handler.heard.append((self.session is not None and self.session.ssl is not None, data))
+        super().data_received(data)
+
+
+class _Door(Controller):
+    def factory(self) -> SMTP:
+        return _Listener(self.handler, **self.SMTP_kwargs)
+
+
 @dataclass
 class FarSide:
     """Answers "250" unless a fault is queued: 451-rcpt, 550-rcpt, 451-data, 550-data, 421-data, hang, drop, drop-rcpt."""
@@ -42,14 +56,23 @@ class FarSide:
     faults: deque[str] = field(default_factory=deque)
     taken: list[Taken] = field(default_factory=list)
     release: threading.Event = field(default_factory=threading.Event)
+    # Of aiosmtpd's SMTP: tls_context, require_starttls, auth_required ...
+    options: dict[str, Any] = field(default_factory=dict)
+    # Every byte that came, and whether it came encrypted.
+    heard: list[tuple[bool, bytes]] = field(default_factory=list)
     _controller: Controller | None = None
     _sessions: dict[int, int] = field(default_factory=dict)
 
     def start(self) -> FarSide:
         """Listens; on the same port again after a stop."""
         self.port = self.port or _free_port()
-        self._controller = Controller(
-            self, hostname="127.0.0.1", port=self.port, ready_timeout=10, server_hostname="far.example.org"
+        self._controller = _Door(
+            self,
+            hostname="127.0.0.1",
+            port=self.port,
+            ready_timeout=10,
+            server_hostname="far.example.org",
+            **self.options,
         )
         self._controller.start()
         return self
@@ -64,6 +87,10 @@ class FarSide:
     def accepted(self, notice_id: str = "") -> list[Taken]:
         """The messages it said yes to."""
         return [one for one in self.taken if one.was_accepted and notice_id in ("", one.notice_id)]
+
+    def overheard(self, *, encrypted: bool) -> bytes:
+        """What came over the wire, with TLS or without."""
+        return b"".join(data for was_encrypted, data in self.heard if was_encrypted is encrypted)
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
         """The answer to one recipient."""

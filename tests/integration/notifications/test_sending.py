@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from chassis import settings as chassis_settings
 from chassis.clock import SystemClock
-from chassis.envelope import Cause
 from chassis.errors import Kind, Refusal
-from kindred.notifications.v1.events_pb2 import NoticeFailed, NoticeSent
 from services.notifications import handlers
 from services.notifications.bootstrap import build_room, prepare
-from services.notifications.domain.contacts import Card, Contact
-from services.notifications.domain.intents import Happening
 from services.notifications.settings import Settings
+from tests.integration.notifications.driving_notices import (
+    a_card,
+    an_offer,
+    notices,
+    said,
+    settled,
+    told,
+    until,
+)
 
 
 @pytest.fixture
@@ -27,58 +30,6 @@ def room(environ):
     handlers.keep_contacts(room, [a_card("sp_ines", "ines@example.org", "es", "America/Chicago")])
     yield room
     room.sending.stop()
-
-
-def a_card(person_id, address, language="en", zone="UTC", revision=1):
-    contact = Contact(address, language, zone)
-    return Card(f"specialist-contact:{person_id}", person_id, revision, contact)
-
-
-def an_offer(offer_id="off_1", specialist_id="sp_ines", minutes=5.0, **changes):
-    now = SystemClock().now()
-    happening = Happening(
-        event="offer.made.v1",
-        happened_at=now,
-        referral_id="ref_0192f3aa7b31",
-        recipient_id=specialist_id,
-        contact_id=f"specialist-contact:{specialist_id}",
-        offer_id=offer_id,
-        deadline_at=now + timedelta(minutes=minutes),
-        urgency="immediate",
-        peer_id="peer_1",
-        link_token="tok-secret-1",
-    )
-    return replace(happening, **changes)
-
-
-def told(*happenings):
-    return [
-        (happening, Cause(f"cor_{happening.offer_id}", f"evt_{happening.offer_id}"))
-        for happening in happenings
-    ]
-
-
-def until(what, ask, within_s=20.0):
-    deadline = time.monotonic() + within_s
-    while not (answer := ask()):
-        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
-        time.sleep(0.02)
-    return answer
-
-
-def notices(room, state=None):
-    query = {"state": state} if state else {}
-    return list(room.database.notices.find(query))
-
-
-def settled(room, state, count=1):
-    return until(f"{count} notices {state}", lambda: len(found := notices(room, state)) == count and found)
-
-
-def said(room):
-    rows = [row for document in notices(room) for row in document["outbox"]]
-    classes = {"notice.sent.v1": NoticeSent, "notice.failed.v1": NoticeFailed}
-    return [classes[row["type"]].FromString(row["data"]) for row in rows]
 
 
 def test_an_offer_reaches_its_specialist_once(room, far_side):
@@ -159,7 +110,7 @@ def test_one_hanging_send_stops_only_its_own_sender(room, far_side):
     handlers.tell(room, told(*[an_offer(f"off_{n}") for n in range(12)]))
     room.sending.start()
     until("the others are through", lambda: len(far_side.taken) >= 9)
-    assert len(notices(room, "sent")) >= 5
+    until("what they sent is settled", lambda: len(notices(room, "sent")) >= 5)
     settled(room, "sent", 12)
     unknown = {row["_id"] for row in room.database.notices.find({"attempts.outcome": "unknown"})}
     assert {taken.notice_id for taken in far_side.taken if taken.is_marked_as_repeat} == unknown
