@@ -1,7 +1,9 @@
-"""OperationsService: what an engineer does with the parked events of one service. Runs in `api`."""
+"""OperationsService: what an engineer does with the parked and the published events of one service. Runs in `api`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -9,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from chassis import telemetry, topology
 from chassis.access import AccessLog
 from chassis.delivery import Delivery
-from chassis.errors import Kind, Refusal
+from chassis.errors import Fault, Kind, Refusal
 from chassis.identity import Caller, current_caller, require
 from chassis.parked import Parked, ParkedEvents
 from chassis.publishing import Outgoing, Publisher
@@ -17,16 +19,24 @@ from kindred.operations.v1 import operations_pb2 as pb
 from kindred.operations.v1 import operations_pb2_grpc
 
 _MOST = 1_000
-_RECORD = "ParkedEvent"
+_PARKED = "ParkedEvent"
+_PUBLISHED = "PublishedEvent"
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
-    """Lists, replays and gives up parked events; each is audited by `access` before it happens."""
+    """Lists, replays and gives up parked events, and says published ones again; each is audited by `access` first.
 
-    def __init__(self, parked: ParkedEvents, access: AccessLog, amqp_uri: str) -> None:
+    `replay` is the service's own `Relay.replay`.
+    """
+
+    def __init__(
+        self, parked: ParkedEvents, access: AccessLog, amqp_uri: str, replay: Callable[[datetime], int]
+    ) -> None:
         self._parked = parked
         self._access = access
         self._amqp_uri = amqp_uri
+        self._replay = replay
 
     def ListParked(self, request: pb.ListParkedRequest, context: Any) -> pb.ListParkedResponse:  # noqa: N802
         """The oldest parked events, without their bodies."""
@@ -66,10 +76,29 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
             raise Refusal("parked-event-not-found", Kind.NOT_FOUND, "No such event is parked.")
         return pb.DiscardParkedResponse()
 
+    def ReplayPublished(  # noqa: N802
+        self, request: pb.ReplayPublishedRequest, context: Any
+    ) -> pb.ReplayPublishedResponse:
+        """Everything published is on its way again, from a moment on; safe to repeat. Raises Refusal INVALID.
+
+        A call that is cut off by its deadline has put a part on its way: the next one finds the rest.
+        """
+        caller = _engineer()
+        since = _moment(request)
+        self._access.record_read(
+            caller,
+            record_type=_PUBLISHED,
+            record_id="",
+            action="replay",
+            criteria=["since"] if request.HasField("since") else [],
+            cause=telemetry.current_cause(),
+        )
+        return pb.ReplayPublishedResponse(replayed=self._replay(since))
+
     def _audit(self, caller: Caller, parked_id: str, action: str) -> None:
         self._access.record_read(
             caller,
-            record_type=_RECORD,
+            record_type=_PARKED,
             record_id=parked_id,
             action=action,
             cause=telemetry.current_cause(),
@@ -100,6 +129,16 @@ def _engineer() -> Caller:
     caller = current_caller()
     require(caller, "engineer")
     return caller
+
+
+def _moment(request: pb.ReplayPublishedRequest) -> datetime:
+    if not request.HasField("since"):
+        return _EVER
+    try:
+        return request.since.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        fault = Fault("since", "out-of-range", "This is outside the calendar.")
+        raise Refusal("since-unreadable", Kind.INVALID, "The moment is none.", faults=[fault]) from None
 
 
 def _to_proto(row: Parked) -> pb.ParkedEvent:

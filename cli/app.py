@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli.commands import audit, machine, notices, offers, parked, referrals, roster
+from cli.commands import audit, machine, notices, offers, parked, referrals, replay, roster
 from cli.reach import Reach, Who
 
 app = typer.Typer(
@@ -39,4 +39,5 @@ app.add_typer(
 app.add_typer(offers.app, name="offers", help="Offers of a specialist: list, accept, decline.")
 notices.add_to(app)
 app.add_typer(audit.app, name="audit", help="The privacy audit log: search it, verify it.")
+replay.add_to(app)
 app.add_typer(parked.app, name="parked", help="Events that could not be handled: list, replay, discard.")

@@ -95,6 +95,7 @@ def denied(room: Room, caller: Caller | None, method: str, code: str) -> None:
 
 def open_doors(room: Room) -> Doors:
     """The gRPC services and, in a thread beside them, the relay."""
+    relay = bootstrap.relay(room)
     return Doors(
         grpc=[
             GrpcService(
@@ -105,12 +106,12 @@ def open_doors(room: Room) -> Doors:
             GrpcService(
                 "kindred.operations.v1.OperationsService",
                 operations_pb2_grpc.add_OperationsServiceServicer_to_server,
-                OperationsServicer(room.parked, room.access, room.settings.amqp_uri),
+                OperationsServicer(room.parked, room.access, room.settings.amqp_uri, relay.replay),
             ),
         ],
         tokens=room.tokens,
         on_denied=partial(denied, room),
-        background=[bootstrap.relay(room)],
+        background=[relay],
     )
 
 

@@ -152,17 +152,18 @@ def open_doors(room: Room) -> Doors:
         intake_pb2_grpc.add_IntakeServiceServicer_to_server,
         IntakeServicer(room),
     )
+    relay = bootstrap.relay(room)
     operations = GrpcService(
         "kindred.operations.v1.OperationsService",
         operations_pb2_grpc.add_OperationsServiceServicer_to_server,
-        OperationsServicer(room.parked, room.access, room.settings.amqp_uri),
+        OperationsServicer(room.parked, room.access, room.settings.amqp_uri, relay.replay),
     )
     return Doors(
         grpc=[intake, operations],
         routes=routes(room),
         tokens=room.tokens,
         on_denied=partial(denied, room),
-        background=[bootstrap.relay(room)],
+        background=[relay],
     )
 
 

@@ -87,6 +87,7 @@ def denied(room: Room, caller: Caller | None, method: str, code: str) -> None:
 
 def open_doors(room: Room) -> Doors:
     """Everything matching serves."""
+    relay = bootstrap.relay(room)
     return Doors(
         grpc=[
             GrpcService(
@@ -97,13 +98,13 @@ def open_doors(room: Room) -> Doors:
             GrpcService(
                 "kindred.operations.v1.OperationsService",
                 operations_pb2_grpc.add_OperationsServiceServicer_to_server,
-                OperationsServicer(room.parked, room.access, room.settings.amqp_uri),
+                OperationsServicer(room.parked, room.access, room.settings.amqp_uri, relay.replay),
             ),
         ],
         routes=answer_page.routes(room),
         tokens=room.tokens,
         on_denied=partial(denied, room),
-        background=[bootstrap.relay(room)],
+        background=[relay],
     )
 
 

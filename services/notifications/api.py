@@ -58,6 +58,7 @@ def denied(room: Room, caller: Caller | None, method: str, code: str) -> None:
 
 def open_doors(room: Room) -> Doors:
     """The gRPC services and, in a thread beside them, the relay."""
+    relay = bootstrap.relay(room)
     return Doors(
         grpc=[
             GrpcService(
@@ -68,13 +69,13 @@ def open_doors(room: Room) -> Doors:
             GrpcService(
                 "kindred.operations.v1.OperationsService",
                 operations_pb2_grpc.add_OperationsServiceServicer_to_server,
-                OperationsServicer(room.parked, room.access, room.settings.amqp_uri),
+                OperationsServicer(room.parked, room.access, room.settings.amqp_uri, relay.replay),
             ),
         ],
         routes=[],
         tokens=room.tokens,
         on_denied=partial(denied, room),
-        background=[bootstrap.relay(room)],
+        background=[relay],
     )
 
 

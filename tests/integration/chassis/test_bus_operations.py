@@ -1,21 +1,25 @@
-"""OperationsService against a real broker and database: list, replay, discard, each audited and only for engineers."""
+"""OperationsService on a real broker and database: list, replay, discard, say again; audited, only for engineers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
-from chassis import identity
-from chassis.access import AccessLog
+from chassis import identity, topology
+from chassis.access import COLLECTION, AccessLog
 from chassis.at_rest import AtRest
+from chassis.clock import TurnedClock
 from chassis.delivery import Delivery
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
 from chassis.operations import OperationsServicer
 from chassis.parked import ParkedEvents
+from chassis.relay import Relay
 from kindred.access.v1.events_pb2 import RecordRead
 from kindred.operations.v1 import operations_pb2 as pb
 from tests.bus_driving import Post, a_service
@@ -29,6 +33,8 @@ class Desk:
     parked: ParkedEvents
     access: AccessLog
     post: Post
+    relay: Relay
+    clock: TurnedClock
 
 
 @pytest.fixture
@@ -38,8 +44,12 @@ def desk(database: Any, clock: Any, amqp_uri: str) -> Iterator[Desk]:
     parked = ParkedEvents(database, service, clock, AtRest(b"k" * 96))
     parked.ensure_indexes()
     access = AccessLog(database, clock, service)
+    relay = Relay(database, collections=[COLLECTION], amqp_uri=amqp_uri, producer=service, clock=clock)
+    relay.outbox.ensure_indexes()
     with Post(amqp_uri, service) as post:
-        yield Desk(OperationsServicer(parked, access, amqp_uri), parked, access, post)
+        yield Desk(
+            OperationsServicer(parked, access, amqp_uri, relay.replay), parked, access, post, relay, clock
+        )
         post.forget()
 
 
@@ -85,7 +95,9 @@ def test_replayed_events_are_in_the_inbox_again(desk: Desk, an_engineer: Caller)
 def test_replaying_without_a_broker_says_so_and_loses_nothing(desk: Desk, an_engineer: Caller) -> None:
     """The events stay parked."""
     parked_id = desk.parked.park(a_message(1), "bug", "x")
-    away = OperationsServicer(desk.parked, desk.access, "amqp://guest:guest@127.0.0.1:1/none")
+    away = OperationsServicer(
+        desk.parked, desk.access, "amqp://guest:guest@127.0.0.1:1/none", desk.relay.replay
+    )
     with pytest.raises(Refusal) as refused:
         away.ReplayParked(pb.ReplayParkedRequest(parked_ids=[parked_id]), None)
     assert refused.value.kind is Kind.UNAVAILABLE
@@ -107,12 +119,71 @@ def test_an_event_is_given_up_with_a_reason(desk: Desk, an_engineer: Caller) -> 
     assert refused.value.kind is Kind.NOT_FOUND
 
 
-def test_only_engineers_may(desk: Desk) -> None:
-    """A nurse lists nothing, and nothing is audited as done."""
+def published(desk: Desk, count: int) -> list[dict[str, Any]]:
+    """So many events of this service, said and confirmed, a minute apart, oldest first."""
+    topology.declare_events(desk.post.channel)
+    desk.post.channel.queue_bind(
+        topology.inbox_name(desk.parked.service), topology.EVENTS.name, "record.read.v1"
+    )
+    for _ in range(count):
+        desk.servicer.ListParked(pb.ListParkedRequest(), None)
+        desk.clock.turn(timedelta(minutes=1))
+    desk.relay.step()
+    rows = list(desk.relay.outbox.rows.find().sort("seq", 1))
+    assert [row["state"] for row in rows] == ["published"] * count
+    return rows
+
+
+def pending(desk: Desk) -> list[str]:
+    """What the relay will publish next, in its order."""
+    return [row["_id"] for row in desk.relay.outbox.sendable(100)]
+
+
+def test_everything_published_is_said_again_in_its_old_order(desk: Desk, an_engineer: Caller) -> None:
+    """Without a moment all that is kept; the same numbers again, and the replay itself is audited before."""
+    rows = published(desk, 3)
+    assert desk.servicer.ReplayPublished(pb.ReplayPublishedRequest(), None).replayed == 3
+    assert pending(desk) == [row["_id"] for row in rows]
+    assert audited(desk) == ["replay"]
+    desk.relay.step()
+    again = list(desk.relay.outbox.rows.find().sort("seq", 1))
+    assert [(row["_id"], row["seq"]) for row in again[:3]] == [(row["_id"], row["seq"]) for row in rows]
+    assert [row["state"] for row in again] == ["published"] * 4
+    assert desk.post.depth() == 3 + 4  # three for the first time, then the same and the replay's own
+
+
+def test_only_what_happened_since_is_said_again(desk: Desk, an_engineer: Caller) -> None:
+    """The moment itself belongs to it; a moment in the future finds nothing."""
+    rows = published(desk, 3)
+    asked = pb.ReplayPublishedRequest()
+    asked.since.FromDatetime(desk.clock.now() + timedelta(days=1))
+    assert desk.servicer.ReplayPublished(asked, None).replayed == 0
+    asked.since.FromDatetime(rows[1]["time"])
+    assert desk.servicer.ReplayPublished(asked, None).replayed == 2
+    assert pending(desk) == [row["_id"] for row in rows[1:]]
+
+
+def test_a_moment_outside_the_calendar_is_refused(desk: Desk, an_engineer: Caller) -> None:
+    """Nothing is replayed and nothing is audited as done."""
+    published(desk, 1)
+    with pytest.raises(Refusal) as refused:
+        desk.servicer.ReplayPublished(
+            pb.ReplayPublishedRequest(since=Timestamp(seconds=999_999_999_999)), None
+        )
+    assert (refused.value.code, refused.value.kind) == ("since-unreadable", Kind.INVALID)
+    assert (pending(desk), audited(desk)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("method", "request_of_a_nurse"),
+    [("ListParked", pb.ListParkedRequest()), ("ReplayPublished", pb.ReplayPublishedRequest())],
+)
+def test_only_engineers_may(desk: Desk, method: str, request_of_a_nurse: Any) -> None:
+    """A nurse lists and replays nothing, and nothing is audited as done."""
     token = identity.set_current(Caller("nurse-1", "nurse", "st-brigid", "TREAT"))
     try:
         with pytest.raises(Refusal) as refused:
-            desk.servicer.ListParked(pb.ListParkedRequest(), None)
+            getattr(desk.servicer, method)(request_of_a_nurse, None)
     finally:
         identity.reset_current(token)
     assert refused.value.kind is Kind.FORBIDDEN

@@ -137,3 +137,13 @@ def test_a_token_is_minted_for_whom_it_says(kindred: Any) -> None:
 def test_every_service_lists_its_parked_events(kindred: Any) -> None:
     """An engineer sees what could not be handled in all four services at once; a whole system starts with nothing."""
     assert told(kindred("parked", "list", "--json")) == []
+
+
+def test_everything_published_can_be_said_again(kindred: Any) -> None:
+    """Of all services or of one, from a moment on; a service nobody has is told so."""
+    rows = told(kindred("replay", "--json"))
+    assert [row["service"] for row in rows] == ["intake", "matching", "notifications", "audit"]
+    assert told(kindred("replay", "audit", "--since", "2999-01-01", "--json")) == [
+        {"service": "audit", "replayed": 0}
+    ]
+    assert kindred("replay", "kitchen").exit_code == 1

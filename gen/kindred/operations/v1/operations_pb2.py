@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&kindred/operations/v1/operations.proto\x12\x15kindred.operations.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\"\n\x11ListParkedRequest\x12\r\n\x05limit\x18\x01 \x01(\x05\"H\n\x12ListParkedResponse\x12\x32\n\x06parked\x18\x01 \x03(\x0b\x32\".kindred.operations.v1.ParkedEvent\"\xae\x01\n\x0bParkedEvent\x12\x11\n\tparked_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x12\n\nevent_type\x18\x03 \x01(\t\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12-\n\tparked_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nsize_bytes\x18\x07 \x01(\x05\")\n\x13ReplayParkedRequest\x12\x12\n\nparked_ids\x18\x01 \x03(\t\"(\n\x14ReplayParkedResponse\x12\x10\n\x08replayed\x18\x01 \x01(\x05\"9\n\x14\x44iscardParkedRequest\x12\x11\n\tparked_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x17\n\x15\x44iscardParkedResponse2\xcb\x02\n\x11OperationsService\x12\x61\n\nListParked\x12(.kindred.operations.v1.ListParkedRequest\x1a).kindred.operations.v1.ListParkedResponse\x12g\n\x0cReplayParked\x12*.kindred.operations.v1.ReplayParkedRequest\x1a+.kindred.operations.v1.ReplayParkedResponse\x12j\n\rDiscardParked\x12+.kindred.operations.v1.DiscardParkedRequest\x1a,.kindred.operations.v1.DiscardParkedResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&kindred/operations/v1/operations.proto\x12\x15kindred.operations.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\"\n\x11ListParkedRequest\x12\r\n\x05limit\x18\x01 \x01(\x05\"H\n\x12ListParkedResponse\x12\x32\n\x06parked\x18\x01 \x03(\x0b\x32\".kindred.operations.v1.ParkedEvent\"\xae\x01\n\x0bParkedEvent\x12\x11\n\tparked_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x12\n\nevent_type\x18\x03 \x01(\t\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12-\n\tparked_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nsize_bytes\x18\x07 \x01(\x05\")\n\x13ReplayParkedRequest\x12\x12\n\nparked_ids\x18\x01 \x03(\t\"(\n\x14ReplayParkedResponse\x12\x10\n\x08replayed\x18\x01 \x01(\x05\"9\n\x14\x44iscardParkedRequest\x12\x11\n\tparked_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x17\n\x15\x44iscardParkedResponse\"C\n\x16ReplayPublishedRequest\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"+\n\x17ReplayPublishedResponse\x12\x10\n\x08replayed\x18\x01 \x01(\x03\x32\xbd\x03\n\x11OperationsService\x12\x61\n\nListParked\x12(.kindred.operations.v1.ListParkedRequest\x1a).kindred.operations.v1.ListParkedResponse\x12g\n\x0cReplayParked\x12*.kindred.operations.v1.ReplayParkedRequest\x1a+.kindred.operations.v1.ReplayParkedResponse\x12j\n\rDiscardParked\x12+.kindred.operations.v1.DiscardParkedRequest\x1a,.kindred.operations.v1.DiscardParkedResponse\x12p\n\x0fReplayPublished\x12-.kindred.operations.v1.ReplayPublishedRequest\x1a..kindred.operations.v1.ReplayPublishedResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,6 +46,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DISCARDPARKEDREQUEST']._serialized_end=527
   _globals['_DISCARDPARKEDRESPONSE']._serialized_start=529
   _globals['_DISCARDPARKEDRESPONSE']._serialized_end=552
-  _globals['_OPERATIONSSERVICE']._serialized_start=555
-  _globals['_OPERATIONSSERVICE']._serialized_end=886
+  _globals['_REPLAYPUBLISHEDREQUEST']._serialized_start=554
+  _globals['_REPLAYPUBLISHEDREQUEST']._serialized_end=621
+  _globals['_REPLAYPUBLISHEDRESPONSE']._serialized_start=623
+  _globals['_REPLAYPUBLISHEDRESPONSE']._serialized_end=666
+  _globals['_OPERATIONSSERVICE']._serialized_start=669
+  _globals['_OPERATIONSSERVICE']._serialized_end=1114
 # @@protoc_insertion_point(module_scope)

@@ -50,6 +50,11 @@ class OperationsServiceStub:
                 request_serializer=kindred_dot_operations_dot_v1_dot_operations__pb2.DiscardParkedRequest.SerializeToString,
                 response_deserializer=kindred_dot_operations_dot_v1_dot_operations__pb2.DiscardParkedResponse.FromString,
                 _registered_method=True)
+        self.ReplayPublished = channel.unary_unary(
+                '/kindred.operations.v1.OperationsService/ReplayPublished',
+                request_serializer=kindred_dot_operations_dot_v1_dot_operations__pb2.ReplayPublishedRequest.SerializeToString,
+                response_deserializer=kindred_dot_operations_dot_v1_dot_operations__pb2.ReplayPublishedResponse.FromString,
+                _registered_method=True)
 
 
 class OperationsServiceServicer:
@@ -77,6 +82,13 @@ class OperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReplayPublished(self, request, context):
+        """Publishes again what the service has published, for a broker that came back empty; listeners absorb what they know.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperationsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +106,11 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     servicer.DiscardParked,
                     request_deserializer=kindred_dot_operations_dot_v1_dot_operations__pb2.DiscardParkedRequest.FromString,
                     response_serializer=kindred_dot_operations_dot_v1_dot_operations__pb2.DiscardParkedResponse.SerializeToString,
+            ),
+            'ReplayPublished': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayPublished,
+                    request_deserializer=kindred_dot_operations_dot_v1_dot_operations__pb2.ReplayPublishedRequest.FromString,
+                    response_serializer=kindred_dot_operations_dot_v1_dot_operations__pb2.ReplayPublishedResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +195,33 @@ class OperationsService:
             '/kindred.operations.v1.OperationsService/DiscardParked',
             kindred_dot_operations_dot_v1_dot_operations__pb2.DiscardParkedRequest.SerializeToString,
             kindred_dot_operations_dot_v1_dot_operations__pb2.DiscardParkedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayPublished(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kindred.operations.v1.OperationsService/ReplayPublished',
+            kindred_dot_operations_dot_v1_dot_operations__pb2.ReplayPublishedRequest.SerializeToString,
+            kindred_dot_operations_dot_v1_dot_operations__pb2.ReplayPublishedResponse.FromString,
             options,
             channel_credentials,
             insecure,
