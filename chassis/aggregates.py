@@ -22,7 +22,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from chassis import catalog
 from chassis.clock import Clock
-from chassis.envelope import Cause
+from chassis.envelope import LONGEST_TEXT, Cause
 from chassis.errors import Kind, Refusal
 from chassis.ids import new_id
 
@@ -255,6 +255,8 @@ class Aggregates:
     def _rows(
         self, aggregate_id: str, says: Sequence[Message], cause: Cause, after: int
     ) -> list[dict[str, Any]]:
+        if len(aggregate_id) > LONGEST_TEXT:
+            raise ValueError("an aggregate with so long an id says nothing anybody could read")
         now = self.clock.now()
         return [
             {

@@ -13,6 +13,8 @@ from typing import Any
 
 PREFIX = "cloudEvents:"
 CONTENT_TYPE = "application/protobuf"
+# Characters of any attribute; a longer one is nobody's id.
+LONGEST_TEXT = 256
 _TYPE = re.compile(r"[a-z]+\.[a-z-]+\.v[0-9]+")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -112,7 +114,7 @@ def from_amqp(properties: Mapping[str, Any], headers: Mapping[str, Any] | None, 
 
 def _text(headers: Mapping[str, Any], name: str, *, required: bool = True) -> str:
     value = headers.get(PREFIX + name, "")
-    if not isinstance(value, str) or len(value) > 256 or (required and not value):
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT or (required and not value):
         raise Undecodable(name)
     return value
 

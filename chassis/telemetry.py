@@ -34,7 +34,10 @@ from chassis.envelope import Cause
 from chassis.ids import new_id
 
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
-_CORRELATION = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
+# Ours or a UUID: it travels on the bus and into logs, so it must not be able to hold a name.
+_CORRELATION = re.compile(
+    r"[a-z]{3}_[0-9a-f]{32}|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+)
 _QUEUED_SPANS = 2_048
 _EXPORT_TIMEOUT_S = 2
 _STOP_S = 3.0

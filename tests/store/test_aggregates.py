@@ -127,3 +127,10 @@ def test_old_documents_are_migrated_on_read(database, clock):
     document = newer.collection.find_one({"_id": "case_1"})
     assert document["schema"] == 2
     assert (document.get("city"), document["area"]) == (None, "x")
+
+
+def test_an_id_too_long_for_the_bus_is_refused_before_it_is_stored(cases):
+    """What no listener could decode is never said: the message that asked for it is parked as a bug."""
+    with pytest.raises(ValueError, match="long"):
+        cases.insert("x" * 300, {}, says=[OfferMade()], cause=CAUSE)
+    assert cases.collection.count_documents({}) == 0

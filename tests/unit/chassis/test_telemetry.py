@@ -136,10 +136,10 @@ def test_without_a_place_to_go_a_new_trace_begins_at_the_door() -> None:
 
 def test_the_cause_names_request_and_trace(spans: Any) -> None:
     """What a request writes carries the request's correlation id and trace."""
-    with telemetry.span("door"), telemetry.correlated("req_abc"):
+    with telemetry.span("door"), telemetry.correlated("req_" + "0a" * 16):
         cause = telemetry.current_cause()
         assert cause.traceparent == telemetry.current_traceparent()
-    assert (cause.correlation_id, cause.event_id) == ("req_abc", "")
+    assert (cause.correlation_id, cause.event_id) == ("req_" + "0a" * 16, "")
 
 
 @pytest.mark.parametrize("text", ["", "has space", "x" * 101, "ünïcode", "line\nbreak"])
