@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from chassis.http_server import build_app, serve
@@ -230,3 +231,25 @@ def test_the_browser_asks_nobody_else(browser, links):
     assert [url for url in asked if not url.endswith("favicon.ico")] == [links["rosa"]]
     assert not [text for text in complaints if "Content Security Policy" in text and "favicon" not in text]
     assert page.evaluate("parseFloat(getComputedStyle(document.querySelector('.yes')).minHeight)") >= 44
+
+
+@pytest.mark.parametrize("language", ["en-US", "es-US"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_against_any_state_of_the_page(browser, room, links, address, language, scheme):
+    """No WCAG violation known to axe-core, on the open, the thanked and the closed page."""
+    page = browser.new_context(
+        viewport={"width": 375, "height": 740}, locale=language, color_scheme=scheme
+    ).new_page()
+    page.goto(links["rosa"])
+    assert Axe().run(page).violations_count == 0, Axe().run(page).generate_report()
+    page.click("button[value=accept]")
+    assert Axe().run(page).violations_count == 0, Axe().run(page).generate_report()
+    page.goto(f"{address}/answer/{'x' * 43}")
+    assert Axe().run(page).violations_count == 0, Axe().run(page).generate_report()
+
+
+def test_axe_can_find_something(browser):
+    """The control: an image without a text is a violation."""
+    page = _phone(browser)
+    page.set_content("<html lang=en><title>t</title><main><h1>t</h1><img src='data:,'></main></html>")
+    assert Axe().run(page).violations_count > 0
