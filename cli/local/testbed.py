@@ -19,8 +19,8 @@ from cli.local import children, mongod, ports, rabbit
 from cli.local.faults import LocalFault
 from cli.local.place import ROOT
 
-# More than there are cores: most of what these tests do is wait for something to be away or to come back.
-WORKERS = 3
+# As many as the smallest machine has cores; more than that and processes under test starve each other.
+WORKERS = 2
 
 
 @contextmanager
