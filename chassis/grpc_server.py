@@ -32,6 +32,12 @@ GRACE_S = 20.0
 _LONGEST_CALL_S = 86_400.0
 # MongoDB never gets more than this of a call's time, so that a frozen database is noticed.
 _LONGEST_STORE_S = 10.0
+# What a call keeps of its time to tell its caller that the store did not answer.
+_ANSWER_S = 0.5
+# A denial is put down even where its caller has no time left.
+_SHORTEST_NOTE_S = 1.0
+# Tells grpc's own retries to stop (gRFC A6): one that begins now would end as DEADLINE_EXCEEDED and hide the answer.
+_NO_RETRY = ("grpc-retry-pushback-ms", "-1")
 log = logs.get()
 
 
@@ -192,17 +198,18 @@ class _Around(grpc.ServerInterceptor):
                 try:
                     remaining_s = _remaining_s(context)
                     caller = self._caller(sent)
-                    with identity_of(caller), pymongo.timeout(min(remaining_s, _LONGEST_STORE_S)):
+                    with identity_of(caller), pymongo.timeout(_store_s(remaining_s)):
                         yield
                 except Exception as error:
                     if _is_abort(error):
                         code = "ABORTED_BY_METHOD"
                         raise
-                    answer = self._status(error, caller, method)
+                    with pymongo.timeout(max(_store_s(context.time_remaining()), _SHORTEST_NOTE_S)):
+                        answer = self._status(error, caller, method)
                     code = code_name(answer.code)
                     telemetry.fail(span, code)
             if answer is not None:
-                context.abort_with_status(rpc_status.to_status(answer))
+                context.abort_with_status(_final(answer, context.time_remaining()))
         except GeneratorExit:
             code = "CANCELLED"
             raise
@@ -241,6 +248,21 @@ def _remaining_s(context: grpc.ServicerContext) -> float:
     if remaining_s <= 0 or not context.is_active():
         raise DeadlinePassed
     return remaining_s
+
+
+def _store_s(remaining_s: float | None) -> float:
+    """MongoDB's share of a call's time, in seconds: what is needed for the answer is kept, of a short call half."""
+    if remaining_s is None:
+        return _LONGEST_STORE_S
+    return min(max(remaining_s - _ANSWER_S, remaining_s / 2), _LONGEST_STORE_S)
+
+
+def _final(answer: status_pb2.Status, remaining_s: float | None) -> Any:
+    """The answer as grpc sends it; near the deadline without a retry, so that the caller reads this answer."""
+    status: Any = rpc_status.to_status(answer)
+    if remaining_s is not None and remaining_s < 2 * _ANSWER_S:
+        return status._replace(trailing_metadata=(*status.trailing_metadata, _NO_RETRY))
+    return status
 
 
 def _is_abort(error: Exception) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from pymongo import MongoClient
 from pymongo.errors import AutoReconnect
 
 from chassis import grpc_client, identity, logs, telemetry
@@ -246,6 +248,47 @@ def test_a_denial_by_role_names_the_caller(door: Open, channel: grpc.Channel) ->
     assert error.code() is grpc.StatusCode.PERMISSION_DENIED
     ((caller, method_name, code),) = door.desk.denials
     assert (caller.actor_id, method_name, code) == ("eng_1", f"{SERVICE}/ListParked", "role-not-allowed")
+
+
+@pytest.fixture
+def frozen_store() -> Iterator[MongoClient[Any]]:
+    """A database that takes connections and never says a word, and logs as a process writes them."""
+    logs.start("example", "api")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"mongodb://127.0.0.1:{silent.getsockname()[1]}/?directConnection=true"
+        with MongoClient(address, serverSelectionTimeoutMS=8_000) as client:
+            yield client
+
+
+def test_a_frozen_store_is_told_before_the_caller_stops_waiting(
+    door: Open, channel: grpc.Channel, frozen_store: MongoClient[Any]
+) -> None:
+    """F-03: within the call's own deadline the caller hears UNAVAILABLE and when to come back."""
+    door.desk.unary = lambda request, context: frozen_store["kindred"]["referrals"].find_one({})
+    error = failure(lambda: door.read(channel, timeout=2.0))
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+    assert refused(error).code == "store-unavailable"
+    assert refused(error).retry_after_s
+
+
+def test_a_denial_while_the_store_is_frozen_is_told_too(folder: Path, frozen_store: MongoClient[Any]) -> None:
+    """The audit of a denial waits no longer for the store than the caller does for the answer."""
+    desk = Desk(unary=raising(Refusal("not-yours", Kind.FORBIDDEN)))
+    server = build_server(
+        Settings(),
+        services=[GrpcService(SERVICE, desk.add, desk)],
+        tokens=identity.TokenReader.from_file(folder / "issuer.pub.pem"),
+        on_denied=lambda *_: frozen_store["kindred"]["accesses"].insert_one({}),
+    )
+    server.start()
+    token = identity.mint((folder / "issuer.pem").read_bytes(), actor_id="eng_1", role="engineer")
+    opened = Open(desk, server, token)
+    try:
+        with grpc_client.channel(opened.address, token=token) as channel:
+            error = failure(lambda: opened.read(channel, timeout=2.0))
+    finally:
+        server.stop(grace_s=0.2)
+    assert error.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
 @pytest.mark.parametrize("kind", sorted(set(Kind) - {Kind.UNAVAILABLE}))
