@@ -33,12 +33,13 @@ class Submitted:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """What a specialist says yes with; `promised_arrival_at` is when they come, or ring."""
+    """What a specialist says yes with; `promised_arrival_at` is when they come, or ring; `is_click` by a link."""
 
     offer_id: str
     key: str
     promised_arrival_at: datetime
     modality: str
+    is_click: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def accept(room: Room, acceptance: Acceptance, caller: Caller, cause: Cause) -> 
             key=acceptance.key,
             promised_arrival_at=acceptance.promised_arrival_at,
             modality=acceptance.modality,
+            is_click=acceptance.is_click,
             now=room.clock.now(),
         )
 

@@ -156,14 +156,31 @@ def expire(case: Case, now: datetime) -> Changed:
 
 
 def accept(
-    case: Case, offer_id: str, *, key: str, promised_arrival_at: datetime, modality: str, now: datetime
+    case: Case,
+    offer_id: str,
+    *,
+    key: str,
+    promised_arrival_at: datetime,
+    modality: str,
+    now: datetime,
+    is_click: bool = False,
 ) -> Changed:
     """The offer has won and the others are withdrawn. No event where this same answer was already given.
 
-    Raises Refusal CONFLICT offer-already-closed or offer-expired, INVALID modality-not-offered or promise-not-in-time.
+    `is_click`: the answer came by a link, which counts minutes from the click, so a second click gets the first answer.
+    Raises Refusal CONFLICT offer-already-closed, offer-expired or idempotency-key-reused (this key said something
+    else before), INVALID modality-not-offered or promise-not-in-time.
     """
     offer = case.offer(offer_id)
     if offer.state == ACCEPTED and offer.answer_key == key:
+        is_same = (offer.modality, offer.promised_arrival_at) == (modality, promised_arrival_at)
+        if not (is_same or is_click):
+            raise Refusal(
+                "idempotency-key-reused",
+                Kind.CONFLICT,
+                "This key accepted the offer with another way or time.",
+                offer_id=offer_id,
+            )
         return case, []
     _check_open(case, offer, now)
     if modality not in offer.ways:

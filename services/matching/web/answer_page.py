@@ -78,7 +78,8 @@ def answer(room: Room, request: Request) -> Response:
         return _told(request, "declined", 200)
     if fields.get("answer") != "accept":
         raise Refusal("answer-unknown", Kind.INVALID, "Accept or decline.")
-    yes = Acceptance(offer.offer_id, "link:accept", _promise(room, fields), fields.get("modality", ""))
+    way = fields.get("modality", "")
+    yes = Acceptance(offer.offer_id, "link:accept", _promise(room, fields), way, is_click=True)
     accepted = handlers.accept(room, yes, caller, telemetry.current_cause())
     return _accepted(request, accepted, offer.offer_id)
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from chassis.errors import Refusal
+from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
 from services.matching import handlers
 from tests.matching_room import CAUSE, a_room, a_row, a_submission, accept, decline, enroll, said, submit
@@ -74,6 +74,34 @@ def test_a_retry_with_the_same_key_gets_the_same_answer(room):
     assert room.database["caseloads"].find_one({"_id": "rosa"})["load_milli"] == 1000
     with pytest.raises(Refusal, match="offer-already-closed"):
         accept(room, case, "rosa", key="two")
+
+
+@pytest.mark.parametrize("other", [{"modality": "video"}, {"minutes": 90}])
+def test_a_key_that_promised_something_else_is_no_retry(room, other):
+    """The same key with another way or time is a conflict, and what was promised first stands."""
+    enroll(room, [a_row("rosa")])
+    submit(room, a_submission())
+    first = accept(room, room.cases.case("ref_1"), "rosa", key="one")
+    with pytest.raises(Refusal, match="idempotency-key-reused") as refused:
+        accept(room, first, "rosa", key="one", **other)
+    assert refused.value.kind is Kind.CONFLICT
+    after = room.cases.case("ref_1").offers[0]
+    assert (after.modality, after.promised_arrival_at) == ("phone", first.offers[0].promised_arrival_at)
+
+
+def test_a_second_click_on_a_link_is_told_what_the_first_promised(room, clock):
+    """The link counts minutes from the click: a later click is the same yes, not another one."""
+    enroll(room, [a_row("rosa")])
+    submit(room, a_submission())
+    offer = room.cases.case("ref_1").offers[0]
+    rosa = Caller("rosa", "specialist", "bronx-peers")
+    promised = []
+    for _ in range(2):
+        at = room.clock.now() + timedelta(minutes=20)
+        yes = handlers.Acceptance(offer.offer_id, "link:accept", at, "phone", is_click=True)
+        promised.append(handlers.accept(room, yes, rosa, CAUSE).offer(offer.offer_id).promised_arrival_at)
+        clock.turn(timedelta(seconds=3))
+    assert promised[0] == promised[1]
 
 
 def test_an_acceptance_and_the_expiry_never_both_win(room, clock):

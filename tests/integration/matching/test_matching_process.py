@@ -187,9 +187,10 @@ def test_a_referral_travels_from_the_bus_to_one_acceptance(system):
     link = f"http://127.0.0.1:{api['http_port']}/answer/{token}"
     assert httpx.get(link).status_code == 200
 
-    answer = stub("specialist", "s2").AcceptOffer(_acceptance(winner.offer_id), timeout=5)
+    yes = _acceptance(winner.offer_id)
+    answer = stub("specialist", "s2").AcceptOffer(yes, timeout=5)
     assert answer.referral_id == "ref_1"
-    assert stub("specialist", "s2").AcceptOffer(_acceptance(winner.offer_id), timeout=5) == answer
+    assert stub("specialist", "s2").AcceptOffer(yes, timeout=5) == answer
     with pytest.raises(grpc.RpcError) as lost:
         stub("specialist", "s3").AcceptOffer(_acceptance(loser.offer_id), timeout=5)
     assert lost.value.code() == grpc.StatusCode.FAILED_PRECONDITION

@@ -53,7 +53,7 @@ class Life(RuleBasedStateMachine):
         try:
             self._become(act())
         except Refusal as refusal:
-            assert refusal.code in ("offer-already-closed", "offer-expired")
+            assert refusal.code in ("offer-already-closed", "offer-expired", "idempotency-key-reused")
             assert self.case == before
 
     @rule(n=st.integers(0, 30), key=st.sampled_from(["a", "b"]))
