@@ -16,6 +16,9 @@ app = typer.Typer(no_args_is_help=True)
 Specialist = Annotated[
     str, typer.Option("--as", help="The specialist who asks or answers, by the roster's id.")
 ]
+Programme = Annotated[
+    str, typer.Option(help="The specialist's programme, by the roster: only its own may answer.")
+]
 
 
 @app.command("list")
@@ -52,9 +55,10 @@ def accept(
     context: typer.Context,
     offer: Annotated[str, typer.Argument(help="The offer's id.")],
     specialist: Specialist,
+    programme: Programme = "",
     minutes: Annotated[int, typer.Option(help="Minutes until you are there, or ring.", min=0)] = 20,
     modality: Annotated[str, typer.Option(help="bedside, phone or video")] = "bedside",
-    key: Annotated[str, typer.Option(help="Idempotency key; a retry with the same one is safe.")] = "",
+    key: Annotated[str, typer.Option(help="Idempotency key; sent again it never accepts twice.")] = "",
     as_json: show.AsJson = False,
 ) -> None:
     """Accept an offer and say when you will be there; the first acceptance wins."""
@@ -67,7 +71,7 @@ def accept(
     asked.promised_arrival_at.FromDatetime(datetime.now(UTC) + timedelta(minutes=minutes))
     with reaching.plain_errors():
         answer = reach.matching().AcceptOffer(
-            asked, timeout=reach.deadline_s, metadata=_as(reach, specialist)
+            asked, timeout=reach.deadline_s, metadata=_as(reach, specialist, programme)
         )
     show.record({"accepted": offer, "referral_id": answer.referral_id}, as_json=as_json)
 
@@ -77,6 +81,7 @@ def decline(
     context: typer.Context,
     offer: Annotated[str, typer.Argument(help="The offer's id.")],
     specialist: Specialist,
+    programme: Programme = "",
     reason: Annotated[str, typer.Option(help="A coded reason; declining costs nothing.")] = "not-now",
     key: Annotated[str, typer.Option(help="Idempotency key; a retry with the same one is safe.")] = "",
     as_json: show.AsJson = False,
@@ -89,9 +94,11 @@ def decline(
         offer_id=offer, idempotency_key=key or secrets.token_hex(16), reason_code=reason
     )
     with reaching.plain_errors():
-        reach.matching().DeclineOffer(asked, timeout=reach.deadline_s, metadata=_as(reach, specialist))
+        reach.matching().DeclineOffer(
+            asked, timeout=reach.deadline_s, metadata=_as(reach, specialist, programme)
+        )
     show.record({"declined": offer}, as_json=as_json)
 
 
-def _as(reach: Reach, specialist: str) -> Any:
-    return reach.metadata("specialist", specialist, purpose="COC")
+def _as(reach: Reach, specialist: str, programme: str) -> Any:
+    return reach.metadata("specialist", specialist, programme, purpose="COC")

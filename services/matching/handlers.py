@@ -166,7 +166,7 @@ def read_case(room: Room, referral_id: str, caller: Caller) -> tuple[Case, list[
 
 def _may_see(offer: Offer, caller: Caller) -> bool:
     if caller.role == "specialist":
-        return offer.specialist_id == caller.actor_id
+        return (offer.specialist_id, offer.programme_id) == (caller.actor_id, caller.organization_id)
     if caller.role in ("supervisor", "coordinator"):
         return offer.programme_id == caller.organization_id
     return caller.role == "system"

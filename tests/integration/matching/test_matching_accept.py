@@ -154,13 +154,18 @@ def test_somebody_else_cannot_answer_for_a_specialist_but_their_programme_can(ro
     submit(room, a_submission())
     offer = room.cases.case("ref_1").offers[0]
     yes = handlers.Acceptance(offer.offer_id, "k", room.clock.now() + timedelta(minutes=5), "phone")
+    no = handlers.Declining(offer.offer_id, "k", "busy")
     for caller in (
         Caller("otto", "specialist", "bronx-peers"),
+        Caller("rosa", "specialist", "queens-peers"),
+        Caller("rosa", "specialist", ""),
         Caller("c", "coordinator", "queens-peers"),
         Caller("n", "nurse", "bronx-peers"),
     ):
         with pytest.raises(Refusal, match="not-your-offer"):
             handlers.accept(room, yes, caller, CAUSE)
+        with pytest.raises(Refusal, match="not-your-offer"):
+            handlers.decline(room, no, caller, CAUSE)
     assert handlers.accept(room, yes, Caller("c", "coordinator", "bronx-peers"), CAUSE).state == "assigned"
     assert said(room, "offer.accepted.v1")[0].provenance.actor_id == "c"
 

@@ -260,6 +260,9 @@ def test_each_role_sees_only_what_it_may(room):
             seen_by(actor, role, organization)
     listed = handlers.list_offers(room, "", "", True, handlers.Caller("b", "specialist", "queens-peers"))
     assert [(case.referral_id, offer.specialist_id) for case, offer in listed] == [("ref_1", "b")]
+    of_another = handlers.Caller("b", "specialist", "bronx-peers")
+    assert handlers.list_offers(room, "", "", True, of_another) == []
+    assert handlers.list_offers(room, "", "ref_1", True, of_another) == []
     with pytest.raises(Refusal, match="not-your-offer"):
         handlers.list_offers(room, "a", "", True, handlers.Caller("b", "specialist", "queens-peers"))
     assert SYSTEM.role == "system"
