@@ -37,7 +37,19 @@ def amqp_uri() -> str:
         pytest.fail(
             "AMQP_URI is not set: run the tests by `make test`, which starts a real RabbitMQ for them"
         )
-    return uri
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    return f"{uri.rpartition('/')[0]}/{worker}" if worker else uri
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Side by side, but a file stays together, and so does all that shares one whole system or one broker to kill."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        shared = next(
+            (name for name in ("running", "own") if name in fixtures), item.nodeid.partition("::")[0]
+        )
+        item.add_marker(pytest.mark.xdist_group(shared))
 
 
 @pytest.fixture(scope="session")

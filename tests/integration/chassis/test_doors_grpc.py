@@ -129,7 +129,7 @@ def door(folder: Path) -> Iterator[Open]:
 def channel(door: Open) -> Iterator[grpc.Channel]:
     """A caller who is known."""
     with grpc_client.channel(
-        door.address, token=door.token, purpose="TREAT", correlation_id="req_t"
+        door.address, token=door.token, purpose="TREAT", correlation_id="req_" + "0a" * 16
     ) as opened:
         yield opened
 
@@ -170,7 +170,7 @@ def test_a_method_knows_caller_purpose_and_cause(door: Open, channel: grpc.Chann
     door.read(channel)
     ((caller, cause),) = seen
     assert (caller.actor_id, caller.role, caller.purpose_of_use) == ("eng_1", "engineer", "TREAT")
-    assert cause.correlation_id == "req_t"
+    assert cause.correlation_id == "req_" + "0a" * 16
 
 
 def test_one_callers_identity_never_serves_another(door: Open) -> None:

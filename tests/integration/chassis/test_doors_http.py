@@ -148,7 +148,7 @@ def test_a_route_knows_caller_body_and_cause(door: Open) -> None:
         "eng_1",
         "TREAT",
         b"abc",
-        "req_t",
+        headers["x-request-id"],
     )
     assert answer.headers["x-request-id"] == headers["x-request-id"]
     assert thread != "http"
