@@ -158,7 +158,7 @@ def read_referral(
     if held.referral.source_id != caller.organization_id:
         room.access.record_denied(
             caller,
-            record_type=record_type,
+            record_type="Referral",  # also of its Task: an officer looks for the referral
             record_id=referral_id,
             action="read",
             reason_code="not-your-referral",

@@ -90,6 +90,9 @@ def test_who_may_not_read_is_refused_and_known(
     assert (answer.status_code, _codes(answer)) == (status, [code])
     assert referral_id not in answer.text
     until("the denial", lambda: len(bus.said("access.denied.v1", reason_code=code)) == before + 1)
+    if code == "not-your-referral":
+        denial = bus.said("access.denied.v1", reason_code=code)[-1]
+        assert (denial.record_type, denial.record_id) == ("Referral", referral_id)
 
 
 def test_nobody_is_nobody(er: Er):
