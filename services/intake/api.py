@@ -78,7 +78,8 @@ def post_fhir(room: Room, request: Request) -> Response:
     with _rejections_audited(room, caller, "fhir"):
         _json_only(request)
         parcel = reading.open_bundle(request.state.body)
-        submission = reading.read(parcel, caller.organization_id, room.taxonomy)
+        recipients = room.settings.consent_recipients
+        submission = reading.read(parcel, caller.organization_id, room.taxonomy, recipients)
         told = handlers.submit(room, caller, submission, telemetry.current_cause())
     return outcome.answer(
         task.submitted(parcel.bundle_type, parcel.entry_types, told.referral, was_known=told.was_known)

@@ -12,7 +12,8 @@ _CLOCK_SKEW = timedelta(minutes=10)
 class Consent:
     """What the peer said.  `is_permitted` is None where the document says neither yes nor no.
 
-    `deficiency` is the code of what the document lacks, found by the codec, or empty.
+    `deficiency` is the code of what the document lacks, found by the codec, or empty; `deficient_in` the part of the
+    document it was found in, empty for the document itself.
     """
 
     consent_id: str
@@ -22,12 +23,15 @@ class Consent:
     expires_at: datetime | None = None
     deficiency: str = ""
     version: int = 1
+    deficient_in: str = ""
 
 
+# As whom a consent may name us, where nothing else is set.
+RECIPIENTS = ("Kindred",)
 MESSAGES = {
     "consent-missing": "No consent of this person came with the referral.",
     "consent-refused": "The person did not consent.",
-    "consent-restricted": "The consent has exceptions; a consent without exceptions is needed.",
+    "consent-restricted": "The consent is narrowed in a way that cannot be kept; one without it is needed.",
     "consent-inactive": "The consent is not in force: draft, withdrawn or entered in error.",
     "consent-expired": "The consent has expired.",
     "consent-not-yet-valid": "The consent is not valid yet.",
@@ -35,7 +39,6 @@ MESSAGES = {
     "consent-dated-ahead": "The consent is dated in the future.",
     "consent-without-person": "The consent does not say whose it is.",
     "consent-silent": "The consent says neither permit nor deny.",
-    "consent-other-scope": "The consent is not about disclosing records for care.",
 }
 
 
@@ -50,7 +53,8 @@ def decide(consent: Consent | None, now: datetime) -> list[tuple[str, str]]:
         return [("consent.is_permitted", "consent-refused")]
     found = []
     if consent.deficiency:
-        found.append(("consent", consent.deficiency))
+        place = f"consent.{consent.deficient_in}" if consent.deficient_in else "consent"
+        found.append((place, consent.deficiency))
     elif consent.is_permitted is None:
         found.append(("consent.is_permitted", "consent-silent"))
     if consent.signed_at is None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
 from services.intake.domain.consent import Consent
 from services.intake.fhir.parcel import Laid, Parcel, end_of, start_of
 
+_SCOPE_SYSTEM = "http://terminology.hl7.org/CodeSystem/consentscope"
 _SCOPES = frozenset({"patient-privacy", "treatment"})
+_ACTION_SYSTEM = "http://terminology.hl7.org/CodeSystem/consentaction"
+# What a referral is; of R4's actions only "correct" is missing.
+_ACTIONS = frozenset({"collect", "access", "use", "disclose"})
 _OPT_IN = frozenset({"OPTIN", "OPTINR"})
 _OPT_OUT = frozenset({"OPTOUT", "OPTOUTE"})
+# Elements of a provision that narrow it in a way that is told with its place.
+NARROWING = ("actor", "action", "securityLabel", "modifierExtension")
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _AT_ANY_TIME = datetime.max.replace(tzinfo=UTC)
 # HL7 v3 PurposeOfUse of what Kindred does with a referral (DOMAIN 5).
@@ -19,16 +26,22 @@ _OUR_PURPOSES = frozenset({"TREAT", "ETREAT", "COC", "CAREMGT"})
 _PARTIAL = ("class", "code", "dataPeriod", "data")
 
 
-def read(parcel: Parcel, person: Laid) -> tuple[Consent | None, Laid | None]:
+def read(parcel: Parcel, person: Laid, recipients: Collection[str]) -> tuple[Consent | None, Laid | None]:
     """The newest consent of the person in the Bundle and where it lies; of two as new, the stricter one.
+
+    `recipients` are the identifiers and names by which a consent may name us.
 
     A refusal counts as signed at the last moment its date can mean: one that may be the newer of two is not passed over.
     """
     own = list(parcel.about("Consent", "patient", person))
     if not own:
         return _of_nobody(parcel)
-    read_ones = [(_consent(laid.resource), laid) for laid in own]
-    return max(read_ones, key=lambda pair: (_signed_by(*pair), pair[0].is_permitted is not True))
+    read_ones = [(_consent(laid.resource, recipients), laid) for laid in own]
+    return max(read_ones, key=lambda pair: (_signed_by(*pair), _is_stricter(pair[0])))
+
+
+def _is_stricter(consent: Consent) -> bool:
+    return consent.is_permitted is not True or bool(consent.deficiency)
 
 
 def _signed_by(consent: Consent, laid: Laid) -> datetime:
@@ -48,16 +61,18 @@ def _of_nobody(parcel: Parcel) -> tuple[Consent | None, Laid | None]:
     return None, None
 
 
-def _consent(resource: dict[str, Any]) -> Consent:
+def _consent(resource: dict[str, Any], recipients: Collection[str]) -> Consent:
     provision = resource.get("provision", {})
     period = provision.get("period", {})
+    deficiency, deficient_in = _deficiency(resource, provision, recipients)
     return Consent(
         consent_id=resource.get("id", ""),
         is_permitted=_is_permitted(resource, provision),
         signed_at=start_of(resource.get("dateTime")),
         starts_at=start_of(period.get("start")),
         expires_at=end_of(period.get("end")),
-        deficiency=_deficiency(resource, provision),
+        deficiency=deficiency,
+        deficient_in=deficient_in,
     )
 
 
@@ -73,13 +88,42 @@ def _is_permitted(resource: dict[str, Any], provision: dict[str, Any]) -> bool |
     return True if codes & _OPT_IN else None
 
 
-def _deficiency(resource: dict[str, Any], provision: dict[str, Any]) -> str:
+def _deficiency(
+    resource: dict[str, Any], provision: dict[str, Any], recipients: Collection[str]
+) -> tuple[str, str]:
+    """(code, part of the document) of what keeps the permission from being one for a referral, or two empty texts."""
     if resource.get("status") != "active":
-        return "consent-inactive"
-    scopes = {coding.get("code") for coding in resource["scope"].get("coding", [])}
-    if scopes and not scopes & _SCOPES:
-        return "consent-other-scope"
-    return "consent-restricted" if _is_partial(provision) or _has_exception(provision) else ""
+        return "consent-inactive", ""
+    narrowed = _narrowed_in(resource, provision, recipients)
+    if narrowed is None and (_is_partial(provision) or _has_exception(provision)):
+        narrowed = ""
+    return ("", "") if narrowed is None else ("consent-restricted", narrowed)
+
+
+def _narrowed_in(
+    resource: dict[str, Any], provision: dict[str, Any], recipients: Collection[str]
+) -> str | None:
+    """The element that says "not for this, not to you, not sure"; None where no element does (P7)."""
+    if not _has_code([resource["scope"]], _SCOPE_SYSTEM, _SCOPES):
+        return "scope"
+    if any(one.get("verified") is not True for one in resource.get("verification", [])):
+        return "verification"
+    if "actor" in provision and not any(_is_named(actor, recipients) for actor in provision["actor"]):
+        return "actor"
+    if "action" in provision and not _has_code(provision["action"], _ACTION_SYSTEM, _ACTIONS):
+        return "action"
+    return next((name for name in ("securityLabel", "modifierExtension") if name in provision), None)
+
+
+def _has_code(concepts: list[dict[str, Any]], system: str, codes: frozenset[str]) -> bool:
+    """True where a concept is coded so; words alone are read by nobody here."""
+    codings = [coding for concept in concepts for coding in concept.get("coding", [])]
+    return any(coding.get("system") == system and coding.get("code") in codes for coding in codings)
+
+
+def _is_named(actor: dict[str, Any], recipients: Collection[str]) -> bool:
+    reference = actor.get("reference", {})
+    return bool({reference.get("identifier", {}).get("value"), reference.get("display")} & set(recipients))
 
 
 def _is_partial(provision: dict[str, Any]) -> bool:

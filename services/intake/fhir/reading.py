@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from typing import Any
 
 from chassis.errors import Fault
+from services.intake.domain.consent import RECIPIENTS, Consent
 from services.intake.domain.errors import SubmissionRejected
 from services.intake.domain.submission import Submission, Urgency
 from services.intake.fhir import body as bodies
@@ -32,14 +34,20 @@ def open_bundle(body: bytes) -> Parcel:
     return Parcel.open(bundle, _identity(bundle, body))
 
 
-def read(parcel: Parcel, source_id: str, taxonomy: Taxonomy) -> Submission:
-    """The submission in the Bundle; raises SubmissionRejected where it is about no request or nobody."""
+def read(
+    parcel: Parcel, source_id: str, taxonomy: Taxonomy, recipients: Collection[str] = RECIPIENTS
+) -> Submission:
+    """The submission in the Bundle; raises SubmissionRejected where it is about no request or nobody.
+
+    `recipients` are the identifiers and names by which a consent may name us.
+    """
     faults: list[Fault] = []
     request = _only_request(parcel, faults)
     person = _subject(parcel, request, faults) if request else None
     if faults or request is None or person is None:
         raise SubmissionRejected(faults)
-    return _submission(parcel, request, person, source_id, taxonomy)
+    consent = consents.read(parcel, person, recipients)
+    return _submission(parcel, request, person, agreed=consent, source_id=source_id, taxonomy=taxonomy)
 
 
 def _bundle_faults(bundle: dict[str, Any]) -> list[Fault]:
@@ -109,10 +117,16 @@ def _identity(bundle: dict[str, Any], body: bytes) -> str:
 
 
 def _submission(
-    parcel: Parcel, request: Laid, person: Laid, source_id: str, taxonomy: Taxonomy
+    parcel: Parcel,
+    request: Laid,
+    person: Laid,
+    *,
+    agreed: tuple[Consent | None, Laid | None],
+    source_id: str,
+    taxonomy: Taxonomy,
 ) -> Submission:
     encounter = parts.encounter_of(parcel, request, person)
-    consent, consent_at = consents.read(parcel, person)
+    consent, consent_at = agreed
     codes = parts.codes_of(parcel, request, person)
     visit = encounter.resource if encounter else {}
     languages, needs_interpreter = parts.languages_of(person.resource)
@@ -166,6 +180,9 @@ def _where(request: Laid, person: Laid, encounter: Laid | None, consent: Laid | 
         "consent.signed_at": at_consent + ".dateTime",
         "consent.starts_at": at_consent + ".provision.period.start",
         "consent.expires_at": at_consent + ".provision.period.end",
+        "consent.scope": at_consent + ".scope",
+        "consent.verification": at_consent + ".verification",
+        **{f"consent.{name}": f"{at_consent}.provision.{name}" for name in consents.NARROWING},
         "arrived_at": at_visit + ".period.start",
         "expected_departure_at": at_visit + ".period.end",
         "languages": person.path + ".communication",

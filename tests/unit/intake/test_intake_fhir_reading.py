@@ -300,6 +300,72 @@ def test_a_permission_for_something_else_permits_no_referral(narrowing: dict[str
     assert told(made) == {"consent-restricted": placed(made, "Consent")}
 
 
+ELSEWHERE = {"role": {"text": "recipient"}, "reference": {"display": "Elm Street Clinic (fictional)"}}
+SCOPE = "http://terminology.hl7.org/CodeSystem/consentscope"
+ACTION = "http://terminology.hl7.org/CodeSystem/consentaction"
+
+
+@pytest.mark.parametrize(
+    ("narrowing", "place"),
+    [
+        ({"provision": {"type": "permit", "actor": [ELSEWHERE]}}, "provision.actor"),
+        (
+            {"provision": {"type": "permit", "securityLabel": [{"code": "N"}]}},
+            "provision.securityLabel",
+        ),
+        (
+            {
+                "provision": {
+                    "type": "permit",
+                    "action": [{"coding": [{"system": ACTION, "code": "correct"}]}],
+                }
+            },
+            "provision.action",
+        ),
+        ({"provision": {"type": "permit", "action": [{"text": "disclose"}]}}, "provision.action"),
+        (
+            {"provision": {"type": "permit", "modifierExtension": [{"url": "u", "valueCode": "not"}]}},
+            "provision.modifierExtension",
+        ),
+        ({"verification": [{"verified": True}, {"verified": False}]}, "verification"),
+        ({"scope": {"text": "privacy"}}, "scope"),
+        ({"scope": {"coding": [{"system": SCOPE, "code": "research"}]}}, "scope"),
+        ({"scope": {"coding": [{"system": SCOPE, "code": "adr"}]}}, "scope"),
+        ({"scope": {"coding": [{"system": "urn:x", "code": "treatment"}]}}, "scope"),
+    ],
+)
+def test_a_permission_narrowed_by_what_cannot_be_kept_permits_nothing(narrowing: dict[str, Any], place: str):
+    """P7: to others, for other deeds, of some labels, never verified: the sender is told which element it was."""
+    made = bundle()
+    resource(made, "Consent").update(narrowing)
+    assert told(made) == {"consent-restricted": placed(made, f"Consent.{place}")}
+
+
+@pytest.mark.parametrize(
+    "us", [{"display": "Kindred"}, {"identifier": {"system": "urn:x", "value": "Kindred"}}]
+)
+def test_a_permission_that_names_us_permits_the_referral(us: dict[str, Any]):
+    """One actor that is us among several, a deed that is ours, a verified signature: nothing is narrowed."""
+    made = bundle()
+    resource(made, "Consent").update(verification=[{"verified": True}])
+    resource(made, "Consent")["provision"].update(
+        actor=[ELSEWHERE, {"role": {"text": "recipient"}, "reference": us}],
+        action=[{"coding": [{"system": ACTION, "code": "disclose"}]}],
+    )
+    assert told(made) == {}
+
+
+def test_of_two_consents_as_new_the_narrowed_one_speaks():
+    """P7: a narrowed permission is stricter than one that is not."""
+    made = bundle()
+    narrow = copy.deepcopy(resource(made, "Consent"))
+    narrow["provision"]["actor"] = [ELSEWHERE]
+    made["entry"].append(
+        {"fullUrl": "urn:uuid:two", "resource": narrow, "request": {"method": "POST", "url": "Consent"}}
+    )
+    assert set(told(made)) == {"consent-restricted"}
+
+
 def test_a_permission_for_care_among_others_permits_the_referral():
     """The single consent for treatment, payment and operations (42 CFR 2.31) is one for treatment."""
     made = bundle()
