@@ -11,7 +11,7 @@ from services.intake.domain.consent import RECIPIENTS, Consent
 from services.intake.domain.errors import SubmissionRejected
 from services.intake.domain.submission import Submission, Urgency
 from services.intake.fhir import body as bodies
-from services.intake.fhir import consents, parts
+from services.intake.fhir import consents, parts, stray_extensions
 from services.intake.fhir.parcel import Laid, Parcel
 from services.intake.r4 import validator
 from services.intake.taxonomy import Taxonomy
@@ -65,7 +65,7 @@ def _bundle_faults(bundle: dict[str, Any]) -> list[Fault]:
                 Fault(place + ".request.method", "method-unsupported", "Only POST and PUT are read.")
             )
         faults.extend(_modifier_faults(entry.get("resource", {}), place + ".resource"))
-    return faults
+    return faults + stray_extensions.faults(bundle)
 
 
 def _modifier_faults(resource: dict[str, Any], place: str) -> list[Fault]:

@@ -393,6 +393,77 @@ def test_what_keeps_somebody_safe_is_never_passed_over(url: str, value: dict[str
     assert told(made) == {code: placed(made, "ServiceRequest.extension")}
 
 
+@pytest.mark.parametrize(
+    ("name", "one", "code"),
+    [
+        ("ServiceRequest", {"url": "payer", "valueInteger": 5}, "extension-unreadable"),
+        ("ServiceRequest", {"url": "facility-zip", "valueInteger": 12208}, "extension-unreadable"),
+        ("Encounter", {"url": "expected-departure", "valueString": "tonight"}, "extension-unreadable"),
+        ("Encounter", {"url": "expected-departure", "valueDate": "2026-11-22"}, "extension-unreadable"),
+        ("Patient", {"url": "interpreter-agreed", "valueString": "yes"}, "extension-unreadable"),
+        ("ServiceRequest", {"url": "exclude-specialist", "valueString": "spec-9"}, "extension-unknown"),
+        ("ServiceRequest", {"url": "Excluded-Specialist", "valueString": "spec-9"}, "extension-unknown"),
+        ("Condition", {"url": "of-tomorrow", "valueBoolean": True}, "extension-unknown"),
+        ("Patient", {"url": "excluded-specialist", "valueString": "spec-9"}, "extension-misplaced"),
+        ("ServiceRequest", {"url": "expected-departure", "valueString": "x"}, "extension-misplaced"),
+    ],
+)
+def test_what_was_said_to_us_is_never_dropped_without_a_word(name: str, one: dict[str, Any], code: str):
+    """P11: an extension of ours that would be passed over refuses the submission, with its place."""
+    made = bundle()
+    resource(made, name)["extension"] = [{"url": "urn:of-others", "valueString": "x"}, extended(**one)]
+    assert told(made) == {code: placed(made, f"{name}.extension[1]")}
+
+
+def test_an_extension_of_ours_deep_in_a_resource_is_found():
+    """In an element, a contained resource, beside a primitive, in another extension, with another scheme."""
+    made = bundle()
+    stray = extended(url="excluded-specialist", valueString="spec-9")
+    request = resource(made, "ServiceRequest")
+    request["code"]["extension"] = [stray]
+    request["_status"] = {"extension": [stray]}
+    request["contained"] = [{"resourceType": "Patient", "id": "p", "extension": [stray]}]
+    request["extension"] = [
+        {"url": "urn:of-others", "extension": [stray]},
+        {"url": BASE.replace("https", "http") + "excluded-specialist", "valueString": "spec-9"},
+    ]
+    with pytest.raises(Refusal) as refused:
+        read(made)
+    found = {(fault.path, fault.code) for fault in refused.value.faults}
+    misplaced = ("code.extension[0]", "status.extension[0]", "contained[0].extension[0]")
+    assert found == {
+        *((placed(made, f"ServiceRequest.{place}"), "extension-misplaced") for place in misplaced),
+        (placed(made, "ServiceRequest.extension[0].extension[0]"), "extension-misplaced"),
+        (placed(made, "ServiceRequest.extension[1]"), "extension-unknown"),
+    }
+
+
+def test_a_misspelt_part_of_an_extension_is_found():
+    """ "do-not-contct" is not "nobody asked"."""
+    made = bundle()
+    parts = [
+        {"url": "may-leave-message", "valueBoolean": True},
+        {"url": "do-not-contct", "valueBoolean": True},
+    ]
+    resource(made, "Patient")["extension"] = [{"url": BASE + "safe-contact", "extension": parts}]
+    assert told(made) == {"extension-unknown": placed(made, "Patient.extension[0].extension[1]")}
+
+
+def test_extensions_where_they_belong_are_taken():
+    """The departure of a visit, an agreed interpreter and the language of a desk are read."""
+    made = bundle()
+    leaves = datetime.now(UTC) + timedelta(hours=2)
+    departure = leaves.isoformat(timespec="seconds")
+    resource(made, "Encounter")["extension"] = [extended(url="expected-departure", valueDateTime=departure)]
+    resource(made, "Patient")["extension"] = [extended(url="interpreter-agreed", valueBoolean=True)]
+    desk = resource(made, "Practitioner")["telecom"][0]
+    desk["extension"] = [extended(url="contact-language", valueCode="es")]
+    submission = read(made)
+    assert told(made) == {}
+    assert submission.expected_departure_at == leaves.replace(microsecond=0)
+    assert (submission.interpreter_agreed, submission.source_contact.language) == (True, "es")
+
+
 def test_an_unreadable_word_about_safe_contact_means_the_safer_answer():
     """ "Do not contact" sent as text is not taken for "nobody asked"."""
     made = bundle()
