@@ -160,6 +160,7 @@ class Er:
             except grpc.RpcError as error:
                 retryable = (
                     grpc.StatusCode.UNAVAILABLE,
+                    grpc.StatusCode.CANCELLED,
                     grpc.StatusCode.DEADLINE_EXCEEDED,
                     grpc.StatusCode.ABORTED,
                 )
