@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from pymongo.database import Database
+from xdist.scheduler import LoadScopeScheduling
 
 from chassis import mongo
 from chassis.clock import TurnedClock
@@ -41,15 +42,20 @@ def amqp_uri() -> str:
     return f"{uri.rpartition('/')[0]}/{worker}" if worker else uri
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side, but a file stays together, and so does all that shares one whole system or one broker to kill."""
-    for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        shared = next(
-            (name for name in ("running", "own") if name in fixtures), item.nodeid.partition("::")[0]
-        )
-        item.add_marker(pytest.mark.xdist_group(shared))
+class _Together(LoadScopeScheduling):
+    """A file stays on one worker, and so do all files that share one whole system, or one broker to freeze."""
+
+    SHARED = ("tests/journeys/", "tests/security/", "tests/faults/")
+
+    def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(self.SHARED[:2]):
+            return "one whole system"
+        return self.SHARED[2] if nodeid.startswith(self.SHARED[2]) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Who runs what, where tests run side by side."""
+    return _Together(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,7 @@ def _broker(folder: Path, chosen: ports.Ports) -> str:
 
 def _side_by_side(command: Sequence[str]) -> list[str]:
     is_ours = not os.environ.get("AMQP_URI")
-    return ["-n", str(WORKERS), "--dist", "loadgroup"] if command[0] == "pytest" and is_ours else []
+    return ["-n", str(WORKERS)] if command[0] == "pytest" and is_ours else []
 
 
 def run(command: Sequence[str]) -> int:
