@@ -33,7 +33,7 @@ _LONGEST_CALL_S = 86_400.0
 # MongoDB never gets more than this of a call's time, so that a frozen database is noticed.
 _LONGEST_STORE_S = 10.0
 # What a call keeps of its time to tell its caller that the store did not answer.
-_ANSWER_S = 0.5
+_ANSWER_S = 1.0
 # A denial is put down even where its caller has no time left.
 _SHORTEST_NOTE_S = 1.0
 # Tells grpc's own retries to stop (gRFC A6): one that begins now would end as DEADLINE_EXCEEDED and hide the answer.

@@ -61,7 +61,7 @@ def binary() -> Path:
 
 
 def _spawn(var: Path, port: int) -> Child:
-    if not ports.is_free(port):
+    if not ports.becomes_free(port):
         raise LocalFault(
             f"Port {port}, wanted for mongod, is taken.",
             "Stop what holds it, or set KINDRED_PORT_BASE to another block.",

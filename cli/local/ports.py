@@ -79,6 +79,16 @@ def is_free(port: int) -> bool:
     return True
 
 
+def becomes_free(port: int, within_s: float = 5.0) -> bool:
+    """True as soon as the port is free; a process that was killed holds its ports until its last thread is gone."""
+    deadline = time.monotonic() + within_s
+    while not is_free(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
 def any_free() -> int:
     """A port nobody listens on, below the range of outgoing connections; for tests."""
     while True:

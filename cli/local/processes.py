@@ -115,7 +115,7 @@ def _inherited() -> dict[str, str]:
 def _require_free(part: Part) -> None:
     wanted = [part.address, part.env.get("KINDRED_GRPC_ADDRESS", "")]
     for address in filter(None, wanted):
-        if not ports.is_free(int(address.rpartition(":")[2])):
+        if not ports.becomes_free(int(address.rpartition(":")[2])):
             raise LocalFault(
                 f"{address}, wanted for {part.name}, is taken.",
                 "Stop what holds it, or set KINDRED_PORT_BASE to another block.",

@@ -167,7 +167,7 @@ def _missing(port: int, password: str) -> str:
 
 def _require_free(*wanted: int) -> None:
     for port in wanted:
-        if not ports.is_free(port):
+        if not ports.becomes_free(port):
             raise LocalFault(
                 f"Port {port}, wanted for RabbitMQ, is taken.",
                 "Stop what holds it, or set KINDRED_PORT_BASE to another block.",

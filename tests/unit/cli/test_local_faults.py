@@ -1,6 +1,8 @@
 """What can be missing on a machine is told together with what to do about it."""
 
+import socket
 import subprocess
+import threading
 from collections import namedtuple
 from pathlib import Path
 
@@ -93,3 +95,14 @@ def test_clean_data_refuses_while_something_runs(tmp_path: Path) -> None:
         children.stop(here.run, child, grace_s=5.0)
     system.clean(here)
     assert not here.run.exists()
+
+
+def test_a_port_is_waited_for_until_its_last_holder_is_gone():
+    """A process killed a moment ago may still hold its port: it is waited for, and somebody else's is told."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        assert not ports.becomes_free(port, within_s=0.1)
+        threading.Timer(0.2, holder.close).start()
+        assert ports.becomes_free(port, within_s=5.0)
