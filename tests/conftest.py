@@ -45,12 +45,12 @@ def amqp_uri() -> str:
 class _Together(LoadScopeScheduling):
     """A file stays on one worker, and so do all files that share one whole system, or one broker to freeze."""
 
-    SHARED = ("tests/journeys/", "tests/security/", "tests/faults/")
+    SHARED = ("tests/journeys/", "tests/security/", "tests/integration/local/", "tests/faults/")
 
     def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith(self.SHARED[:2]):
+        if nodeid.startswith(self.SHARED[:3]):
             return "one whole system"
-        return self.SHARED[2] if nodeid.startswith(self.SHARED[2]) else nodeid.partition("::")[0]
+        return self.SHARED[3] if nodeid.startswith(self.SHARED[3]) else nodeid.partition("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
