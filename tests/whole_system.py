@@ -13,9 +13,9 @@ from tests.driving import Er, Officer, Roster, Running, a_specialist, a_supervis
 OVERRIDES = {"KINDRED_WAVE_SECONDS": "6,6", "KINDRED_WAVE_SIZES": "3,5"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A system whose every part may be killed, since no other test uses it."""
+    """A system whose every part may be killed, since no other file of tests uses it."""
     var = tmp_path_factory.mktemp("kindred")
     running = Running(Place(var), OVERRIDES | {"KINDRED_SPANS_FILE": str(var / "spans.jsonl")})
     try:
@@ -25,7 +25,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def roster(running: Running) -> Roster:
     """The harbor programme: a supervisor, and forty specialists who may serve anybody in Albany."""
     roster = Roster(running)
@@ -34,13 +34,13 @@ def roster(running: Running) -> Roster:
     return roster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def er(running: Running) -> Er:
     """The emergency room of St. Brigid."""
     return Er(running)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def officer(running: Running) -> Officer:
     """The compliance officer."""
     return Officer(running)
