@@ -58,13 +58,13 @@ class Numbers:
 
 def submits_by_grpc(er: Er, numbers: Numbers, clients: int) -> float:
     """Submits per second over gRPC."""
-    items = [a_referral(number) for number in numbers.take(100 if clients == 1 else 640)]
+    items = [a_referral(number) for number in numbers.take(50 if clients == 1 else 320)]
     return len(items) / _timed(lambda: at_once(er.submit, items, threads=clients))
 
 
 def submits_by_fhir(er: Er, numbers: Numbers, clients: int) -> float:
     """Submits per second over FHIR, with kept-alive connections."""
-    items = [a_bundle(number) for number in numbers.take(100 if clients == 1 else 640)]
+    items = [a_bundle(number) for number in numbers.take(50 if clients == 1 else 320)]
     url = f"http://{er.running.known.http['intake']}/fhir"
     headers = {
         "Authorization": f"Bearer {er.token}",
@@ -88,10 +88,10 @@ def end_to_end(er: Er, officer: Officer, matching, numbers: Numbers, count: int 
     start = time.perf_counter()
     ids = at_once(lambda request: er.submit(request).referral_id, items, threads=32)
     query = {"_id": {"$in": ids}}
-    until("all offered", lambda: matching.cases.count_documents(query) == count, within_s=300)
+    until("all offered", lambda: matching.cases.count_documents(query) == count, within_s=600)
     offered = time.perf_counter() - start
     # 1 submitted + 3 offers + 3 notices + 1 status a referral at least
-    until("all audited", lambda: officer.check_size() - entries_before >= count * 8, within_s=300)
+    until("all audited", lambda: officer.check_size() - entries_before >= count * 8, within_s=600)
     return count / offered, count / (time.perf_counter() - start)
 
 
@@ -160,7 +160,7 @@ def measure(running: Running) -> None:
             rates = [one(er, numbers, clients) for _ in range(RUNS)]
             print(f"submits/s over {name}, {clients:2} clients   {statistics.median(rates):8.0f}", flush=True)
     matching = running.database("matching")
-    until("quiet", lambda: _is_quiet(running), within_s=300)
+    until("quiet", lambda: _is_quiet(running), within_s=600)
     rates = [end_to_end(er, officer, matching, numbers) for _ in range(RUNS)]
     print(f"end to end, submit to offers out       {statistics.median(r[0] for r in rates):8.0f} referrals/s")
     print(
@@ -168,7 +168,7 @@ def measure(running: Running) -> None:
         flush=True,
     )
     for rate in (20, 50):
-        until("quiet", lambda: _is_quiet(running), within_s=300)
+        until("quiet", lambda: _is_quiet(running), within_s=600)
         times = steady(er, roster, matching, numbers, rate)
         shown = "  ".join(f"p{int(share * 100)} {_share(times, share):.0f} ms" for share in (0.5, 0.95, 0.99))
         print(f"submit to offer at {rate}/s               {shown}", flush=True)
