@@ -196,10 +196,11 @@ def give_up(notice: Notice, reason: Reason) -> tuple[Notice, list[Event]]:
 
 
 def cancel(notice: Notice, reason: Reason) -> Notice:
-    """Nothing more is sent. What is on its way right now is not called back: `settle_attempt` records it."""
+    """Nothing more is sent. An attempt on its way is not called back: its fate is unknown until `settle_attempt`."""
     if notice.state not in (State.DUE, State.SENDING):
         return notice
-    return replace(notice, state=State.CANCELLED, due_at=None, reason_code=reason.value)
+    attempts = tuple(_closed_as_unknown(attempt) for attempt in notice.attempts)
+    return replace(notice, state=State.CANCELLED, due_at=None, reason_code=reason.value, attempts=attempts)
 
 
 def may_have_been_heard(notice: Notice) -> bool:
