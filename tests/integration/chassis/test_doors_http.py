@@ -452,6 +452,8 @@ def test_a_span_is_named_by_route_and_continues_the_trace(door: Open, tmp_path: 
         door.desk.route = lambda request: JSONResponse(telemetry.current_cause().traceparent)
         inside = door.client.get(f"/things/{MARK}?q={MARK}", headers={"traceparent": parent}).json()
     finally:
+        # As a process does: the door first. The answer leaves before its span ends.
+        door.server.stop(UNTIL_S)
         telemetry.stop()
     text = (tmp_path / "spans").read_text()
     span = json.loads(text)
