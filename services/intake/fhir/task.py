@@ -7,7 +7,8 @@ from email.utils import format_datetime
 from typing import Any
 
 from services.intake.domain.person import RecordNumber
-from services.intake.domain.referral import Referral, State
+from services.intake.domain.referral import Referral
+from services.intake.domain.states import State
 
 Resource = dict[str, Any]
 SYSTEM = "https://kindred.example/fhir/"

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from services.intake.domain.person import Person, RecordNumber, SafeContact, VisitMarks
-from services.intake.domain.referral import CLOSED, Referral, State
+from services.intake.domain.referral import Referral
+from services.intake.domain.states import CLOSED, State
 from services.intake.domain.submission import Submission
 
 Document = dict[str, Any]

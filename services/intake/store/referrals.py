@@ -21,7 +21,8 @@ from chassis.vault import Unreadable, Vault
 from services.intake.domain.errors import IdempotencyKeyReused, ReferralUnknown
 from services.intake.domain.events import Event
 from services.intake.domain.person import SAME_VISIT, Pseudonym, VisitMarks, is_same_visit
-from services.intake.domain.referral import CLOSED, Referral
+from services.intake.domain.referral import Referral
+from services.intake.domain.states import CLOSED
 from services.intake.domain.submission import Submission
 from services.intake.store.blind import BlindIndex
 from services.intake.store.documents import (

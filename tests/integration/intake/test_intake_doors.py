@@ -18,7 +18,7 @@ from grpc_status import rpc_status
 
 from chassis import grpc_client
 from kindred.intake.v1 import events_pb2, intake_pb2, intake_pb2_grpc
-from services.intake.api import routes
+from services.intake.fhir.server import routes
 from services.intake.r4 import validator
 from tests.bundles import a_bundle
 from tests.integration.intake.intake_processes import Bus, Cable, Er, Process, referral_of, running, until

@@ -18,16 +18,8 @@ from services.intake.domain.errors import (
     ReferralAlreadyClosed,
     RoleMayNotMove,
 )
-from services.intake.domain.referral import (
-    CLOSED,
-    OPEN,
-    RULES,
-    Assignment,
-    Command,
-    Referral,
-    State,
-    next_state,
-)
+from services.intake.domain.referral import Assignment, Referral
+from services.intake.domain.states import CLOSED, OPEN, RULES, Command, State, next_state
 from services.intake.fhir import task
 from services.intake.r4 import table, validator
 from tests.unit.intake.intake_builders import NOW

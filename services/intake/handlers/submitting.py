@@ -1,10 +1,9 @@
-"""One function per command: submit, read, list, and what matching says."""
+"""A referral comes in: stored, or turned away with every fault."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -12,25 +11,22 @@ from typing import TYPE_CHECKING
 from chassis.envelope import Cause
 from chassis.errors import Fault, Kind, Refusal
 from chassis.identity import Caller
-from services.intake.domain import referral as referrals
-from services.intake.domain.errors import NotYourReferral, SubmissionRejected
+from services.intake.domain.errors import SubmissionRejected
 from services.intake.domain.events import ReferralSubmitted, SubmissionRepeated
 from services.intake.domain.events import SubmissionRejected as Rejected
 from services.intake.domain.person import Pseudonym
-from services.intake.domain.referral import Assignment, Referral, State
+from services.intake.domain.referral import Referral
+from services.intake.domain.states import State
 from services.intake.domain.submission import Submission, age_band, faults_of
 
 if TYPE_CHECKING:
     from services.intake.bootstrap import Room
-    from services.intake.store.documents import Arrival, Kept
+    from services.intake.store.documents import Arrival
     from services.intake.store.referrals import Held
 
 _MOST_TRIES = 40
 _LONGEST_PAUSE_S = 0.02
-_LONGEST_LIST = 1_000
-_USUAL_LIST = 100
 _MOST_TOLD = 50
-SYSTEM = Caller("system:intake", "system", "", "COC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +35,6 @@ class Submitted:
 
     referral: Referral
     was_known: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What matching said about a referral; `said_at` is its producer's time."""
-
-    referral_id: str
-    said_at: datetime
-    cause: Cause
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted(Told):
-    """Somebody comes."""
-
-    assignment: Assignment
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exhausted(Told):
-    """Nobody is left to ask."""
-
-    reason_code: str
 
 
 def submit(room: Room, caller: Caller, submission: Submission, cause: Cause) -> Submitted:
@@ -145,79 +118,3 @@ def reject(room: Room, caller: Caller, door: str, refusal: Refusal, cause: Cause
 def _without_words(fault: Fault) -> str:
     """An element that does not exist was named by the sender: only where it stood is kept."""
     return fault.path.rpartition(".")[0] if fault.code == "unknown-element" else fault.path
-
-
-def read_referral(
-    room: Room, caller: Caller, referral_id: str, record_type: str, cause: Cause
-) -> tuple[Referral, Kept]:
-    """A referral with PHI, for its own source; the read is in the audit trail before it leaves.
-
-    Raises ReferralUnknown, NotYourReferral.
-    """
-    held = room.referrals.load(referral_id)
-    if held.referral.source_id != caller.organization_id:
-        room.access.record_denied(
-            caller,
-            record_type="Referral",  # also of its Task: an officer looks for the referral
-            record_id=referral_id,
-            action="read",
-            reason_code="not-your-referral",
-            cause=cause,
-        )
-        raise NotYourReferral
-    kept = room.referrals.open(held)
-    room.access.record_read(
-        caller,
-        record_type=record_type,
-        record_id=referral_id,
-        action="read",
-        subject_id=held.referral.peer_id,
-        referral_id=referral_id,
-        cause=cause,
-    )
-    return held.referral, kept
-
-
-def list_referrals(room: Room, caller: Caller, status: str, limit: int, cause: Cause) -> Sequence[Referral]:
-    """The caller's organization's referrals, newest first, without PHI; audited like any read."""
-    faults = []
-    if status and status not in set(State):
-        faults.append(Fault("status", "state-unknown", "There is no such state."))
-    if not 0 <= limit <= _LONGEST_LIST:
-        faults.append(Fault("limit", "out-of-range", f"The limit is between 0 and {_LONGEST_LIST}."))
-    if faults:
-        raise Refusal("criteria-invalid", Kind.INVALID, faults=faults)
-    found = room.referrals.newest(caller.organization_id, status, limit or _USUAL_LIST)
-    room.access.record_read(
-        caller,
-        record_type="Referral",
-        record_id="",
-        action="search",
-        criteria=["status"] if status else [],
-        cause=cause,
-    )
-    return found
-
-
-def seek(room: Room, made: Sequence[Told]) -> None:
-    """Offers are out: each source sees that somebody is sought."""
-    now = room.clock.now()
-    room.referrals.revise(made, lambda one, told: referrals.seek(one, told.said_at, now), SYSTEM)
-
-
-def assign(room: Room, accepted: Sequence[Accepted]) -> None:
-    """Specialists accepted: each source sees who promised what."""
-    now = room.clock.now()
-    room.referrals.revise(
-        accepted, lambda one, told: referrals.assign(one, told.assignment, told.said_at, now), SYSTEM
-    )
-
-
-def mark_unfilled(room: Room, exhausted: Sequence[Exhausted]) -> None:
-    """The ladder of each is exhausted: the source sees that the supervisor has it."""
-    now = room.clock.now()
-    room.referrals.revise(
-        exhausted,
-        lambda one, told: referrals.mark_unfilled(one, told.reason_code, told.said_at, now),
-        SYSTEM,
-    )

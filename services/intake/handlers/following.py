@@ -1,0 +1,65 @@
+"""What matching says moves the source's view of a referral."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from chassis.envelope import Cause
+from chassis.identity import Caller
+from services.intake.domain import referral as referrals
+from services.intake.domain.referral import Assignment
+
+if TYPE_CHECKING:
+    from services.intake.bootstrap import Room
+
+SYSTEM = Caller("system:intake", "system", "", "COC")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What matching said about a referral; `said_at` is its producer's time."""
+
+    referral_id: str
+    said_at: datetime
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted(Told):
+    """Somebody comes."""
+
+    assignment: Assignment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhausted(Told):
+    """Nobody is left to ask."""
+
+    reason_code: str
+
+
+def seek(room: Room, made: Sequence[Told]) -> None:
+    """Offers are out: each source sees that somebody is sought."""
+    now = room.clock.now()
+    room.referrals.revise(made, lambda one, told: referrals.seek(one, told.said_at, now), SYSTEM)
+
+
+def assign(room: Room, accepted: Sequence[Accepted]) -> None:
+    """Specialists accepted: each source sees who promised what."""
+    now = room.clock.now()
+    room.referrals.revise(
+        accepted, lambda one, told: referrals.assign(one, told.assignment, told.said_at, now), SYSTEM
+    )
+
+
+def mark_unfilled(room: Room, exhausted: Sequence[Exhausted]) -> None:
+    """The ladder of each is exhausted: the source sees that the supervisor has it."""
+    now = room.clock.now()
+    room.referrals.revise(
+        exhausted,
+        lambda one, told: referrals.mark_unfilled(one, told.reason_code, told.said_at, now),
+        SYSTEM,
+    )

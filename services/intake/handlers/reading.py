@@ -1,0 +1,72 @@
+"""Reads for the referral's own source, each in the audit trail before it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from chassis.envelope import Cause
+from chassis.errors import Fault, Kind, Refusal
+from chassis.identity import Caller
+from services.intake.domain.errors import NotYourReferral
+from services.intake.domain.referral import Referral
+from services.intake.domain.states import State
+
+if TYPE_CHECKING:
+    from services.intake.bootstrap import Room
+    from services.intake.store.documents import Kept
+
+_LONGEST_LIST = 1_000
+_USUAL_LIST = 100
+
+
+def read_referral(
+    room: Room, caller: Caller, referral_id: str, record_type: str, cause: Cause
+) -> tuple[Referral, Kept]:
+    """A referral with PHI, for its own source; the read is in the audit trail before it leaves.
+
+    Raises ReferralUnknown, NotYourReferral.
+    """
+    held = room.referrals.load(referral_id)
+    if held.referral.source_id != caller.organization_id:
+        room.access.record_denied(
+            caller,
+            record_type="Referral",  # also of its Task: an officer looks for the referral
+            record_id=referral_id,
+            action="read",
+            reason_code="not-your-referral",
+            cause=cause,
+        )
+        raise NotYourReferral
+    kept = room.referrals.open(held)
+    room.access.record_read(
+        caller,
+        record_type=record_type,
+        record_id=referral_id,
+        action="read",
+        subject_id=held.referral.peer_id,
+        referral_id=referral_id,
+        cause=cause,
+    )
+    return held.referral, kept
+
+
+def list_referrals(room: Room, caller: Caller, status: str, limit: int, cause: Cause) -> Sequence[Referral]:
+    """The caller's organization's referrals, newest first, without PHI; audited like any read."""
+    faults = []
+    if status and status not in set(State):
+        faults.append(Fault("status", "state-unknown", "There is no such state."))
+    if not 0 <= limit <= _LONGEST_LIST:
+        faults.append(Fault("limit", "out-of-range", f"The limit is between 0 and {_LONGEST_LIST}."))
+    if faults:
+        raise Refusal("criteria-invalid", Kind.INVALID, faults=faults)
+    found = room.referrals.newest(caller.organization_id, status, limit or _USUAL_LIST)
+    room.access.record_read(
+        caller,
+        record_type="Referral",
+        record_id="",
+        action="search",
+        criteria=["status"] if status else [],
+        cause=cause,
+    )
+    return found
