@@ -17,7 +17,7 @@ Specialist = Annotated[
     str, typer.Option("--as", help="The specialist who asks or answers, by the roster's id.")
 ]
 Programme = Annotated[
-    str, typer.Option(help="The specialist's programme, by the roster: only its own may answer.")
+    str, typer.Option(help="The specialist's programme; without it, the one of their offer.")
 ]
 
 
@@ -71,7 +71,7 @@ def accept(
     asked.promised_arrival_at.FromDatetime(datetime.now(UTC) + timedelta(minutes=minutes))
     with reaching.plain_errors():
         answer = reach.matching().AcceptOffer(
-            asked, timeout=reach.deadline_s, metadata=_as(reach, specialist, programme)
+            asked, timeout=reach.deadline_s, metadata=_as(reach, offer, specialist, programme)
         )
     show.record({"accepted": offer, "referral_id": answer.referral_id}, as_json=as_json)
 
@@ -82,7 +82,7 @@ def decline(
     offer: Annotated[str, typer.Argument(help="The offer's id.")],
     specialist: Specialist,
     programme: Programme = "",
-    reason: Annotated[str, typer.Option(help="A coded reason; declining costs nothing.")] = "not-now",
+    reason: Annotated[str, typer.Option(help="A coded reason; declining costs nothing.")] = "other",
     key: Annotated[str, typer.Option(help="Idempotency key; a retry with the same one is safe.")] = "",
     as_json: show.AsJson = False,
 ) -> None:
@@ -95,10 +95,24 @@ def decline(
     )
     with reaching.plain_errors():
         reach.matching().DeclineOffer(
-            asked, timeout=reach.deadline_s, metadata=_as(reach, specialist, programme)
+            asked, timeout=reach.deadline_s, metadata=_as(reach, offer, specialist, programme)
         )
     show.record({"declined": offer}, as_json=as_json)
 
 
-def _as(reach: Reach, specialist: str, programme: str) -> Any:
-    return reach.metadata("specialist", specialist, programme, purpose="COC")
+def _as(reach: Reach, offer: str, specialist: str, programme: str) -> Any:
+    return reach.metadata(
+        "specialist", specialist, programme or _programme(reach, offer, specialist), purpose="COC"
+    )
+
+
+def _programme(reach: Reach, offer: str, specialist: str) -> str:
+    """The programme the specialist was asked in; empty where there is no such offer of theirs."""
+    from kindred.matching.v1 import matching_pb2
+
+    found = reach.matching().ListOffers(
+        matching_pb2.ListOffersRequest(specialist_id=specialist),
+        timeout=reach.deadline_s,
+        metadata=reach.metadata("system", "cli-operator", purpose="COC"),
+    )
+    return next((one.programme_id for one in found.offers if one.offer_id == offer), "")

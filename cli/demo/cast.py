@@ -194,7 +194,7 @@ class Cast:
         import grpc
 
         played.answered.add(offer.offer_id)
-        who = self._reach.metadata("specialist", offer.specialist_id, purpose="COC")
+        who = self._reach.metadata("specialist", offer.specialist_id, offer.programme_id, purpose="COC")
         try:
             getattr(self._reach.matching(), method)(asked, timeout=RPC_S, metadata=who)
         except grpc.RpcError as refused:

@@ -98,6 +98,7 @@ def offer(case: Case, made: Offer) -> pb.Offer:
         deadline_at=_stamp(made.deadline_at),
         answered_at=_stamp(made.answered_at),
         urgency=case.need.urgency,
+        programme_id=made.programme_id,
         explanation=pb.Explanation(score_milli=sum(term.points_milli for term in made.terms), terms=terms),
     )
 

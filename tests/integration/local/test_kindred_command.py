@@ -11,7 +11,7 @@ from cli import verify
 from cli.app import app
 from cli.demo import roster
 from tests.bundles import a_bundle
-from tests.driving import Running, until
+from tests.driving import Running, a_specialist, roster_csv, until
 
 
 @pytest.fixture
@@ -66,6 +66,9 @@ def test_a_referral_is_followed_from_the_file_to_the_log(
     (tmp_path / "bundle.json").write_text(json.dumps(a_bundle("cli-1", kind="collection")))
     roster.write(tmp_path / "roster.csv", roster.specialists(120, seed=5))
     told(kindred("roster", "import", str(tmp_path / "roster.csv"), "--json"))
+    always = [a_specialist(f"cli-{name}", languages="en:native;es:native") for name in ("ada", "bo")]
+    (tmp_path / "always.csv").write_text(roster_csv(always))
+    told(kindred("roster", "import", str(tmp_path / "always.csv"), "--json"))
     (answer,) = told(kindred("submit", str(tmp_path / "bundle.json"), "--json"))
     referral = answer["task"]
     until("a case", lambda: kindred("case", referral, "--json").exit_code == 0)
@@ -80,7 +83,12 @@ def test_a_referral_is_followed_from_the_file_to_the_log(
     )
     assert [entry["event_type"] for entry in entries] == ["referral.submitted.v1"]
     assert told(kindred("notices", "--referral", referral, "--json")) is not None
-    assert told(kindred("offers", "list", "--referral", referral, "--json")) is not None
+    first, second = told(kindred("offers", "list", "--referral", referral, "--open", "--json"))[:2]
+    no = kindred("offers", "decline", first["offer_id"], "--as", first["specialist_id"], "--json")
+    assert told(no) == {"declined": first["offer_id"]}
+    told(kindred("offers", "accept", second["offer_id"], "--as", second["specialist_id"], "--json"))
+    case = told(kindred("case", referral, "--json"))
+    assert (case["state"], case["assigned_specialist_id"]) == ("assigned", second["specialist_id"])
 
 
 def test_a_refused_file_is_told_with_the_place_of_its_fault(kindred: Any, tmp_path: Path) -> None:

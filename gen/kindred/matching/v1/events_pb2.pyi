@@ -116,3 +116,29 @@ class ReferralEscalated(_message.Message):
     reason_code: str
     supervisor_id: str
     def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., referral_id: _Optional[str] = ..., wave: _Optional[int] = ..., is_exhausted: _Optional[bool] = ..., reason_code: _Optional[str] = ..., supervisor_id: _Optional[str] = ...) -> None: ...
+
+class CaseClosed(_message.Message):
+    __slots__ = ("provenance", "referral_id", "stop_code", "specialist_id")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    STOP_CODE_FIELD_NUMBER: _ClassVar[int]
+    SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    referral_id: str
+    stop_code: str
+    specialist_id: str
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., referral_id: _Optional[str] = ..., stop_code: _Optional[str] = ..., specialist_id: _Optional[str] = ...) -> None: ...
+
+class AssignmentEnded(_message.Message):
+    __slots__ = ("provenance", "offer_id", "referral_id", "specialist_id", "reason_code")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    OFFER_ID_FIELD_NUMBER: _ClassVar[int]
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_CODE_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    offer_id: str
+    referral_id: str
+    specialist_id: str
+    reason_code: str
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., offer_id: _Optional[str] = ..., referral_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., reason_code: _Optional[str] = ...) -> None: ...

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"kindred/matching/v1/matching.proto\x12\x13kindred.matching.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"4\n\x13ImportRosterRequest\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\"\x97\x01\n\x14ImportRosterResponse\x12\x11\n\trows_read\x18\x01 \x01(\x05\x12\x13\n\x0brows_stored\x18\x02 \x01(\x05\x12\x16\n\x0erows_unchanged\x18\x03 \x01(\x05\x12-\n\x06\x66\x61ults\x18\x04 \x03(\x0b\x32\x1d.kindred.matching.v1.RowFault\x12\x10\n\x08is_final\x18\x05 \x01(\x08\"G\n\x08RowFault\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"\xb9\x02\n\x05Offer\x12\x10\n\x08offer_id\x18\x01 \x01(\t\x12\x13\n\x0breferral_id\x18\x02 \x01(\t\x12\x15\n\rspecialist_id\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x0c\n\x04wave\x18\x05 \x01(\x05\x12+\n\x07made_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65\x61\x64line_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x61nswered_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07urgency\x18\t \x01(\t\x12\x35\n\x0b\x65xplanation\x18\n \x01(\x0b\x32 .kindred.matching.v1.Explanation\"L\n\x0b\x45xplanation\x12\x13\n\x0bscore_milli\x18\x01 \x01(\x03\x12(\n\x05terms\x18\x02 \x03(\x0b\x32\x19.kindred.matching.v1.Term\"8\n\x04Term\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x14\n\x0cpoints_milli\x18\x02 \x01(\x03\x12\x0c\n\x04text\x18\x03 \x01(\t\"R\n\x11ListOffersRequest\x12\x15\n\rspecialist_id\x18\x01 \x01(\t\x12\x13\n\x0breferral_id\x18\x02 \x01(\t\x12\x11\n\tonly_open\x18\x03 \x01(\x08\"@\n\x12ListOffersResponse\x12*\n\x06offers\x18\x01 \x03(\x0b\x32\x1a.kindred.matching.v1.Offer\"\x8a\x01\n\x12\x41\x63\x63\x65ptOfferRequest\x12\x10\n\x08offer_id\x18\x01 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\x12\x37\n\x13promised_arrival_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08modality\x18\x04 \x01(\t\"*\n\x13\x41\x63\x63\x65ptOfferResponse\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\"U\n\x13\x44\x65\x63lineOfferRequest\x12\x10\n\x08offer_id\x18\x01 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\x12\x13\n\x0breason_code\x18\x03 \x01(\t\"\x16\n\x14\x44\x65\x63lineOfferResponse\"%\n\x0eGetCaseRequest\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\"\xf2\x01\n\x0fGetCaseResponse\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0c\n\x04wave\x18\x03 \x01(\x05\x12\x1e\n\x16\x61ssigned_specialist_id\x18\x04 \x01(\t\x12*\n\x06offers\x18\x05 \x03(\x0b\x32\x1a.kindred.matching.v1.Offer\x12-\n\topened_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\nexclusions\x18\x07 \x03(\x0b\x32\x1e.kindred.matching.v1.Exclusion\".\n\tExclusion\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x13\n\x0bspecialists\x18\x02 \x01(\x05\x32\xf6\x03\n\x0fMatchingService\x12g\n\x0cImportRoster\x12(.kindred.matching.v1.ImportRosterRequest\x1a).kindred.matching.v1.ImportRosterResponse(\x01\x30\x01\x12]\n\nListOffers\x12&.kindred.matching.v1.ListOffersRequest\x1a\'.kindred.matching.v1.ListOffersResponse\x12`\n\x0b\x41\x63\x63\x65ptOffer\x12\'.kindred.matching.v1.AcceptOfferRequest\x1a(.kindred.matching.v1.AcceptOfferResponse\x12\x63\n\x0c\x44\x65\x63lineOffer\x12(.kindred.matching.v1.DeclineOfferRequest\x1a).kindred.matching.v1.DeclineOfferResponse\x12T\n\x07GetCase\x12#.kindred.matching.v1.GetCaseRequest\x1a$.kindred.matching.v1.GetCaseResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"kindred/matching/v1/matching.proto\x12\x13kindred.matching.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"4\n\x13ImportRosterRequest\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\"\x97\x01\n\x14ImportRosterResponse\x12\x11\n\trows_read\x18\x01 \x01(\x05\x12\x13\n\x0brows_stored\x18\x02 \x01(\x05\x12\x16\n\x0erows_unchanged\x18\x03 \x01(\x05\x12-\n\x06\x66\x61ults\x18\x04 \x03(\x0b\x32\x1d.kindred.matching.v1.RowFault\x12\x10\n\x08is_final\x18\x05 \x01(\x08\"G\n\x08RowFault\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"\xcf\x02\n\x05Offer\x12\x10\n\x08offer_id\x18\x01 \x01(\t\x12\x13\n\x0breferral_id\x18\x02 \x01(\t\x12\x15\n\rspecialist_id\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x0c\n\x04wave\x18\x05 \x01(\x05\x12+\n\x07made_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65\x61\x64line_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x61nswered_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07urgency\x18\t \x01(\t\x12\x35\n\x0b\x65xplanation\x18\n \x01(\x0b\x32 .kindred.matching.v1.Explanation\x12\x14\n\x0cprogramme_id\x18\x0b \x01(\t\"L\n\x0b\x45xplanation\x12\x13\n\x0bscore_milli\x18\x01 \x01(\x03\x12(\n\x05terms\x18\x02 \x03(\x0b\x32\x19.kindred.matching.v1.Term\"8\n\x04Term\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x14\n\x0cpoints_milli\x18\x02 \x01(\x03\x12\x0c\n\x04text\x18\x03 \x01(\t\"R\n\x11ListOffersRequest\x12\x15\n\rspecialist_id\x18\x01 \x01(\t\x12\x13\n\x0breferral_id\x18\x02 \x01(\t\x12\x11\n\tonly_open\x18\x03 \x01(\x08\"@\n\x12ListOffersResponse\x12*\n\x06offers\x18\x01 \x03(\x0b\x32\x1a.kindred.matching.v1.Offer\"\x8a\x01\n\x12\x41\x63\x63\x65ptOfferRequest\x12\x10\n\x08offer_id\x18\x01 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\x12\x37\n\x13promised_arrival_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08modality\x18\x04 \x01(\t\"*\n\x13\x41\x63\x63\x65ptOfferResponse\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\"U\n\x13\x44\x65\x63lineOfferRequest\x12\x10\n\x08offer_id\x18\x01 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\x12\x13\n\x0breason_code\x18\x03 \x01(\t\"\x16\n\x14\x44\x65\x63lineOfferResponse\"%\n\x0eGetCaseRequest\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\"\xf2\x01\n\x0fGetCaseResponse\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0c\n\x04wave\x18\x03 \x01(\x05\x12\x1e\n\x16\x61ssigned_specialist_id\x18\x04 \x01(\t\x12*\n\x06offers\x18\x05 \x03(\x0b\x32\x1a.kindred.matching.v1.Offer\x12-\n\topened_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\nexclusions\x18\x07 \x03(\x0b\x32\x1e.kindred.matching.v1.Exclusion\".\n\tExclusion\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x13\n\x0bspecialists\x18\x02 \x01(\x05\x32\xf6\x03\n\x0fMatchingService\x12g\n\x0cImportRoster\x12(.kindred.matching.v1.ImportRosterRequest\x1a).kindred.matching.v1.ImportRosterResponse(\x01\x30\x01\x12]\n\nListOffers\x12&.kindred.matching.v1.ListOffersRequest\x1a\'.kindred.matching.v1.ListOffersResponse\x12`\n\x0b\x41\x63\x63\x65ptOffer\x12\'.kindred.matching.v1.AcceptOfferRequest\x1a(.kindred.matching.v1.AcceptOfferResponse\x12\x63\n\x0c\x44\x65\x63lineOffer\x12(.kindred.matching.v1.DeclineOfferRequest\x1a).kindred.matching.v1.DeclineOfferResponse\x12T\n\x07GetCase\x12#.kindred.matching.v1.GetCaseRequest\x1a$.kindred.matching.v1.GetCaseResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,29 +39,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROWFAULT']._serialized_start=300
   _globals['_ROWFAULT']._serialized_end=371
   _globals['_OFFER']._serialized_start=374
-  _globals['_OFFER']._serialized_end=687
-  _globals['_EXPLANATION']._serialized_start=689
-  _globals['_EXPLANATION']._serialized_end=765
-  _globals['_TERM']._serialized_start=767
-  _globals['_TERM']._serialized_end=823
-  _globals['_LISTOFFERSREQUEST']._serialized_start=825
-  _globals['_LISTOFFERSREQUEST']._serialized_end=907
-  _globals['_LISTOFFERSRESPONSE']._serialized_start=909
-  _globals['_LISTOFFERSRESPONSE']._serialized_end=973
-  _globals['_ACCEPTOFFERREQUEST']._serialized_start=976
-  _globals['_ACCEPTOFFERREQUEST']._serialized_end=1114
-  _globals['_ACCEPTOFFERRESPONSE']._serialized_start=1116
-  _globals['_ACCEPTOFFERRESPONSE']._serialized_end=1158
-  _globals['_DECLINEOFFERREQUEST']._serialized_start=1160
-  _globals['_DECLINEOFFERREQUEST']._serialized_end=1245
-  _globals['_DECLINEOFFERRESPONSE']._serialized_start=1247
-  _globals['_DECLINEOFFERRESPONSE']._serialized_end=1269
-  _globals['_GETCASEREQUEST']._serialized_start=1271
-  _globals['_GETCASEREQUEST']._serialized_end=1308
-  _globals['_GETCASERESPONSE']._serialized_start=1311
-  _globals['_GETCASERESPONSE']._serialized_end=1553
-  _globals['_EXCLUSION']._serialized_start=1555
-  _globals['_EXCLUSION']._serialized_end=1601
-  _globals['_MATCHINGSERVICE']._serialized_start=1604
-  _globals['_MATCHINGSERVICE']._serialized_end=2106
+  _globals['_OFFER']._serialized_end=709
+  _globals['_EXPLANATION']._serialized_start=711
+  _globals['_EXPLANATION']._serialized_end=787
+  _globals['_TERM']._serialized_start=789
+  _globals['_TERM']._serialized_end=845
+  _globals['_LISTOFFERSREQUEST']._serialized_start=847
+  _globals['_LISTOFFERSREQUEST']._serialized_end=929
+  _globals['_LISTOFFERSRESPONSE']._serialized_start=931
+  _globals['_LISTOFFERSRESPONSE']._serialized_end=995
+  _globals['_ACCEPTOFFERREQUEST']._serialized_start=998
+  _globals['_ACCEPTOFFERREQUEST']._serialized_end=1136
+  _globals['_ACCEPTOFFERRESPONSE']._serialized_start=1138
+  _globals['_ACCEPTOFFERRESPONSE']._serialized_end=1180
+  _globals['_DECLINEOFFERREQUEST']._serialized_start=1182
+  _globals['_DECLINEOFFERREQUEST']._serialized_end=1267
+  _globals['_DECLINEOFFERRESPONSE']._serialized_start=1269
+  _globals['_DECLINEOFFERRESPONSE']._serialized_end=1291
+  _globals['_GETCASEREQUEST']._serialized_start=1293
+  _globals['_GETCASEREQUEST']._serialized_end=1330
+  _globals['_GETCASERESPONSE']._serialized_start=1333
+  _globals['_GETCASERESPONSE']._serialized_end=1575
+  _globals['_EXCLUSION']._serialized_start=1577
+  _globals['_EXCLUSION']._serialized_end=1623
+  _globals['_MATCHINGSERVICE']._serialized_start=1626
+  _globals['_MATCHINGSERVICE']._serialized_end=2128
 # @@protoc_insertion_point(module_scope)

@@ -44,7 +44,7 @@ class RowFault(_message.Message):
     def __init__(self, line: _Optional[int] = ..., column: _Optional[str] = ..., code: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class Offer(_message.Message):
-    __slots__ = ("offer_id", "referral_id", "specialist_id", "state", "wave", "made_at", "deadline_at", "answered_at", "urgency", "explanation")
+    __slots__ = ("offer_id", "referral_id", "specialist_id", "state", "wave", "made_at", "deadline_at", "answered_at", "urgency", "explanation", "programme_id")
     OFFER_ID_FIELD_NUMBER: _ClassVar[int]
     REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
     SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
@@ -55,6 +55,7 @@ class Offer(_message.Message):
     ANSWERED_AT_FIELD_NUMBER: _ClassVar[int]
     URGENCY_FIELD_NUMBER: _ClassVar[int]
     EXPLANATION_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMME_ID_FIELD_NUMBER: _ClassVar[int]
     offer_id: str
     referral_id: str
     specialist_id: str
@@ -65,7 +66,8 @@ class Offer(_message.Message):
     answered_at: _timestamp_pb2.Timestamp
     urgency: str
     explanation: Explanation
-    def __init__(self, offer_id: _Optional[str] = ..., referral_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., state: _Optional[str] = ..., wave: _Optional[int] = ..., made_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., answered_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., urgency: _Optional[str] = ..., explanation: _Optional[_Union[Explanation, _Mapping]] = ...) -> None: ...
+    programme_id: str
+    def __init__(self, offer_id: _Optional[str] = ..., referral_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., state: _Optional[str] = ..., wave: _Optional[int] = ..., made_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., answered_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., urgency: _Optional[str] = ..., explanation: _Optional[_Union[Explanation, _Mapping]] = ..., programme_id: _Optional[str] = ...) -> None: ...
 
 class Explanation(_message.Message):
     __slots__ = ("score_milli", "terms")
