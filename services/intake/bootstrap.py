@@ -26,6 +26,7 @@ from services.intake.domain.events import Event
 from services.intake.r4 import table
 from services.intake.settings import Settings
 from services.intake.store.blind import BlindIndex
+from services.intake.store.marks import Marks
 from services.intake.store.people import People
 from services.intake.store.referrals import Referrals, Said, new_referral_id
 from services.intake.store.rejections import Rejections
@@ -44,6 +45,7 @@ class Room:
     database: Database[dict[str, Any]]
     taxonomy: Taxonomy
     people: People
+    marks: Marks
     referrals: Referrals
     rejections: Rejections
     access: AccessLog
@@ -61,6 +63,7 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
     database = client[settings.mongo_database]
     master_key = (settings.keys_dir / "intake.master.key").read_bytes()
     blind = BlindIndex(master_key)
+    marks = Marks(blind)
     vault = Vault(client, settings.mongo_database, master_key)
     spell = Speller(PublicSeal.from_dir(settings.keys_dir, "notifications")).message
     table.load()  # 150 KB of definitions: read before the first request waits for them
@@ -70,7 +73,8 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
         database=database,
         taxonomy=taxonomy.load(),
         people=People(database, blind, clock),
-        referrals=Referrals(Aggregates(database, "referrals", clock, NAME), vault, blind, spell),
+        marks=marks,
+        referrals=Referrals(Aggregates(database, "referrals", clock, NAME), vault, marks, spell),
         rejections=Rejections(Aggregates(database, "rejections", clock, NAME), clock, spell),
         access=AccessLog(database, clock, NAME),
         vault=vault,

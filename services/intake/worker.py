@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chassis import roles
+from chassis import roles, telemetry
 from chassis.clock import to_millisecond
-from chassis.hearing import Heard, hears
+from chassis.hearing import Heard, every, hears
 from services.intake import codec, handlers
 from services.intake.bootstrap import NAME, Room, build_room, prepare
 from services.intake.handlers import Accepted, Exhausted, Told
@@ -49,6 +49,17 @@ class Worker:
             if heard.message.is_exhausted
         ]
         handlers.mark_unfilled(self.room, exhausted)
+
+    @hears("case.closed.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_case_closed(self, batch: Sequence[Heard]) -> None:
+        """Everything was withdrawn: what was asked to be cancelled is."""
+        handlers.close(self.room, [Told(**_source(heard)) for heard in batch])
+
+    @every(1.0)
+    def expire_due(self) -> None:
+        """Referrals whose consent ended before anybody was found are expired."""
+        while handlers.expire_due(self.room, telemetry.current_cause()):
+            pass
 
 
 def _source(heard: Heard) -> dict[str, Any]:

@@ -27,6 +27,12 @@ class Referral:
     modality: str = ""
     offer_id: str = ""
     heard_at: datetime | None = None  # the producer's time of the newest event that moved it
+    revision: int = 1  # rises with every change of what was submitted
+    specialist_id: str = ""  # who accepted
+    expected_departure_at: datetime | None = None
+    consent_version: int = 0  # 0: none came yet
+    consent_expires_at: datetime | None = None
+    is_consent_revoked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,7 @@ class Assignment:
     offer_id: str
     promised_arrival_at: datetime | None
     modality: str
+    specialist_id: str = ""
 
 
 def seek(
@@ -72,7 +79,18 @@ def assign(
         offer_id=assignment.offer_id,
         promised_arrival_at=assignment.promised_arrival_at,
         modality=assignment.modality,
+        specialist_id=assignment.specialist_id,
     )
+
+
+def close(
+    referral: Referral, said_at: datetime, now: datetime
+) -> tuple[Referral, list[ReferralStatusChanged]]:
+    """Matching has withdrawn everything: a cancellation that was asked for is done."""
+    if referral.state is not State.CANCEL_REQUESTED:
+        return referral, []
+    heard_at = max(said_at, referral.heard_at or said_at)
+    return _moved(referral, Command.CANCEL, now, heard_at=heard_at, reason_code=referral.reason_code)
 
 
 def _is_overtaken(referral: Referral, said_at: datetime) -> bool:
@@ -85,22 +103,30 @@ def _moved(
     target = next_state(referral.state, command, "system")
     if target is referral.state:
         return referral, []
-    moved = replace(
+    moved = changed(referral, target, now, **{"reason_code": "", **facts})
+    return moved, [status_changed(referral, moved)]
+
+
+def changed(referral: Referral, state: State, now: datetime, **facts: object) -> Referral:
+    """The referral after a visible change: one version on."""
+    return replace(
         referral,
-        state=target,
+        state=state,
         state_at=now,
         task_version=referral.task_version + 1,
-        **{"reason_code": "", **facts},  # type: ignore[arg-type]
+        **facts,  # type: ignore[arg-type]
     )
-    return moved, [
-        ReferralStatusChanged(
-            peer_id=moved.peer_id,
-            referral_id=moved.referral_id,
-            source_id=moved.source_id,
-            status=moved.state,
-            previous_status=referral.state,
-            reason_code=moved.reason_code,
-            promised_arrival_at=moved.promised_arrival_at,
-            modality=moved.modality,
-        )
-    ]
+
+
+def status_changed(before: Referral, after: Referral) -> ReferralStatusChanged:
+    """What is said of a move."""
+    return ReferralStatusChanged(
+        peer_id=after.peer_id,
+        referral_id=after.referral_id,
+        source_id=after.source_id,
+        status=after.state,
+        previous_status=before.state,
+        reason_code=after.reason_code,
+        promised_arrival_at=after.promised_arrival_at,
+        modality=after.modality,
+    )

@@ -34,6 +34,8 @@ class Command(StrEnum):
 
     HOLD = "hold"
     SUPPLY = "supply"
+    CORRECT = "correct"
+    REPORT_DEPARTURE = "report-departure"
     REFUSE = "refuse"
     SEEK = "seek"
     MARK_UNFILLED = "mark-unfilled"
@@ -46,6 +48,7 @@ class Command(StrEnum):
     DECLINE_BY_PEER = "decline-by-peer"
     REFER_ELSEWHERE = "refer-elsewhere"
     COMPLETE = "complete"
+    REVOKE_CONSENT = "revoke-consent"
     EXPIRE = "expire"
     ENTER_IN_ERROR = "enter-in-error"
 
@@ -63,10 +66,12 @@ CLOSED = frozenset(
     }
 )
 OPEN = frozenset(State) - CLOSED
-_BEFORE_ASSIGNMENT = frozenset({_S.SUBMITTED, _S.NEEDS_INFORMATION, _S.SEEKING, _S.UNFILLED})
+BEFORE_ASSIGNMENT = frozenset({_S.SUBMITTED, _S.NEEDS_INFORMATION, _S.SEEKING, _S.UNFILLED})
 _MATCHING = frozenset({_S.SUBMITTED, _S.SEEKING, _S.UNFILLED})
+_CORRECTABLE = OPEN - {_S.CANCEL_REQUESTED}
 ASSIGNED_ON = frozenset({_S.ASSIGNED, _S.MET, _S.NOT_MET, _S.ENGAGED, _S.CANCEL_REQUESTED})
-_SOURCE = frozenset({"nurse", "clinician"})
+# A hospital's own system speaks for its source; which commands a door offers to whom, the door decides.
+_SOURCE = frozenset({"nurse", "clinician", "system"})
 _SYSTEM = frozenset({"system"})
 _SPECIALIST = frozenset({"specialist"})
 
@@ -90,6 +95,8 @@ def _to(target: State, *sources: State) -> dict[State, State]:
 RULES: dict[Command, Rule] = {
     Command.HOLD: Rule(_SYSTEM, _to(_S.NEEDS_INFORMATION, _S.SUBMITTED)),
     Command.SUPPLY: Rule(_SOURCE, _to(_S.SUBMITTED, _S.NEEDS_INFORMATION)),
+    Command.CORRECT: Rule(_SOURCE | {"coordinator"}, {state: state for state in _CORRECTABLE}),
+    Command.REPORT_DEPARTURE: Rule(_SOURCE | {"coordinator"}, {state: state for state in _CORRECTABLE}),
     Command.REFUSE: Rule(_SYSTEM | {"coordinator"}, _to(_S.REFUSED, _S.SUBMITTED, _S.NEEDS_INFORMATION)),
     Command.SEEK: Rule(_SYSTEM, _to(_S.SEEKING, _S.SUBMITTED, _S.UNFILLED), stays=ASSIGNED_ON | {_S.SEEKING}),
     Command.MARK_UNFILLED: Rule(
@@ -100,18 +107,31 @@ RULES: dict[Command, Rule] = {
     Command.RECORD_NOT_MET: Rule(_SPECIALIST, _to(_S.NOT_MET, _S.ASSIGNED)),
     Command.ENGAGE: Rule(_SPECIALIST, _to(_S.ENGAGED, _S.MET, _S.NOT_MET)),
     Command.REQUEST_CANCEL: Rule(
-        _SOURCE | {"coordinator"}, _to(_S.CANCEL_REQUESTED, *(OPEN - {_S.CANCEL_REQUESTED}))
+        _SOURCE | {"coordinator"},
+        _to(_S.CANCEL_REQUESTED, *(OPEN - {_S.CANCEL_REQUESTED})),
+        stays=frozenset({_S.CANCEL_REQUESTED, _S.CANCELLED}),
     ),
     Command.CANCEL: Rule(_SYSTEM | {"coordinator"}, _to(_S.CANCELLED, _S.CANCEL_REQUESTED)),
-    Command.DECLINE_BY_PEER: Rule(_SOURCE | _SPECIALIST | {"coordinator"}, _to(_S.DECLINED_BY_PEER, *OPEN)),
+    Command.DECLINE_BY_PEER: Rule(
+        _SOURCE | _SPECIALIST | {"coordinator"},
+        _to(_S.DECLINED_BY_PEER, *OPEN),
+        stays=frozenset({_S.DECLINED_BY_PEER}),
+    ),
     Command.REFER_ELSEWHERE: Rule(
         frozenset({"coordinator"}),
         _to(_S.REFERRED_ELSEWHERE, _S.SEEKING, _S.UNFILLED, _S.ASSIGNED, _S.MET, _S.NOT_MET, _S.ENGAGED),
     ),
     Command.COMPLETE: Rule(_SPECIALIST, _to(_S.COMPLETED, _S.MET, _S.NOT_MET, _S.ENGAGED)),
-    Command.EXPIRE: Rule(_SYSTEM, _to(_S.EXPIRED, *_BEFORE_ASSIGNMENT)),
+    Command.REVOKE_CONSENT: Rule(
+        _SOURCE | _SPECIALIST | {"coordinator"},
+        _to(_S.CANCELLED, *OPEN),
+        stays=CLOSED,
+    ),
+    Command.EXPIRE: Rule(_SYSTEM, _to(_S.EXPIRED, *BEFORE_ASSIGNMENT)),
     Command.ENTER_IN_ERROR: Rule(
-        _SOURCE, _to(_S.ENTERED_IN_ERROR, *(frozenset(State) - {_S.ENTERED_IN_ERROR}))
+        _SOURCE | {"coordinator"},
+        _to(_S.ENTERED_IN_ERROR, *(frozenset(State) - {_S.ENTERED_IN_ERROR})),
+        stays=frozenset({_S.ENTERED_IN_ERROR}),
     ),
 }
 

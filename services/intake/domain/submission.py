@@ -70,6 +70,37 @@ class SourceContact:
 
 
 @dataclass(frozen=True, slots=True)
+class Referrer:
+    """The referring clinician, for a call back."""
+
+    name: str = ""
+    phone: str = ""
+
+
+class Answered(StrEnum):
+    """How a question about the person was answered; "declined" and "unknown" are answers of their own (DOMAIN 3)."""
+
+    STATED = "stated"
+    DECLINED = "declined"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Characteristic:
+    """One personal characteristic, who said it and how (the Gravity pattern).
+
+    `topic` is a root of the taxonomy ("faith", "gender"), `code` an attribute below it or empty, `said_by` peer, family,
+    staff or record, `how` asked, form or chart.
+    """
+
+    topic: str
+    answered: Answered
+    code: str = ""
+    said_by: str = "peer"
+    how: str = "asked"
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """Everything a referral begins with.
 
@@ -100,17 +131,23 @@ class Submission:
     place: str = ""
     note: str = ""
     placer_identifiers: tuple[RecordNumber, ...] = ()
+    referrer: Referrer = field(default_factory=Referrer)
+    characteristics: tuple[Characteristic, ...] = ()
+    is_naloxone_given: bool | None = None
+    # True for a door whose senders cannot always bring the consent along: it is held until one comes (DOMAIN 1).
+    may_wait_for_consent: bool = False
     where: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
 def faults_of(submission: Submission, now: datetime, known_codes: frozenset[str]) -> list[Fault]:
     """Everything that keeps the submission from becoming a referral, consent included."""
+    is_waiting = submission.consent is None and submission.may_wait_for_consent
     found = [
         *_sending_faults(submission),
         *_person_faults(submission.person, submission.visit, now),
         *_time_faults(submission, now),
         *_word_faults(submission, known_codes),
-        *consents.faults_of(submission.consent, now),
+        *([] if is_waiting else consents.faults_of(submission.consent, now)),
     ]
     return [Fault(_place(submission.where, path), code, message) for path, code, message in found]
 

@@ -18,6 +18,8 @@ _OPT_IN = frozenset({"OPTIN", "OPTINR"})
 _OPT_OUT = frozenset({"OPTOUT", "OPTOUTE"})
 # Elements of a provision that narrow it in a way that is told with its place.
 NARROWING = ("actor", "action", "securityLabel", "modifierExtension")
+# What was never said: another document of the person is not outdated by it.
+_NEVER_IN_FORCE = frozenset({"draft", "proposed", "entered-in-error"})
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _AT_ANY_TIME = datetime.max.replace(tzinfo=UTC)
 # HL7 v3 PurposeOfUse of what Kindred does with a referral (DOMAIN 5).
@@ -36,7 +38,8 @@ def read(parcel: Parcel, person: Laid, recipients: Collection[str]) -> tuple[Con
     own = list(parcel.about("Consent", "patient", person))
     if not own:
         return _of_nobody(parcel)
-    read_ones = [(_consent(laid.resource, recipients), laid) for laid in own]
+    counting = [laid for laid in own if laid.resource.get("status") not in _NEVER_IN_FORCE] or own
+    read_ones = [(_consent(laid.resource, recipients), laid) for laid in counting]
     return max(read_ones, key=lambda pair: (_signed_by(*pair), _is_stricter(pair[0])))
 
 

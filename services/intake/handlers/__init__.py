@@ -1,6 +1,23 @@
 """One function per command: load, decide, save."""
 
-from services.intake.handlers.following import Accepted, Exhausted, Told, assign, mark_unfilled, seek
+from services.intake.handlers.commanding import (
+    cancel,
+    correct,
+    decline_by_peer,
+    enter_in_error,
+    expire_due,
+    report_departure,
+    revoke_consent,
+)
+from services.intake.handlers.following import (
+    Accepted,
+    Exhausted,
+    Told,
+    assign,
+    close,
+    mark_unfilled,
+    seek,
+)
 from services.intake.handlers.reading import list_referrals, read_referral
 from services.intake.handlers.submitting import Submitted, reject, submit
 
@@ -10,10 +27,18 @@ __all__ = [
     "Submitted",
     "Told",
     "assign",
+    "cancel",
+    "close",
+    "correct",
+    "decline_by_peer",
+    "enter_in_error",
+    "expire_due",
     "list_referrals",
     "mark_unfilled",
     "read_referral",
     "reject",
+    "report_departure",
+    "revoke_consent",
     "seek",
     "submit",
 ]

@@ -8,14 +8,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from chassis.envelope import Cause
-from chassis.identity import Caller
 from services.intake.domain import referral as referrals
 from services.intake.domain.referral import Assignment
+from services.intake.handlers.commanding import SYSTEM
 
 if TYPE_CHECKING:
     from services.intake.bootstrap import Room
-
-SYSTEM = Caller("system:intake", "system", "", "COC")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +51,12 @@ def assign(room: Room, accepted: Sequence[Accepted]) -> None:
     room.referrals.revise(
         accepted, lambda one, told: referrals.assign(one, told.assignment, told.said_at, now), SYSTEM
     )
+
+
+def close(room: Room, closed: Sequence[Told]) -> None:
+    """Matching has withdrawn everything: what was asked to be cancelled is."""
+    now = room.clock.now()
+    room.referrals.revise(closed, lambda one, told: referrals.close(one, told.said_at, now), SYSTEM)
 
 
 def mark_unfilled(room: Room, exhausted: Sequence[Exhausted]) -> None:

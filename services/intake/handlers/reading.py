@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from chassis.envelope import Cause
 from chassis.errors import Fault, Kind, Refusal
 from chassis.identity import Caller
-from services.intake.domain.errors import NotYourReferral
 from services.intake.domain.referral import Referral
 from services.intake.domain.states import State
+from services.intake.handlers.commanding import own_referral
 
 if TYPE_CHECKING:
     from services.intake.bootstrap import Room
@@ -27,17 +27,7 @@ def read_referral(
 
     Raises ReferralUnknown, NotYourReferral.
     """
-    held = room.referrals.load(referral_id)
-    if held.referral.source_id != caller.organization_id:
-        room.access.record_denied(
-            caller,
-            record_type="Referral",  # also of its Task: an officer looks for the referral
-            record_id=referral_id,
-            action="read",
-            reason_code="not-your-referral",
-            cause=cause,
-        )
-        raise NotYourReferral
+    held = own_referral(room, caller, referral_id, "read", cause)
     kept = room.referrals.open(held)
     room.access.record_read(
         caller,

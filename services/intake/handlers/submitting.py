@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from chassis.envelope import Cause
 from chassis.errors import Fault, Kind, Refusal
 from chassis.identity import Caller
+from services.intake.domain import commands
 from services.intake.domain.errors import SubmissionRejected
-from services.intake.domain.events import ReferralSubmitted, SubmissionRepeated
 from services.intake.domain.events import SubmissionRejected as Rejected
+from services.intake.domain.events import SubmissionRepeated
 from services.intake.domain.person import Pseudonym
 from services.intake.domain.referral import Referral
-from services.intake.domain.states import State
-from services.intake.domain.submission import Submission, age_band, faults_of
+from services.intake.domain.submission import Submission, faults_of
 
 if TYPE_CHECKING:
     from services.intake.bootstrap import Room
@@ -48,7 +48,7 @@ def submit(room: Room, caller: Caller, submission: Submission, cause: Cause) -> 
         raise SubmissionRejected(faults)
     answered = room.referrals.answered(submission)
     who = _known_as(room, submission, answered)
-    arrival = room.referrals.arrival(who, submission, submission.arrived_at or now)
+    arrival = room.marks.arrival(who, submission, submission.arrived_at or now)
     for _ in range(_MOST_TRIES):
         told = _repeat(room, caller, answered, arrival, cause) if answered else None
         told = told or _open_or_join(room, caller, arrival, now, cause)
@@ -63,7 +63,7 @@ def submit(room: Room, caller: Caller, submission: Submission, cause: Cause) -> 
 def _known_as(room: Room, submission: Submission, answered: Held | None) -> Pseudonym:
     if answered is not None:
         return Pseudonym(answered.referral.peer_id, is_new=False)
-    return room.people.known_as(submission.person, room.referrals.visit_mark(submission))
+    return room.people.known_as(submission.person, room.marks.visit_of(submission))
 
 
 def _open_or_join(
@@ -72,24 +72,10 @@ def _open_or_join(
     sight = room.referrals.look(arrival)
     if sight.same_id:
         return _repeat(room, caller, room.referrals.load(sight.same_id), arrival, cause)
-    submission = arrival.submission
-    opened = Referral(
-        referral_id=room.new_referral_id(),
-        peer_id=arrival.peer_id,
-        source_id=submission.source_id,
-        state=State.SUBMITTED,
-        urgency=submission.urgency.value,
-        submitted_at=now,
-        state_at=now,
+    opened, events = commands.open_referral(
+        room.new_referral_id(), arrival.peer_id, arrival.submission, arrival.arrived_at, now
     )
-    said = ReferralSubmitted(
-        peer_id=arrival.peer_id,
-        referral_id=opened.referral_id,
-        submission=submission,
-        age_band=age_band(submission.person, now.date()),
-        arrived_at=arrival.arrived_at,
-    )
-    is_stored = room.referrals.add(opened, arrival, sight, room.says([said], caller, cause))
+    is_stored = room.referrals.add(opened, arrival, sight, room.says(events, caller, cause))
     return Submitted(opened, was_known=False) if is_stored else None
 
 

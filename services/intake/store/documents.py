@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from services.intake.domain.consent import Consent
 from services.intake.domain.person import Person, RecordNumber, SafeContact, VisitMarks
 from services.intake.domain.referral import Referral
-from services.intake.domain.states import CLOSED, State
-from services.intake.domain.submission import Submission
+from services.intake.domain.states import BEFORE_ASSIGNMENT, CLOSED, State
+from services.intake.domain.submission import (
+    Answered,
+    Characteristic,
+    Code,
+    Preference,
+    Referrer,
+    SourceContact,
+    Strength,
+    Submission,
+    Urgency,
+)
 
 Document = dict[str, Any]
 
@@ -18,9 +29,22 @@ Document = dict[str, Any]
 class Kept:
     """What was sealed with a referral, opened."""
 
-    person: Person
-    note: str
-    placer_identifiers: tuple[RecordNumber, ...]
+    submission: Submission
+
+    @property
+    def person(self) -> Person:
+        """Whose referral it is."""
+        return self.submission.person
+
+    @property
+    def note(self) -> str:
+        """The free words, as they came."""
+        return self.submission.note
+
+    @property
+    def placer_identifiers(self) -> tuple[RecordNumber, ...]:
+        """The source's own numbers of its order."""
+        return self.submission.placer_identifiers
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +57,18 @@ class Arrival:
     key: str  # the mark of the idempotency key, or empty
     digest: str  # the mark of the content, to tell a retry from a key used twice
     visit: VisitMarks
+    orders: tuple[str, ...] = ()  # the marks of the source's own numbers of its order
     is_first: bool = False  # the person was met just now: there is no other visit of theirs
 
 
 def new_document(referral: Referral, arrival: Arrival, claims: list[str]) -> Document:
     """Everything but the sealed part."""
-    consent = arrival.submission.consent
-    assert consent is not None
     return {
         **body_of(referral),
         "arrived_at": arrival.arrived_at,
         "visit": {"system": arrival.visit.system, "number": arrival.visit.number},
         "door": arrival.submission.door,
-        "consent": {
-            "version": consent.version,
-            "signed_at": consent.signed_at,
-            "expires_at": consent.expires_at,
-        },
+        "orders": list(arrival.orders),
         "claims": claims,
         "answers": [{"key": arrival.key, "digest": arrival.digest}] if arrival.key else [],
     }
@@ -57,30 +76,65 @@ def new_document(referral: Referral, arrival: Arrival, claims: list[str]) -> Doc
 
 def to_seal(submission: Submission) -> Document:
     """Everything the source said, in BSON's types; read again by `kept_of`."""
-    return {
+    said = {
         "person": asdict(submission.person),
-        "note": submission.note,
         "placer_identifiers": [asdict(one) for one in submission.placer_identifiers],
         "visit": asdict(submission.visit) if submission.visit else None,
-        "place": submission.place,
         "codes": [asdict(code) for code in submission.codes],
-        "experience_codes": list(submission.experience_codes),
         "preferences": [{"code": one.code, "strength": one.strength.value} for one in submission.preferences],
-        "languages": list(submission.languages),
         "interpreter": {"needed": submission.interpreter_needed, "agreed": submission.interpreter_agreed},
         "source_contact": asdict(submission.source_contact),
-        "consent_id": submission.consent.consent_id if submission.consent else "",
+        "referrer": asdict(submission.referrer),
+        "characteristics": [
+            {**asdict(one), "answered": one.answered.value} for one in submission.characteristics
+        ],
+        "consent": asdict(submission.consent) if submission.consent else None,
     }
+    lists = {name: list(getattr(submission, name)) for name in _LISTED}
+    return said | lists | {name: getattr(submission, name) for name in _PLAIN}
 
 
-def kept_of(sealed: Document) -> Kept:
-    """The sealed part, opened."""
-    person = dict(sealed["person"])
-    person["record_numbers"] = tuple(RecordNumber(**one) for one in person["record_numbers"])
-    person["phones"] = tuple(person["phones"])
-    person["safe_contact"] = SafeContact(**person["safe_contact"])
-    placers = tuple(RecordNumber(**one) for one in sealed["placer_identifiers"])
-    return Kept(Person(**person), sealed["note"], placers)
+_LISTED = ("experience_codes", "languages", "modalities", "excluded_specialist_ids")
+_PLAIN = ("note", "place", "facility_zip", "payer_code", "is_naloxone_given", "may_wait_for_consent")
+
+
+def kept_of(sealed: Document, body: Document) -> Kept:
+    """The sealed part, opened, and what stands beside it in clear.
+
+    A document of a version before this one lacks some words; they read as unsaid (P10).
+    """
+    visit, consent = sealed["visit"], sealed.get("consent")
+    said = Submission(
+        door=body["door"],
+        source_id=body["source_id"],
+        person=_person(sealed["person"]),
+        consent=Consent(**consent) if consent else None,
+        visit=RecordNumber(**visit) if visit else None,
+        urgency=Urgency(body["urgency"]),
+        codes=tuple(Code(**one) for one in sealed["codes"]),
+        preferences=tuple(
+            Preference(one["code"], Strength(one["strength"])) for one in sealed["preferences"]
+        ),
+        interpreter_needed=sealed["interpreter"]["needed"],
+        interpreter_agreed=sealed["interpreter"]["agreed"],
+        arrived_at=body["arrived_at"],
+        expected_departure_at=body.get("expected_departure_at"),
+        source_contact=SourceContact(**sealed["source_contact"]),
+        placer_identifiers=tuple(RecordNumber(**one) for one in sealed["placer_identifiers"]),
+        referrer=Referrer(**sealed.get("referrer", {})),
+        characteristics=tuple(
+            Characteristic(**{**one, "answered": Answered(one["answered"])})
+            for one in sealed.get("characteristics", [])
+        ),
+    )
+    lists: Document = {name: tuple(sealed.get(name, ())) for name in _LISTED}
+    return Kept(replace(said, **lists, **{name: sealed[name] for name in _PLAIN if name in sealed}))
+
+
+def _person(sealed: Document) -> Person:
+    numbers = tuple(RecordNumber(**one) for one in sealed["record_numbers"])
+    said = {"record_numbers": numbers, "phones": tuple(sealed["phones"])}
+    return Person(**{**sealed, **said, "safe_contact": SafeContact(**sealed["safe_contact"])})
 
 
 def body_of(referral: Referral) -> Document:
@@ -98,6 +152,12 @@ def body_of(referral: Referral) -> Document:
         "modality": referral.modality,
         "offer_id": referral.offer_id,
         "heard_at": referral.heard_at,
+        "revision": referral.revision,
+        "specialist_id": referral.specialist_id,
+        "expected_departure_at": referral.expected_departure_at,
+        "consent_version": referral.consent_version,
+        "consent_expires_at": referral.consent_expires_at,
+        "is_consent_revoked": referral.is_consent_revoked,
     }
 
 
@@ -117,7 +177,18 @@ def referral_of(referral_id: str, body: Document) -> Referral:
         modality=body["modality"],
         offer_id=body["offer_id"],
         heard_at=body["heard_at"],
+        revision=body.get("revision", 1),
+        specialist_id=body.get("specialist_id", ""),
+        expected_departure_at=body.get("expected_departure_at"),
+        consent_version=body.get("consent_version", 1),
+        consent_expires_at=body.get("consent_expires_at"),
+        is_consent_revoked=body.get("is_consent_revoked", False),
     )
+
+
+def due_of(referral: Referral) -> datetime | None:
+    """When the clock has to look at it: at the end of the consent, while nobody was found."""
+    return referral.consent_expires_at if referral.state in BEFORE_ASSIGNMENT else None
 
 
 def revised(body: Document, moved: Referral) -> Document:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import dropwhile
 from typing import TYPE_CHECKING, TypeVar
@@ -20,15 +20,15 @@ from chassis.ids import new_id
 from chassis.vault import Unreadable, Vault
 from services.intake.domain.errors import IdempotencyKeyReused, ReferralUnknown
 from services.intake.domain.events import Event
-from services.intake.domain.person import SAME_VISIT, Pseudonym, VisitMarks, is_same_visit
+from services.intake.domain.person import RecordNumber, is_same_visit
 from services.intake.domain.referral import Referral
 from services.intake.domain.states import CLOSED
 from services.intake.domain.submission import Submission
-from services.intake.store.blind import BlindIndex
 from services.intake.store.documents import (
     Arrival,
     Document,
     Kept,
+    due_of,
     kept_of,
     new_document,
     referral_of,
@@ -36,12 +36,14 @@ from services.intake.store.documents import (
     to_seal,
     visit_of,
 )
+from services.intake.store.marks import Marks
 
 if TYPE_CHECKING:
     from services.intake.handlers import Told
 
 _MOST_TRIES = 10
 _KEPT_ANSWERS = 50
+_MOST_FOUND = 50
 _NEAR = timedelta(days=2)  # visits further apart than this have no claim in common
 _SIGHT = {"claims": 1, "visit": 1, "arrived_at": 1, "source_id": 1, "status": 1}
 Spell = Callable[[Event, Caller], Message]
@@ -73,15 +75,18 @@ class Held:
     referral: Referral
     loaded: Loaded
 
+    @property
+    def arrived_at(self) -> datetime:
+        """When the peer came to the hospital, as far as anybody said; else when we heard."""
+        arrived_at: datetime = self.loaded.body["arrived_at"]
+        return arrived_at
+
 
 class Referrals:
     """The collection `referrals`.  `claims` are marks under a unique index that make a second referral impossible."""
 
-    def __init__(self, aggregates: Aggregates, vault: Vault, blind: BlindIndex, spell: Spell) -> None:
-        self._aggregates = aggregates
-        self._vault = vault
-        self._blind = blind
-        self._spell = spell
+    def __init__(self, aggregates: Aggregates, vault: Vault, marks: Marks, spell: Spell) -> None:
+        self._aggregates, self._vault, self._marks, self._spell = aggregates, vault, marks, spell
 
     def ensure_indexes(self) -> None:
         """One referral per claim; a source's newest; a person's visits."""
@@ -92,57 +97,27 @@ class Referrals:
             [("source_id", ASCENDING), ("submitted_at", DESCENDING)], name="newest_of_source"
         )
         collection.create_index([("peer_id", ASCENDING), ("arrived_at", ASCENDING)], name="visits_of_person")
-
-    def key_mark(self, submission: Submission) -> str:
-        """The mark of the submission's idempotency key; empty where none came."""
-        key = submission.idempotency_key
-        return "i:" + self._blind.mark("key", submission.source_id, submission.door, key) if key else ""
-
-    def visit_mark(self, submission: Submission) -> str:
-        """The mark of the visit's number at this source; empty where none came."""
-        visit = submission.visit
-        return (
-            "v:" + self._blind.mark("visit", submission.source_id, visit.system, visit.value) if visit else ""
-        )
-
-    def arrival(self, who: Pseudonym, submission: Submission, arrived_at: datetime) -> Arrival:
-        """The submission with its marks."""
-        visit = submission.visit
-        return Arrival(
-            peer_id=who.peer_id,
-            is_first=who.is_new,
-            submission=submission,
-            arrived_at=arrived_at,
-            key=self.key_mark(submission),
-            digest=self.digest(submission),
-            visit=VisitMarks(
-                submission.source_id,
-                arrived_at,
-                self._blind.mark("system", visit.system) if visit else "",
-                self.visit_mark(submission),
-            ),
-        )
-
-    def digest(self, submission: Submission) -> str:
-        """Equal for equal content, whatever was defaulted on the way.
-
-        Empty fields are left out, so that a field added later does not make yesterday's retry look new.
-        """
-        said = {
-            field.name: value for field in fields(submission) if (value := getattr(submission, field.name))
-        }
-        return self._blind.mark("content", repr(sorted(said.items(), key=lambda pair: pair[0])))
+        collection.create_index([("orders", ASCENDING)], name="by_order")
+        collection.create_index([("visit.number", ASCENDING)], name="by_visit")
 
     def answered(self, submission: Submission) -> Held | None:
         """The referral this key was answered with; raises IdempotencyKeyReused where the content was another."""
-        key = self.key_mark(submission)
+        key = self._marks.key(submission)
         document = self._aggregates.collection.find_one({"claims": key}, {"outbox": 0}) if key else None
         if document is None:
             return None
         told = {answer["key"]: answer["digest"] for answer in document["answers"]}
-        if told.get(key, "") != self.digest(submission):
+        if told.get(key, "") != self._marks.digest(submission):
             raise IdempotencyKeyReused
         return self.load(document["_id"])
+
+    def is_answered(self, held: Held, submission: Submission) -> bool:
+        """True where this referral took the same content with the same key before; raises IdempotencyKeyReused."""
+        told = {answer["key"]: answer["digest"] for answer in held.loaded.body["answers"]}
+        digest = told.get(self._marks.key(submission))
+        if digest is not None and digest != self._marks.digest(submission):
+            raise IdempotencyKeyReused
+        return digest is not None
 
     def look(self, arrival: Arrival) -> Sight:
         """The person's other visits at this source: the one that is this one, and the claims of those that are not."""
@@ -165,12 +140,18 @@ class Referrals:
 
     def add(self, referral: Referral, arrival: Arrival, sight: Sight, said: Said) -> bool:
         """The referral is stored with what it says; False where somebody else stored the same one first."""
-        body = new_document(referral, arrival, self._claims(arrival, sight))
+        body = new_document(referral, arrival, self._marks.claims(arrival, sight.held))
         body["sealed"] = self._vault.seal(
             arrival.peer_id, to_seal(arrival.submission), is_first=arrival.is_first
         )
         try:
-            self._aggregates.insert(referral.referral_id, body, says=self._messages(said), cause=said.cause)
+            self._aggregates.insert(
+                referral.referral_id,
+                body,
+                says=self._messages(said),
+                cause=said.cause,
+                due_at=due_of(referral),
+            )
         except AlreadyThere:
             return False
         return True
@@ -182,10 +163,64 @@ class Referrals:
             body["claims"] = [*body["claims"], arrival.key]
             body["answers"] = [*body["answers"], {"key": arrival.key, "digest": arrival.digest}]
         try:
-            self._aggregates.save(held.loaded, body, says=self._messages(said), cause=said.cause)
+            self._save(held, body, said, due_of(held.referral))
         except (StaleVersion, DuplicateKeyError):
             return False
         return True
+
+    def change(self, held: Held, moved: Referral, said: Said, arrival: Arrival | None = None) -> bool:
+        """The move is stored with what it says, and with the new content where one came.
+
+        False where the referral changed meanwhile.
+        """
+        body = revised(held.loaded.body, moved)
+        if arrival is not None:
+            body |= self._content(held, arrival)
+        try:
+            self._save(held, body, said, due_of(moved))
+        except (StaleVersion, DuplicateKeyError):
+            return False
+        return True
+
+    def _content(self, held: Held, arrival: Arrival) -> Document:
+        """The corrected words; whose referral it is and which visit's does not change by a correction."""
+        known = held.loaded.body
+        content: Document = {
+            "sealed": self._vault.seal(held.referral.peer_id, to_seal(arrival.submission)),
+            "arrived_at": arrival.arrived_at,
+            "orders": list(dict.fromkeys([*known.get("orders", []), *arrival.orders])),
+        }
+        if arrival.key and arrival.key not in known["claims"] and len(known["answers"]) < _KEPT_ANSWERS:
+            content["claims"] = [*known["claims"], arrival.key]
+            content["answers"] = [*known["answers"], {"key": arrival.key, "digest": arrival.digest}]
+        return content
+
+    def _save(self, held: Held, body: Document, said: Said, due_at: datetime | None) -> None:
+        self._aggregates.save(held.loaded, body, says=self._messages(said), cause=said.cause, due_at=due_at)
+
+    def claim_due(self, limit: int, lease_s: float) -> list[Held]:
+        """Referrals whose time has come."""
+        return [
+            Held(referral_of(one.aggregate_id, one.body), one)
+            for one in self._aggregates.claim_due(limit, lease_s)
+        ]
+
+    def with_order(self, source_id: str, order: RecordNumber) -> list[Referral]:
+        """The source's referrals under its own number of the order, newest first, without PHI."""
+        return self._found({"orders": self._marks.order(source_id, order), "source_id": source_id})
+
+    def of_visit(self, source_id: str, visit: RecordNumber) -> list[Referral]:
+        """The source's referrals of the visit with this number, newest first, without PHI."""
+        return self._found({"visit.number": self._marks.visit(source_id, visit), "source_id": source_id})
+
+    def of_peer(self, source_id: str, peer_id: str) -> list[Referral]:
+        """The source's referrals of this person, newest first, without PHI."""
+        return self._found({"peer_id": peer_id, "source_id": source_id})
+
+    def _found(self, query: Document, limit: int = _MOST_FOUND) -> list[Referral]:
+        wanted = {"outbox": 0, "sealed": 0, "claims": 0, "answers": 0}
+        found = self._aggregates.collection.find(query, wanted).sort("submitted_at", -1).limit(limit)
+        return [referral_of(document["_id"], document) for document in found]
 
     def load(self, referral_id: str) -> Held:
         """The referral; raises ReferralUnknown."""
@@ -232,7 +267,7 @@ class Referrals:
                 if moved is known:
                     continue
                 says = self._messages(Said(events, caller, one.cause))
-                change = Change(loaded, revised(loaded.body, moved), one.cause, says)
+                change = Change(loaded, revised(loaded.body, moved), one.cause, says, due_of(moved))
                 steps[referral_id] = change, _effective(moved, ones[position + 1 :], decide)
                 break
         return steps
@@ -243,31 +278,14 @@ class Referrals:
     def open(self, held: Held) -> Kept:
         """What was sealed; raises Refusal NOT_FOUND where the person was erased."""
         try:
-            return kept_of(self._vault.open(held.loaded.body["sealed"]))
+            return kept_of(self._vault.open(held.loaded.body["sealed"]), held.loaded.body)
         except Unreadable:
             raise Refusal("referral-erased", Kind.NOT_FOUND, "The person's record was erased.") from None
 
     def newest(self, source_id: str, status: str, limit: int) -> list[Referral]:
         """A source's referrals, newest first, without PHI."""
         query = {"source_id": source_id} | ({"status": status} if status else {})
-        wanted = {"outbox": 0, "sealed": 0, "claims": 0, "answers": 0}
-        found = self._aggregates.collection.find(query, wanted).sort("submitted_at", -1).limit(limit)
-        return [referral_of(document["_id"], document) for document in found]
-
-    def _claims(self, arrival: Arrival, sight: Sight) -> list[str]:
-        """Marks that two submissions of one visit share: its number; the moment; the half days around it.
-
-        A half day and the next one: two arrivals less than 12 hours apart always have one in common.
-        Claims of visits that were judged different are left to them.
-        """
-        peer, source = arrival.peer_id, arrival.submission.source_id
-        slot = int(arrival.arrived_at.timestamp() // SAME_VISIT.total_seconds())
-        words = [("slot", str(slot)), ("slot", str(slot + 1)), ("arrived", arrival.arrived_at.isoformat())]
-        marks = ["v:" + self._blind.mark("claim", peer, source, *pair) for pair in words]
-        if arrival.visit.number:
-            marks.append(f"{arrival.visit.number}:{peer}")
-        free = [mark for mark in marks if mark not in sight.held]
-        return [*([arrival.key] if arrival.key else []), *free]
+        return self._found(query, limit)
 
 
 def _effective(referral: Referral, told: Sequence[T], decide: Callable[[Referral, T], Moved]) -> list[T]:

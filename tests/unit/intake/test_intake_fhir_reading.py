@@ -283,6 +283,21 @@ def test_a_refusal_that_may_be_the_newer_one_is_not_passed_over(signed: str):
     assert told(made) == {}
 
 
+@pytest.mark.parametrize("status", ["draft", "proposed", "entered-in-error"])
+@pytest.mark.parametrize("said", ["permit", "deny"])
+def test_what_was_never_in_force_outdates_nothing(status: str, said: str):
+    """A newer draft, or one entered in error, leaves the signed consent as it was; alone it permits nothing."""
+    made = bundle()
+    draft = copy.deepcopy(resource(made, "Consent")) | {"status": status, "provision": {"type": said}}
+    draft["dateTime"] = datetime.now(UTC).isoformat(timespec="seconds")
+    made["entry"].append(
+        {"fullUrl": "urn:uuid:draft", "resource": draft, "request": {"method": "POST", "url": "Consent"}}
+    )
+    assert told(made) == {}
+    resource(made, "Consent").update(draft)
+    assert set(told(made)) & {"consent-inactive", "consent-refused"}
+
+
 @pytest.mark.parametrize(
     "narrowing",
     [

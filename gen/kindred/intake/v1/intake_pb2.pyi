@@ -113,7 +113,7 @@ class GetReferralResponse(_message.Message):
     def __init__(self, summary: _Optional[_Union[ReferralSummary, _Mapping]] = ..., person: _Optional[_Union[Person, _Mapping]] = ..., note: _Optional[str] = ...) -> None: ...
 
 class ReferralSummary(_message.Message):
-    __slots__ = ("referral_id", "source_id", "status", "urgency", "submitted_at", "status_at", "promised_arrival_at", "modality")
+    __slots__ = ("referral_id", "source_id", "status", "urgency", "submitted_at", "status_at", "promised_arrival_at", "modality", "version", "reason_code", "expected_departure_at")
     REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -122,6 +122,9 @@ class ReferralSummary(_message.Message):
     STATUS_AT_FIELD_NUMBER: _ClassVar[int]
     PROMISED_ARRIVAL_AT_FIELD_NUMBER: _ClassVar[int]
     MODALITY_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    REASON_CODE_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_DEPARTURE_AT_FIELD_NUMBER: _ClassVar[int]
     referral_id: str
     source_id: str
     status: str
@@ -130,18 +133,127 @@ class ReferralSummary(_message.Message):
     status_at: _timestamp_pb2.Timestamp
     promised_arrival_at: _timestamp_pb2.Timestamp
     modality: str
-    def __init__(self, referral_id: _Optional[str] = ..., source_id: _Optional[str] = ..., status: _Optional[str] = ..., urgency: _Optional[_Union[_events_pb2.Urgency, str]] = ..., submitted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., status_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., promised_arrival_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., modality: _Optional[str] = ...) -> None: ...
+    version: int
+    reason_code: str
+    expected_departure_at: _timestamp_pb2.Timestamp
+    def __init__(self, referral_id: _Optional[str] = ..., source_id: _Optional[str] = ..., status: _Optional[str] = ..., urgency: _Optional[_Union[_events_pb2.Urgency, str]] = ..., submitted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., status_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., promised_arrival_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., modality: _Optional[str] = ..., version: _Optional[int] = ..., reason_code: _Optional[str] = ..., expected_departure_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ListReferralsRequest(_message.Message):
-    __slots__ = ("limit", "status")
+    __slots__ = ("limit", "status", "urgency", "submitted_from", "submitted_before", "page_token")
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
+    URGENCY_FIELD_NUMBER: _ClassVar[int]
+    SUBMITTED_FROM_FIELD_NUMBER: _ClassVar[int]
+    SUBMITTED_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     limit: int
     status: str
-    def __init__(self, limit: _Optional[int] = ..., status: _Optional[str] = ...) -> None: ...
+    urgency: _events_pb2.Urgency
+    submitted_from: _timestamp_pb2.Timestamp
+    submitted_before: _timestamp_pb2.Timestamp
+    page_token: str
+    def __init__(self, limit: _Optional[int] = ..., status: _Optional[str] = ..., urgency: _Optional[_Union[_events_pb2.Urgency, str]] = ..., submitted_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., submitted_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class ListReferralsResponse(_message.Message):
-    __slots__ = ("referrals",)
+    __slots__ = ("referrals", "next_page_token")
     REFERRALS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     referrals: _containers.RepeatedCompositeFieldContainer[ReferralSummary]
-    def __init__(self, referrals: _Optional[_Iterable[_Union[ReferralSummary, _Mapping]]] = ...) -> None: ...
+    next_page_token: str
+    def __init__(self, referrals: _Optional[_Iterable[_Union[ReferralSummary, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class CancelReferralRequest(_message.Message):
+    __slots__ = ("referral_id", "reason_code", "expected_version", "is_by_peer")
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_CODE_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_VERSION_FIELD_NUMBER: _ClassVar[int]
+    IS_BY_PEER_FIELD_NUMBER: _ClassVar[int]
+    referral_id: str
+    reason_code: str
+    expected_version: int
+    is_by_peer: bool
+    def __init__(self, referral_id: _Optional[str] = ..., reason_code: _Optional[str] = ..., expected_version: _Optional[int] = ..., is_by_peer: _Optional[bool] = ...) -> None: ...
+
+class CancelReferralResponse(_message.Message):
+    __slots__ = ("summary",)
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    summary: ReferralSummary
+    def __init__(self, summary: _Optional[_Union[ReferralSummary, _Mapping]] = ...) -> None: ...
+
+class CorrectReferralRequest(_message.Message):
+    __slots__ = ("referral_id", "expected_version", "submission")
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SUBMISSION_FIELD_NUMBER: _ClassVar[int]
+    referral_id: str
+    expected_version: int
+    submission: SubmitReferralRequest
+    def __init__(self, referral_id: _Optional[str] = ..., expected_version: _Optional[int] = ..., submission: _Optional[_Union[SubmitReferralRequest, _Mapping]] = ...) -> None: ...
+
+class CorrectReferralResponse(_message.Message):
+    __slots__ = ("summary",)
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    summary: ReferralSummary
+    def __init__(self, summary: _Optional[_Union[ReferralSummary, _Mapping]] = ...) -> None: ...
+
+class ReportDepartureRequest(_message.Message):
+    __slots__ = ("referral_id", "leaves_at")
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    LEAVES_AT_FIELD_NUMBER: _ClassVar[int]
+    referral_id: str
+    leaves_at: _timestamp_pb2.Timestamp
+    def __init__(self, referral_id: _Optional[str] = ..., leaves_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ReportDepartureResponse(_message.Message):
+    __slots__ = ("summary",)
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    summary: ReferralSummary
+    def __init__(self, summary: _Optional[_Union[ReferralSummary, _Mapping]] = ...) -> None: ...
+
+class RevokeConsentRequest(_message.Message):
+    __slots__ = ("referral_id",)
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    referral_id: str
+    def __init__(self, referral_id: _Optional[str] = ...) -> None: ...
+
+class RevokeConsentResponse(_message.Message):
+    __slots__ = ("summary",)
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    summary: ReferralSummary
+    def __init__(self, summary: _Optional[_Union[ReferralSummary, _Mapping]] = ...) -> None: ...
+
+class WatchReferralRequest(_message.Message):
+    __slots__ = ("referral_id",)
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    referral_id: str
+    def __init__(self, referral_id: _Optional[str] = ...) -> None: ...
+
+class WatchReferralResponse(_message.Message):
+    __slots__ = ("summary",)
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    summary: ReferralSummary
+    def __init__(self, summary: _Optional[_Union[ReferralSummary, _Mapping]] = ...) -> None: ...
+
+class ResolvePersonRequest(_message.Message):
+    __slots__ = ("referral_id",)
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    referral_id: str
+    def __init__(self, referral_id: _Optional[str] = ...) -> None: ...
+
+class ResolvePersonResponse(_message.Message):
+    __slots__ = ("person", "place", "note", "redisclosure_notice", "consent_id", "consent_version", "confidentiality")
+    PERSON_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    REDISCLOSURE_NOTICE_FIELD_NUMBER: _ClassVar[int]
+    CONSENT_ID_FIELD_NUMBER: _ClassVar[int]
+    CONSENT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENTIALITY_FIELD_NUMBER: _ClassVar[int]
+    person: Person
+    place: str
+    note: str
+    redisclosure_notice: str
+    consent_id: str
+    consent_version: int
+    confidentiality: str
+    def __init__(self, person: _Optional[_Union[Person, _Mapping]] = ..., place: _Optional[str] = ..., note: _Optional[str] = ..., redisclosure_notice: _Optional[str] = ..., consent_id: _Optional[str] = ..., consent_version: _Optional[int] = ..., confidentiality: _Optional[str] = ...) -> None: ...

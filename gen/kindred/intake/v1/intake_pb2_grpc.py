@@ -50,6 +50,36 @@ class IntakeServiceStub:
                 request_serializer=kindred_dot_intake_dot_v1_dot_intake__pb2.ListReferralsRequest.SerializeToString,
                 response_deserializer=kindred_dot_intake_dot_v1_dot_intake__pb2.ListReferralsResponse.FromString,
                 _registered_method=True)
+        self.CancelReferral = channel.unary_unary(
+                '/kindred.intake.v1.IntakeService/CancelReferral',
+                request_serializer=kindred_dot_intake_dot_v1_dot_intake__pb2.CancelReferralRequest.SerializeToString,
+                response_deserializer=kindred_dot_intake_dot_v1_dot_intake__pb2.CancelReferralResponse.FromString,
+                _registered_method=True)
+        self.CorrectReferral = channel.unary_unary(
+                '/kindred.intake.v1.IntakeService/CorrectReferral',
+                request_serializer=kindred_dot_intake_dot_v1_dot_intake__pb2.CorrectReferralRequest.SerializeToString,
+                response_deserializer=kindred_dot_intake_dot_v1_dot_intake__pb2.CorrectReferralResponse.FromString,
+                _registered_method=True)
+        self.ReportDeparture = channel.unary_unary(
+                '/kindred.intake.v1.IntakeService/ReportDeparture',
+                request_serializer=kindred_dot_intake_dot_v1_dot_intake__pb2.ReportDepartureRequest.SerializeToString,
+                response_deserializer=kindred_dot_intake_dot_v1_dot_intake__pb2.ReportDepartureResponse.FromString,
+                _registered_method=True)
+        self.RevokeConsent = channel.unary_unary(
+                '/kindred.intake.v1.IntakeService/RevokeConsent',
+                request_serializer=kindred_dot_intake_dot_v1_dot_intake__pb2.RevokeConsentRequest.SerializeToString,
+                response_deserializer=kindred_dot_intake_dot_v1_dot_intake__pb2.RevokeConsentResponse.FromString,
+                _registered_method=True)
+        self.WatchReferral = channel.unary_stream(
+                '/kindred.intake.v1.IntakeService/WatchReferral',
+                request_serializer=kindred_dot_intake_dot_v1_dot_intake__pb2.WatchReferralRequest.SerializeToString,
+                response_deserializer=kindred_dot_intake_dot_v1_dot_intake__pb2.WatchReferralResponse.FromString,
+                _registered_method=True)
+        self.ResolvePerson = channel.unary_unary(
+                '/kindred.intake.v1.IntakeService/ResolvePerson',
+                request_serializer=kindred_dot_intake_dot_v1_dot_intake__pb2.ResolvePersonRequest.SerializeToString,
+                response_deserializer=kindred_dot_intake_dot_v1_dot_intake__pb2.ResolvePersonResponse.FromString,
+                _registered_method=True)
 
 
 class IntakeServiceServicer:
@@ -77,6 +107,48 @@ class IntakeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelReferral(self, request, context):
+        """Asks that the referral end; matching withdraws its offers, then it is cancelled.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CorrectReferral(self, request, context):
+        """Replaces what was submitted; the person and the visit stay the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportDeparture(self, request, context):
+        """The peer is leaving: matching looks again with the new time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeConsent(self, request, context):
+        """The person took their consent back: offers and notices in flight are stopped.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchReferral(self, request, context):
+        """The referral as it is now, then again at each change, until the caller goes or the referral is closed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolvePerson(self, request, context):
+        """Who the peer is and where, for the specialist who was assigned; a disclosure under consent (42 CFR 2.31, 2.32).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IntakeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +166,36 @@ def add_IntakeServiceServicer_to_server(servicer, server):
                     servicer.ListReferrals,
                     request_deserializer=kindred_dot_intake_dot_v1_dot_intake__pb2.ListReferralsRequest.FromString,
                     response_serializer=kindred_dot_intake_dot_v1_dot_intake__pb2.ListReferralsResponse.SerializeToString,
+            ),
+            'CancelReferral': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelReferral,
+                    request_deserializer=kindred_dot_intake_dot_v1_dot_intake__pb2.CancelReferralRequest.FromString,
+                    response_serializer=kindred_dot_intake_dot_v1_dot_intake__pb2.CancelReferralResponse.SerializeToString,
+            ),
+            'CorrectReferral': grpc.unary_unary_rpc_method_handler(
+                    servicer.CorrectReferral,
+                    request_deserializer=kindred_dot_intake_dot_v1_dot_intake__pb2.CorrectReferralRequest.FromString,
+                    response_serializer=kindred_dot_intake_dot_v1_dot_intake__pb2.CorrectReferralResponse.SerializeToString,
+            ),
+            'ReportDeparture': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportDeparture,
+                    request_deserializer=kindred_dot_intake_dot_v1_dot_intake__pb2.ReportDepartureRequest.FromString,
+                    response_serializer=kindred_dot_intake_dot_v1_dot_intake__pb2.ReportDepartureResponse.SerializeToString,
+            ),
+            'RevokeConsent': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeConsent,
+                    request_deserializer=kindred_dot_intake_dot_v1_dot_intake__pb2.RevokeConsentRequest.FromString,
+                    response_serializer=kindred_dot_intake_dot_v1_dot_intake__pb2.RevokeConsentResponse.SerializeToString,
+            ),
+            'WatchReferral': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchReferral,
+                    request_deserializer=kindred_dot_intake_dot_v1_dot_intake__pb2.WatchReferralRequest.FromString,
+                    response_serializer=kindred_dot_intake_dot_v1_dot_intake__pb2.WatchReferralResponse.SerializeToString,
+            ),
+            'ResolvePerson': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolvePerson,
+                    request_deserializer=kindred_dot_intake_dot_v1_dot_intake__pb2.ResolvePersonRequest.FromString,
+                    response_serializer=kindred_dot_intake_dot_v1_dot_intake__pb2.ResolvePersonResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +280,168 @@ class IntakeService:
             '/kindred.intake.v1.IntakeService/ListReferrals',
             kindred_dot_intake_dot_v1_dot_intake__pb2.ListReferralsRequest.SerializeToString,
             kindred_dot_intake_dot_v1_dot_intake__pb2.ListReferralsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelReferral(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kindred.intake.v1.IntakeService/CancelReferral',
+            kindred_dot_intake_dot_v1_dot_intake__pb2.CancelReferralRequest.SerializeToString,
+            kindred_dot_intake_dot_v1_dot_intake__pb2.CancelReferralResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CorrectReferral(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kindred.intake.v1.IntakeService/CorrectReferral',
+            kindred_dot_intake_dot_v1_dot_intake__pb2.CorrectReferralRequest.SerializeToString,
+            kindred_dot_intake_dot_v1_dot_intake__pb2.CorrectReferralResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportDeparture(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kindred.intake.v1.IntakeService/ReportDeparture',
+            kindred_dot_intake_dot_v1_dot_intake__pb2.ReportDepartureRequest.SerializeToString,
+            kindred_dot_intake_dot_v1_dot_intake__pb2.ReportDepartureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeConsent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kindred.intake.v1.IntakeService/RevokeConsent',
+            kindred_dot_intake_dot_v1_dot_intake__pb2.RevokeConsentRequest.SerializeToString,
+            kindred_dot_intake_dot_v1_dot_intake__pb2.RevokeConsentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchReferral(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/kindred.intake.v1.IntakeService/WatchReferral',
+            kindred_dot_intake_dot_v1_dot_intake__pb2.WatchReferralRequest.SerializeToString,
+            kindred_dot_intake_dot_v1_dot_intake__pb2.WatchReferralResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolvePerson(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kindred.intake.v1.IntakeService/ResolvePerson',
+            kindred_dot_intake_dot_v1_dot_intake__pb2.ResolvePersonRequest.SerializeToString,
+            kindred_dot_intake_dot_v1_dot_intake__pb2.ResolvePersonResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,200 @@
+"""What a source asks of a referral that is here; each is stored with what it says, or refused."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from chassis.envelope import Cause
+from chassis.errors import Fault, Kind, Refusal
+from chassis.identity import Caller
+from services.intake.domain import commands
+from services.intake.domain.commands import CANCEL_REASONS, PEER_REASONS, Changed
+from services.intake.domain.errors import NotYourReferral, SubmissionRejected
+from services.intake.domain.person import Pseudonym
+from services.intake.domain.referral import Referral
+from services.intake.domain.submission import Submission, faults_of
+
+if TYPE_CHECKING:
+    from services.intake.bootstrap import Room
+    from services.intake.store.documents import Arrival
+    from services.intake.store.referrals import Held
+
+_MOST_TRIES = 20
+_LONGEST_PAUSE_S = 0.02
+_MOST_DUE = 64
+_LEASE_S = 30.0
+SYSTEM = Caller("system:intake", "system", "", "COC")
+Decide = Callable[["Held"], tuple[Changed, "Arrival | None"]]
+
+
+def cancel(
+    room: Room, caller: Caller, referral_id: str, reason_code: str, *, cause: Cause, expected_version: int = 0
+) -> Referral:
+    """The referral is asked to end; again, it stays as it is.
+
+    Raises Refusal INVALID reason-unknown, and what `change` raises.
+    """
+    _known_reason(reason_code, CANCEL_REASONS)
+
+    def decide(held: Held) -> tuple[Changed, Arrival | None]:
+        return commands.cancel(held.referral, caller.role, reason_code, room.clock.now()), None
+
+    return change(room, caller, referral_id, decide, cause=cause, expected_version=expected_version)
+
+
+def decline_by_peer(
+    room: Room, caller: Caller, referral_id: str, reason_code: str, *, cause: Cause, expected_version: int = 0
+) -> Referral:
+    """The peer said no; raises like `cancel`."""
+    _known_reason(reason_code, PEER_REASONS)
+
+    def decide(held: Held) -> tuple[Changed, Arrival | None]:
+        return commands.decline_by_peer(held.referral, caller.role, reason_code, room.clock.now()), None
+
+    return change(room, caller, referral_id, decide, cause=cause, expected_version=expected_version)
+
+
+def enter_in_error(
+    room: Room, caller: Caller, referral_id: str, *, cause: Cause, expected_version: int = 0
+) -> Referral:
+    """The referral should never have been submitted; it stays readable as that."""
+
+    def decide(held: Held) -> tuple[Changed, Arrival | None]:
+        return commands.enter_in_error(held.referral, caller.role, room.clock.now()), None
+
+    return change(room, caller, referral_id, decide, cause=cause, expected_version=expected_version)
+
+
+def revoke_consent(
+    room: Room, caller: Caller, referral_id: str, *, cause: Cause, expected_version: int = 0
+) -> Referral:
+    """The consent is taken back: offers and notices in flight are stopped."""
+
+    def decide(held: Held) -> tuple[Changed, Arrival | None]:
+        return commands.revoke_consent(held.referral, caller.role, room.clock.now()), None
+
+    return change(room, caller, referral_id, decide, cause=cause, expected_version=expected_version)
+
+
+def correct(
+    room: Room,
+    caller: Caller,
+    referral_id: str,
+    submission: Submission,
+    *,
+    cause: Cause,
+    expected_version: int = 0,
+) -> Referral:
+    """What was submitted is replaced; a consent that was waited for moves the referral on.
+
+    A submission without a consent keeps the one that is here.  The same `idempotency_key` again changes nothing.
+    Raises SubmissionRejected with every fault, IdempotencyKeyReused, and what `change` raises.
+    """
+    now = room.clock.now()
+
+    def decide(held: Held) -> tuple[Changed, Arrival | None]:
+        whole = _with_known_consent(room, held, submission)
+        faults = faults_of(whole, now, room.taxonomy.codes)
+        if faults:
+            raise SubmissionRejected(faults)
+        if room.referrals.is_answered(held, submission):
+            return (held.referral, []), None
+        arrived_at = whole.arrived_at or held.arrived_at
+        arrival = room.marks.arrival(Pseudonym(held.referral.peer_id, is_new=False), whole, arrived_at)
+        arrival = replace(arrival, digest=room.marks.digest(submission))
+        return commands.correct(held.referral, caller.role, whole, arrived_at, now), arrival
+
+    return change(room, caller, referral_id, decide, cause=cause, expected_version=expected_version)
+
+
+def report_departure(
+    room: Room, caller: Caller, referral_id: str, leaves_at: datetime, *, cause: Cause
+) -> Referral:
+    """The peer leaves at this time: matching looks again.  Raises SubmissionRejected, and what `change` raises."""
+    now = room.clock.now()
+
+    def decide(held: Held) -> tuple[Changed, Arrival | None]:
+        if leaves_at < held.arrived_at:
+            message = "The departure is before the arrival."
+            raise SubmissionRejected([Fault("leaves_at", "departure-before-arrival", message)])
+        kept = room.referrals.open(held).submission
+        whole = replace(kept, expected_departure_at=leaves_at)
+        arrival = room.marks.arrival(Pseudonym(held.referral.peer_id, is_new=False), whole, held.arrived_at)
+        return commands.report_departure(held.referral, caller.role, whole, held.arrived_at, now), arrival
+
+    return change(room, caller, referral_id, decide, cause=cause)
+
+
+def expire_due(room: Room, cause: Cause) -> int:
+    """Referrals whose consent ended before anybody was found are expired; returns how many were looked at."""
+    now = room.clock.now()
+    due = room.referrals.claim_due(_MOST_DUE, _LEASE_S)
+    for held in due:
+        expires_at = held.referral.consent_expires_at
+        is_over = expires_at is not None and expires_at <= now
+        moved, events = commands.expire_consent(held.referral, now) if is_over else (held.referral, [])
+        room.referrals.change(held, moved, room.says(events, SYSTEM, cause))
+    return len(due)
+
+
+def _with_known_consent(room: Room, held: Held, submission: Submission) -> Submission:
+    """The consent that is here counts on, unless a new one came; a new one is a new version."""
+    known = room.referrals.open(held).submission.consent
+    if submission.consent is None:
+        return replace(submission, consent=known, may_wait_for_consent=known is None)
+    version = held.referral.consent_version
+    is_same = known is not None and replace(submission.consent, version=known.version) == known
+    new = replace(submission.consent, version=version if is_same else version + 1)
+    return replace(submission, consent=new)
+
+
+def _known_reason(reason_code: str, known: tuple[str, ...]) -> None:
+    if reason_code not in known:
+        message = "A reason is needed: " + ", ".join(known) + "."
+        fault = Fault("reason_code", "reason-unknown", message)
+        raise Refusal("reason-unknown", Kind.INVALID, message, faults=[fault])
+
+
+def own_referral(room: Room, caller: Caller, referral_id: str, action: str, cause: Cause) -> Held:
+    """The referral, if the caller's organization made it; a denial is audited.
+
+    Raises ReferralUnknown, NotYourReferral.
+    """
+    held = room.referrals.load(referral_id)
+    if held.referral.source_id == caller.organization_id:
+        return held
+    room.access.record_denied(
+        caller,
+        record_type="Referral",  # also of its Task: an officer looks for the referral
+        record_id=referral_id,
+        action=action,
+        reason_code="not-your-referral",
+        cause=cause,
+    )
+    raise NotYourReferral
+
+
+def change(
+    room: Room, caller: Caller, referral_id: str, decide: Decide, *, cause: Cause, expected_version: int = 0
+) -> Referral:
+    """Load, decide, save; again where somebody was quicker.
+
+    Raises ReferralUnknown, NotYourReferral, Refusal CONFLICT version-stale, and what `decide` raises.
+    """
+    for _ in range(_MOST_TRIES):
+        held = own_referral(room, caller, referral_id, "update", cause)
+        if expected_version not in (0, held.referral.task_version):
+            message = "The referral has changed since it was read."
+            raise Refusal("version-stale", Kind.CONFLICT, message, version=held.referral.task_version)
+        (moved, events), arrival = decide(held)
+        if moved is held.referral:
+            return moved
+        if room.referrals.change(held, moved, room.says(events, caller, cause), arrival):
+            return moved
+        time.sleep(random.uniform(0, _LONGEST_PAUSE_S))
+    raise Refusal("referral-busy", Kind.UNAVAILABLE, "Try again.", retry_after_s=1)
