@@ -19,6 +19,7 @@ from services.intake.fhir import outcome
 from services.intake.fhir.server import routes
 from services.intake.servicer import IntakeServicer
 from services.intake.settings import Settings
+from services.intake.watching import Hub
 
 
 def denied(room: Room, caller: Caller | None, method: str, code: str) -> None:
@@ -35,6 +36,7 @@ def denied(room: Room, caller: Caller | None, method: str, code: str) -> None:
 
 def open_doors(room: Room) -> Doors:
     """What the role `api` serves."""
+    hub = Hub(room.database)
     intake = GrpcService(
         "kindred.intake.v1.IntakeService",
         intake_pb2_grpc.add_IntakeServiceServicer_to_server,
@@ -51,7 +53,7 @@ def open_doors(room: Room) -> Doors:
         routes=routes(room),
         tokens=room.tokens,
         on_denied=partial(denied, room),
-        background=[relay],
+        background=[relay, hub],
     )
 
 
