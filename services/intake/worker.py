@@ -10,7 +10,7 @@ from chassis.clock import to_millisecond
 from chassis.hearing import Heard, every, hears
 from services.intake import codec, handlers
 from services.intake.bootstrap import NAME, Room, build_room, prepare
-from services.intake.handlers import Accepted, Exhausted, Told
+from services.intake.handlers import Accepted, Ended, Exhausted, Told
 from services.intake.settings import Settings
 
 # An offer is three events of one referral: they wait a moment for each other, and are one read and one write.
@@ -49,6 +49,12 @@ class Worker:
             if heard.message.is_exhausted
         ]
         handlers.mark_unfilled(self.room, exhausted)
+
+    @hears("assignment.ended.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_assignment_ended(self, batch: Sequence[Heard]) -> None:
+        """Somebody comes no more."""
+        ended = [Ended(**_source(heard), offer_id=heard.message.offer_id) for heard in batch]
+        handlers.seek_again(self.room, ended)
 
     @hears("case.closed.v1", batch=_BATCH, wait_s=_WAIT_S)
     def on_case_closed(self, batch: Sequence[Heard]) -> None:

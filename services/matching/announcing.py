@@ -101,6 +101,25 @@ class Announcer:
             supervisor_id=event.supervisor_id,
         )
 
+    @_message.register
+    def _(self, event: events.AssignmentEnded, who: Provenance) -> Message:
+        return events_pb2.AssignmentEnded(
+            provenance=who,
+            offer_id=event.offer_id,
+            referral_id=event.referral_id,
+            specialist_id=event.specialist_id,
+            reason_code=event.reason_code,
+        )
+
+    @_message.register
+    def _(self, event: events.CaseClosed, who: Provenance) -> Message:
+        return events_pb2.CaseClosed(
+            provenance=who,
+            referral_id=event.referral_id,
+            stop_code=event.stop_code,
+            specialist_id=event.specialist_id,
+        )
+
 
 def _timestamp(moment: datetime) -> Timestamp:
     stamp = Timestamp()

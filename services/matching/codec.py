@@ -31,7 +31,7 @@ _HARDNESS = ("none", "some", "strong", "must", "avoid")
 _MOST_KEY_CHARS = 200
 
 
-def need(message: intake_pb2.ReferralSubmitted) -> Need:
+def need(message: intake_pb2.ReferralSubmitted | intake_pb2.ReferralRevised) -> Need:
     """What a submitted referral needs; codes of a newer taxonomy are kept as wishes and simply fit nobody yet."""
     languages = [tongues.primary(tag) for tag in message.languages]
     preferences: dict[str, str] = {}
@@ -57,6 +57,11 @@ def need(message: intake_pb2.ReferralSubmitted) -> Need:
         modalities=frozenset(message.modalities) & frozenset(MODALITIES) or frozenset({"bedside", "phone"}),
         excluded_ids=frozenset(message.excluded_specialist_ids),
     )
+
+
+def stopped_need(message: intake_pb2.ReferralStopped) -> Need:
+    """All that is known of a referral that was stopped before it was heard of."""
+    return Need(message.referral_id, message.provenance.peer_id, message.source_id, ROUTINE)
 
 
 def acceptance(request: pb.AcceptOfferRequest) -> Acceptance:

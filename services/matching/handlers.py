@@ -13,6 +13,7 @@ from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
 from services.matching import waves
 from services.matching.domain import case as cases
+from services.matching.domain import closing
 from services.matching.domain.case import Case, Changed, Offer
 from services.matching.domain.need import Need
 
@@ -61,6 +62,24 @@ def open_cases(room: Room, submitted: Sequence[Submitted]) -> None:
     now = room.clock.now()
     changed = waves.first(room, [one.need for one in fresh.values()], now)
     room.cases.open([(changed[key], one.cause) for key, one in fresh.items()])
+
+
+def stop(room: Room, need: Need, stop_code: str, cause: Cause) -> None:
+    """Nothing of the referral goes on, also where it has not been heard of yet: no offer ever follows (P7)."""
+    now = room.clock.now()
+    if not room.cases.existing([need.referral_id]):
+        room.cases.open([(closing.tombstone(need, stop_code, now), cause)])
+    room.cases.change(need.referral_id, lambda case: closing.stop(case, stop_code, now), cause)
+    room.roster_watch.refresh()
+
+
+def revise(room: Room, need: Need, revision: int, cause: Cause) -> None:
+    """The case goes on with the new facts; Refusal TOO_EARLY where the referral has not been heard of yet."""
+    if not room.cases.existing([need.referral_id]):
+        raise Refusal("case-not-known-yet", Kind.TOO_EARLY, referral_id=need.referral_id)
+    room.roster_watch.refresh()
+    now = room.clock.now()
+    room.cases.change(need.referral_id, lambda case: waves.revise(room, case, need, revision, now), cause)
 
 
 def advance_due(room: Room, cause: Cause) -> int:

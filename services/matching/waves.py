@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from chassis.ids import new_id
 from services.matching.domain import case as cases
+from services.matching.domain import closing
 from services.matching.domain.case import Case, Changed, Link
 from services.matching.domain.need import Need
 from services.matching.domain.policy import Wave
@@ -61,6 +62,22 @@ def advance(room: Room, case: Case, now: datetime) -> Changed:
         return case, events
     case, later = _next(room, case, now)
     return case, events + later
+
+
+def revise(room: Room, case: Case, need: Need, revision: int, now: datetime) -> Changed:
+    """The case with its new facts; where the ladder begins anew, its first wave is out at once."""
+    number = max(case.wave, 1)
+    wave = room.policy.wave(need.urgency, number) or room.policy.wave(need.urgency, 1)
+    assert wave is not None
+    asked = question(need, wave, now, room.policy, frozenset())
+    holders = {offer.specialist_id for offer in case.offers if offer.state in (cases.OPEN, cases.ACCEPTED)}
+    case, events = closing.revise(case, need, revision, asked, room.roster.entries(sorted(holders)))
+    if case.state != cases.SEEKING or case.wave:
+        return case, events
+    again, later = _next(room, case, now)
+    if again.state == cases.UNFILLED and case.open_offers:  # nobody new, and somebody may still say yes
+        return replace(case, wave=number), events
+    return again, [*events, *later]
 
 
 def _first(room: Room, case: Case, ask: _Ask, entries: Iterable[Entry], now: datetime) -> Changed:

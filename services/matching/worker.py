@@ -28,6 +28,17 @@ class Worker:
         submitted = [handlers.Submitted(codec.need(heard.message), heard.cause) for heard in batch]
         handlers.open_cases(self.room, submitted)
 
+    @hears("referral.stopped.v1")
+    def on_referral_stopped(self, heard: Heard) -> None:
+        """Open offers are withdrawn, an assignment ends, the case is closed."""
+        message = heard.message
+        handlers.stop(self.room, codec.stopped_need(message), message.stop_code, heard.cause)
+
+    @hears("referral.revised.v1")
+    def on_referral_revised(self, heard: Heard) -> None:
+        """The case goes on with the new facts."""
+        handlers.revise(self.room, codec.need(heard.message), heard.message.revision, heard.cause)
+
     @every(0.5)
     def advance_due(self) -> None:
         """Late offers are expired, waiting cases go to their next wave."""

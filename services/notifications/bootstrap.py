@@ -22,7 +22,7 @@ from services.notifications import codec
 from services.notifications.channels import SmtpServer
 from services.notifications.sending import Sending
 from services.notifications.settings import Settings
-from services.notifications.store import Contacts, Notices
+from services.notifications.store import Contacts, Notices, Stops
 from services.notifications.wording.letters import Letters
 
 SERVICE = "notifications"
@@ -39,6 +39,7 @@ class Room:
     seal: PrivateSeal
     contacts: Contacts
     notices: Notices
+    stops: Stops
     sending: Sending
     access: AccessLog
     parked: ParkedEvents
@@ -52,7 +53,7 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
     database = client[settings.mongo_database]
     master_key = (settings.keys_dir / "notifications.master.key").read_bytes()
     vault = Vault(client, settings.mongo_database, master_key)
-    contacts = Contacts(database, vault)
+    contacts, stops = Contacts(database, vault), Stops(database)
     notices = Notices(Aggregates(database, "notices", clock, SERVICE), vault, codec.event_to_proto)
     return Room(
         settings=settings,
@@ -62,7 +63,8 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
         seal=PrivateSeal.from_dir(settings.keys_dir, SERVICE),
         contacts=contacts,
         notices=notices,
-        sending=_sending(settings, notices, contacts, clock),
+        stops=stops,
+        sending=_sending(settings, notices, contacts, stops, clock),
         access=AccessLog(database, clock, SERVICE),
         parked=ParkedEvents(database, SERVICE, clock, AtRest(master_key)),
         tokens=TokenReader.from_file(settings.keys_dir / "issuer.pub.pem"),
@@ -94,7 +96,7 @@ def run_relay(environ: Mapping[str, str]) -> int:
     )
 
 
-def _sending(settings: Settings, notices: Notices, contacts: Contacts, clock: Clock) -> Sending:
+def _sending(settings: Settings, notices: Notices, contacts: Contacts, stops: Stops, clock: Clock) -> Sending:
     server = SmtpServer(
         host=settings.smtp_host,
         port=settings.smtp_port,
@@ -110,6 +112,7 @@ def _sending(settings: Settings, notices: Notices, contacts: Contacts, clock: Cl
         Letters(settings.public_url),
         server,
         clock,
+        stops=stops,
         senders=settings.smtp_connections,
         lease_s=settings.notice_lease_s,
     )

@@ -17,6 +17,7 @@ from chassis.sealing import PrivateSeal
 from kindred.bus.v1.bus_pb2 import Provenance, SealedField
 from kindred.intake.v1.events_pb2 import ReferralStatusChanged, ReferralSubmitted
 from kindred.matching.v1.events_pb2 import (
+    AssignmentEnded,
     OfferAccepted,
     OfferDeclined,
     OfferMade,
@@ -37,6 +38,9 @@ from services.notifications.domain.notices import Attempt, Notice
 
 _NOBODY = "unnamed"
 _ZONES = available_timezones()
+# Somebody had said that they come, and now nobody does.
+_COMING = ("assigned", "not-met")
+_SOUGHT_AGAIN = "sought-again"
 
 
 def enrolled_card(event: SpecialistEnrolled, seal: PrivateSeal) -> Card:
@@ -71,8 +75,10 @@ def offer_made(envelope: Envelope, event: OfferMade, seal: PrivateSeal) -> Happe
     )
 
 
-def offer_closed(envelope: Envelope, event: OfferWithdrawn | OfferAccepted | OfferDeclined) -> Happening:
-    """An offer that needs no answer any more: withdrawn, or answered."""
+def offer_closed(
+    envelope: Envelope, event: OfferWithdrawn | OfferAccepted | OfferDeclined | AssignmentEnded
+) -> Happening:
+    """An offer that needs no answer any more: withdrawn, or answered; or one whose assignment has ended."""
     return Happening(
         event=envelope.type,
         happened_at=to_millisecond(envelope.time),
@@ -88,13 +94,16 @@ def status_changed(envelope: Envelope, event: ReferralStatusChanged) -> Happenin
     """A move of the referral that its source may have to hear of."""
     return Happening(
         event=envelope.type,
-        status=event.status,
+        status=_SOUGHT_AGAIN
+        if event.previous_status in _COMING and event.status == "seeking"
+        else event.status,
         happened_at=to_millisecond(envelope.time),
         referral_id=event.referral_id,
         recipient_id=event.source_id,
         contact_id=source_contact_id(event.referral_id),
         promised_arrival_at=_moment(event, "promised_arrival_at"),
         modality=event.modality,
+        version=event.version,
         **_about(event.provenance),
     )
 

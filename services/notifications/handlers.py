@@ -12,6 +12,7 @@ from services.notifications.domain import contacts, notices
 from services.notifications.domain.contacts import Card
 from services.notifications.domain.events import Event
 from services.notifications.domain.intents import (
+    AFTER_STOP,
     TABLE,
     Happening,
     Intent,
@@ -65,6 +66,18 @@ def close_offers(room: Room, told: Sequence[Told]) -> None:
     closed = [room.notices.revise(found[one], _close).notice for one in ids]
     heard = [pair for pair, notice in zip(told, closed, strict=True) if notices.may_have_been_heard(notice)]
     tell(room, [pair for pair in heard if rule_for(pair[0].event)])
+
+
+def stop(room: Room, referral_id: str, stop_code: str) -> None:
+    """From now on nobody hears of the referral but whoever was asked: they need not answer, nor come (P7)."""
+    room.stops.mark(referral_id, stop_code, room.clock.now())
+    for held in room.notices.held_of_referral(referral_id):
+        if held.notice.intent not in AFTER_STOP:
+            room.notices.revise(held, _stop)
+
+
+def _stop(notice: Notice) -> tuple[Notice, list[Event]]:
+    return notices.cancel(notice, Reason.REFERRAL_STOPPED), []
 
 
 def list_notices(

@@ -22,6 +22,7 @@ from chassis.failpoints import failpoint
 from chassis.mongo import is_outside_trouble
 from services.notifications.channels import EmailLine, SmtpServer, compose
 from services.notifications.domain.contacts import Contact
+from services.notifications.domain.intents import AFTER_STOP
 from services.notifications.domain.notices import (
     Answer,
     Attempt,
@@ -30,13 +31,14 @@ from services.notifications.domain.notices import (
     Reason,
     State,
     begin_attempt,
+    cancel,
     give_up,
     settle_attempt,
 )
 from services.notifications.wording.letters import Letters
 
 if TYPE_CHECKING:
-    from services.notifications.store import Contacts, Decision, Held, Notices
+    from services.notifications.store import Contacts, Decision, Held, Notices, Stops
 
 # A sender's hands: so many notices at most have an attempt recorded and not settled. After a crash each of them may
 # be a repeat, and says so.
@@ -69,11 +71,13 @@ class Sending:
         server: SmtpServer,
         clock: Clock,
         *,
+        stops: Stops,
         senders: int = 4,
         lease_s: float = 30.0,
     ) -> None:
         self._notices = notices
         self._contacts = contacts
+        self._stops = stops
         self._letters = letters
         self.server = server
         self._clock = clock
@@ -163,10 +167,14 @@ class Sending:
         self._settle(list(zip(packets, answers, strict=True)))
 
     def _packed(self, share: Sequence[Held]) -> list[Packet]:
-        """Those of the share that can still be sent, with their next attempt; the others are given up, and say so."""
+        """Those of the share that may still be sent, with their next attempt; the others are given up, and say so."""
+        stopped = self._stops.among([held.notice.referral_id for held in share])
         contacts = self._contacts.open_many([held.notice.contact_id for held in share])
         packets = []
         for held in share:
+            if held.notice.referral_id in stopped and held.notice.intent not in AFTER_STOP:
+                self._notices.save(held, cancel(held.notice, Reason.REFERRAL_STOPPED), ())
+                continue
             contact = contacts.get(held.notice.contact_id)
             if contact is None or not contact.address:
                 self._notices.save(held, *give_up(held.notice, Reason.NO_ADDRESS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import datetime
 from typing import Any
 
 from bson.binary import Binary
@@ -120,6 +121,11 @@ class Notices:
         """The referral's notices, oldest first."""
         return self._found("referral_id", referral_id, limit)
 
+    def held_of_referral(self, referral_id: str) -> list[Held]:
+        """The referral's notices, ready to be changed."""
+        rows = self._aggregates.collection.find({"referral_id": referral_id}, {"_id": 1})
+        return list(self.load_many([row["_id"] for row in rows]).values())
+
     def of_recipient(self, recipient_id: str, limit: int) -> list[Notice]:
         """The recipient's notices, oldest first."""
         return self._found("recipient_id", recipient_id, limit)
@@ -142,6 +148,23 @@ class Notices:
             body["sealed_link"] = self._vault.seal(notice.recipient_id, {"token": opening.link_token})
         says = [self._to_proto(event) for event in opening.events]
         return New(notice.notice_id, body, cause, says, notice.due_at)
+
+
+class Stops:
+    """The collection `stops`: referrals of which nothing more may be said; ids only."""
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self._collection = database["stops"]
+
+    def mark(self, referral_id: str, stop_code: str, now: datetime) -> None:
+        """Known to a majority before it returns: no send that begins later goes out (P7)."""
+        told = {"stop_code": stop_code, "stopped_at": now}
+        self._collection.update_one({"_id": referral_id}, {"$setOnInsert": told}, upsert=True)
+
+    def among(self, referral_ids: Sequence[str]) -> set[str]:
+        """Those of the referrals that were stopped."""
+        found = self._collection.find({"_id": {"$in": list(referral_ids)}}, {"_id": 1})
+        return {row["_id"] for row in found}
 
 
 class Contacts:

@@ -56,6 +56,16 @@ class Worker:
         """The offer's notice is stopped: it was answered."""
         self._close(batch)
 
+    @hears("assignment.ended.v1")
+    def on_assignment_ended(self, heard: Heard) -> None:
+        """Whoever had said yes hears that they need not come."""
+        handlers.tell(self.room, [(codec.offer_closed(heard.envelope, heard.message), heard.cause)])
+
+    @hears("referral.stopped.v1")
+    def on_referral_stopped(self, heard: Heard) -> None:
+        """What is queued for the referral is silenced, and what comes late."""
+        handlers.stop(self.room, heard.message.referral_id, heard.message.stop_code)
+
     @hears("referral.status-changed.v1", batch=_BATCH, wait_s=_WAIT_S)
     def on_referral_status_changed(self, batch: Sequence[Heard]) -> None:
         """The source hears that help is on its way, or that nobody could come yet."""

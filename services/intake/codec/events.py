@@ -109,6 +109,7 @@ def _status_changed(event: events.ReferralStatusChanged, caller: Caller) -> Mess
         reason_code=event.reason_code,
         promised_arrival_at=stamp(event.promised_arrival_at),
         modality=event.modality,
+        version=event.version,
     )
 
 

@@ -51,6 +51,7 @@ class ReferralStatusChanged:
     reason_code: str = ""
     promised_arrival_at: datetime | None = None
     modality: str = ""
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,24 @@ def assign(
     )
 
 
+def seek_again(
+    referral: Referral, offer_id: str, said_at: datetime, now: datetime
+) -> tuple[Referral, list[ReferralStatusChanged]]:
+    """The assignment ended before it was carried out; whoever was promised is not promised any more."""
+    if referral.offer_id != offer_id:
+        return referral, []
+    return _moved(
+        referral,
+        Command.SEEK_AGAIN,
+        now,
+        heard_at=max(said_at, referral.heard_at or said_at),
+        offer_id="",
+        specialist_id="",
+        promised_arrival_at=None,
+        modality="",
+    )
+
+
 def close(
     referral: Referral, said_at: datetime, now: datetime
 ) -> tuple[Referral, list[ReferralStatusChanged]]:
@@ -129,4 +147,5 @@ def status_changed(before: Referral, after: Referral) -> ReferralStatusChanged:
         reason_code=after.reason_code,
         promised_arrival_at=after.promised_arrival_at,
         modality=after.modality,
+        version=after.task_version,
     )

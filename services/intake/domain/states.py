@@ -40,6 +40,7 @@ class Command(StrEnum):
     SEEK = "seek"
     MARK_UNFILLED = "mark-unfilled"
     ASSIGN = "assign"
+    SEEK_AGAIN = "seek-again"
     RECORD_MET = "record-met"
     RECORD_NOT_MET = "record-not-met"
     ENGAGE = "engage"
@@ -103,6 +104,9 @@ RULES: dict[Command, Rule] = {
         _SYSTEM, _to(_S.UNFILLED, _S.SUBMITTED, _S.SEEKING), stays=ASSIGNED_ON | {_S.UNFILLED}
     ),
     Command.ASSIGN: Rule(_SYSTEM, _to(_S.ASSIGNED, *_MATCHING)),
+    Command.SEEK_AGAIN: Rule(
+        _SYSTEM, _to(_S.SEEKING, _S.ASSIGNED, _S.NOT_MET), stays=frozenset(_S) - {_S.ASSIGNED, _S.NOT_MET}
+    ),
     Command.RECORD_MET: Rule(_SPECIALIST, _to(_S.MET, _S.ASSIGNED, _S.NOT_MET)),
     Command.RECORD_NOT_MET: Rule(_SPECIALIST, _to(_S.NOT_MET, _S.ASSIGNED)),
     Command.ENGAGE: Rule(_SPECIALIST, _to(_S.ENGAGED, _S.MET, _S.NOT_MET)),

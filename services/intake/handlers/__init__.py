@@ -11,18 +11,21 @@ from services.intake.handlers.commanding import (
 )
 from services.intake.handlers.following import (
     Accepted,
+    Ended,
     Exhausted,
     Told,
     assign,
     close,
     mark_unfilled,
     seek,
+    seek_again,
 )
 from services.intake.handlers.reading import list_referrals, read_referral
 from services.intake.handlers.submitting import Submitted, reject, submit
 
 __all__ = [
     "Accepted",
+    "Ended",
     "Exhausted",
     "Submitted",
     "Told",
@@ -40,5 +43,6 @@ __all__ = [
     "report_departure",
     "revoke_consent",
     "seek",
+    "seek_again",
     "submit",
 ]

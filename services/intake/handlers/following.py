@@ -33,6 +33,13 @@ class Accepted(Told):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ended(Told):
+    """Somebody comes no more."""
+
+    offer_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exhausted(Told):
     """Nobody is left to ask."""
 
@@ -50,6 +57,14 @@ def assign(room: Room, accepted: Sequence[Accepted]) -> None:
     now = room.clock.now()
     room.referrals.revise(
         accepted, lambda one, told: referrals.assign(one, told.assignment, told.said_at, now), SYSTEM
+    )
+
+
+def seek_again(room: Room, ended: Sequence[Ended]) -> None:
+    """Assignments ended: each source sees that somebody is sought again."""
+    now = room.clock.now()
+    room.referrals.revise(
+        ended, lambda one, told: referrals.seek_again(one, told.offer_id, told.said_at, now), SYSTEM
     )
 
 

@@ -21,8 +21,9 @@ from services.matching.domain.policy import Wave
 from services.matching.domain.rank import Candidate
 from services.matching.domain.score import Term
 
-SEEKING, ASSIGNED, UNFILLED = "seeking", "assigned", "unfilled"
+SEEKING, ASSIGNED, UNFILLED, CLOSED = "seeking", "assigned", "unfilled", "closed"
 OPEN, ACCEPTED, DECLINED, EXPIRED, WITHDRAWN = "open", "accepted", "declined", "expired", "withdrawn"
+ENDED = "ended"  # accepted once, and the assignment ended before it was carried out
 DECLINE_REASONS = ("busy", "too-far", "unwell", "know-each-other", "not-a-good-fit", "other")
 LONGEST_PROMISE = timedelta(days=7)
 
@@ -60,6 +61,9 @@ class Case:
     offers: tuple[Offer, ...] = ()
     assigned_specialist_id: str = ""
     exclusions: Mapping[str, int] = field(default_factory=dict)
+    revision: int = 1  # of the referral's facts
+    stop_code: str = ""
+    assigned_weight_milli: int = 0  # what the assignment weighs in the specialist's load
 
     @property
     def referral_id(self) -> str:
@@ -152,7 +156,7 @@ def expire(case: Case, now: datetime) -> Changed:
     """Open offers whose deadline has passed are expired."""
     late = [offer for offer in case.open_offers if offer.deadline_at <= now]
     events: list[Event] = [OfferExpired(o.offer_id, case.referral_id, o.specialist_id) for o in late]
-    return _closed(case, late, EXPIRED, now), events
+    return closed_offers(case, late, EXPIRED, now), events
 
 
 def accept(
@@ -201,7 +205,7 @@ def accept(
         OfferAccepted(offer_id, case.referral_id, offer.specialist_id, promised_arrival_at, modality)
     ]
     events += [OfferWithdrawn(o.offer_id, case.referral_id, o.specialist_id, reason) for o in losers]
-    closed = _with_offer(_closed(case, losers, WITHDRAWN, now, reason), won)
+    closed = _with_offer(closed_offers(case, losers, WITHDRAWN, now, reason), won)
     return replace(closed, state=ASSIGNED, assigned_specialist_id=offer.specialist_id), events
 
 
@@ -232,7 +236,10 @@ def _check_open(case: Case, offer: Offer, now: datetime) -> None:
         raise Refusal("consent-expired", Kind.CONFLICT, "The consent has ended.", offer_id=offer.offer_id)
 
 
-def _closed(case: Case, closing: Sequence[Offer], state: str, now: datetime, reason_code: str = "") -> Case:
+def closed_offers(
+    case: Case, closing: Sequence[Offer], state: str, now: datetime, reason_code: str = ""
+) -> Case:
+    """The case with these offers in another state."""
     ids = {offer.offer_id for offer in closing}
     offers = tuple(
         replace(offer, state=state, answered_at=now, reason_code=reason_code)

@@ -70,4 +70,32 @@ class ReferralEscalated:
     supervisor_id: str = ""
 
 
-Event = OfferMade | OfferAccepted | OfferDeclined | OfferExpired | OfferWithdrawn | ReferralEscalated
+@dataclass(frozen=True)
+class AssignmentEnded:
+    """A specialist's assignment ended before it was carried out; it costs them nothing."""
+
+    offer_id: str
+    referral_id: str
+    specialist_id: str
+    reason_code: str
+
+
+@dataclass(frozen=True)
+class CaseClosed:
+    """A stopped referral has no open offer and no assignment any more."""
+
+    referral_id: str
+    stop_code: str
+    specialist_id: str
+
+
+Event = (
+    OfferMade
+    | OfferAccepted
+    | OfferDeclined
+    | OfferExpired
+    | OfferWithdrawn
+    | ReferralEscalated
+    | AssignmentEnded
+    | CaseClosed
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
 from services.matching.announcing import ITSELF, Announcer
 from services.matching.domain.case import OPEN, SEEKING, Case, Changed
-from services.matching.domain.events import OfferAccepted
+from services.matching.domain.events import AssignmentEnded, OfferAccepted
 from services.matching.store import documents
 from services.matching.store.roster import OVERLAP
 
@@ -141,25 +141,56 @@ class CaseStore:
                 return changed[0]
         raise Refusal("too-busy", Kind.UNAVAILABLE, "Try again.", retry_after_s=1, offer_id=offer_id)
 
+    def change(self, referral_id: str, decide: Callable[[Case], Changed], cause: Cause) -> None:
+        """What was heard takes effect on the case once, decided again for as long as somebody else was quicker.
+
+        An assignment that ends and the load it gives back are one transaction.  Raises Refusal NOT_FOUND.
+        """
+        for _ in range(_MOST_TRIES):
+            loaded = self._find({"_id": referral_id}, "case-unknown")
+            if cause.event_id and cause.event_id in loaded.handled:
+                return
+            changed = decide(self._read(loaded))
+            if not changed[1] and changed[0] == self._read(loaded):
+                return
+            if self._is_saved(loaded, changed, ITSELF, cause):
+                return
+        raise Refusal("too-busy", Kind.UNAVAILABLE, "Try again.", retry_after_s=1)
+
     def _is_saved(self, loaded: Loaded, changed: Changed, by: Caller, cause: Cause) -> bool:
-        change = self._change(loaded, changed, cause, by, self._clock.now())
-        won = next((event for event in changed[1] if isinstance(event, OfferAccepted)), None)
+        case, happened = changed
+        won = next((event for event in happened if isinstance(event, OfferAccepted)), None)
+        ended = next((event for event in happened if isinstance(event, AssignmentEnded)), None)
+        now = self._clock.now()
         try:
-            if won is None:
-                self._save(change)
+            if won is not None:
+                weighed = replace(case, assigned_weight_milli=self._weight_of(case.need.urgency))
+                change = self._change(loaded, (weighed, happened), cause, by, now)
+                self._with_load(change, won.specialist_id, weighed.assigned_weight_milli, self._reserve)
+            elif ended is not None:
+                change = self._change(
+                    loaded, (replace(case, assigned_weight_milli=0), happened), cause, by, now
+                )
+                self._with_load(change, ended.specialist_id, case.assigned_weight_milli, self._release)
             else:
-                self._assign(change, won.specialist_id, self._weight_of(changed[0].need.urgency))
+                self._save(self._change(loaded, changed, cause, by, now))
         except StaleVersion:
             return False
         return True
 
-    def _assign(self, change: Change, specialist_id: str, weight_milli: int) -> None:
+    def _with_load(
+        self, change: Change, specialist_id: str, weight_milli: int, move_load: Callable[..., None]
+    ) -> None:
         def both(session: ClientSession) -> None:
             self._save(change, session)
-            self._reserve(specialist_id, weight_milli, session)
+            move_load(specialist_id, weight_milli, session)
 
         with self._client.start_session() as session:
             session.with_transaction(both)
+
+    def _release(self, specialist_id: str, weight_milli: int, session: ClientSession) -> None:
+        update = {"$inc": {"load_milli": -weight_milli}, "$set": {"updated_at": self._clock.now()}}
+        self._caseloads.update_one({"_id": specialist_id}, update, session=session)
 
     def _reserve(self, specialist_id: str, weight_milli: int, session: ClientSession) -> None:
         fits = {"$lte": [{"$add": ["$load_milli", weight_milli]}, "$capacity_milli"]}

@@ -85,6 +85,9 @@ def from_case(case: Case, now: datetime) -> Document:
         "offers": [_from_offer(offer) for offer in case.offers],
         "assigned_specialist_id": case.assigned_specialist_id,
         "exclusions": dict(case.exclusions),
+        "revision": case.revision,
+        "stop_code": case.stop_code,
+        "assigned_weight_milli": case.assigned_weight_milli,
     }
 
 
@@ -98,6 +101,10 @@ def to_case(referral_id: str, body: Mapping[str, Any]) -> Case:
         offers=tuple(_to_offer(offer) for offer in body["offers"]),
         assigned_specialist_id=body["assigned_specialist_id"],
         exclusions=body["exclusions"],
+        # Cases stored before there were such facts have none (P10).
+        revision=body.get("revision", 1),
+        stop_code=body.get("stop_code", ""),
+        assigned_weight_milli=body.get("assigned_weight_milli", 0),
     )
 
 

@@ -14,7 +14,9 @@ class Intent(StrEnum):
 
     OFFER_MADE = "offer-made"
     OFFER_WITHDRAWN = "offer-withdrawn"
+    ASSIGNMENT_ENDED = "assignment-ended"
     HELP_ASSIGNED = "help-assigned"
+    HELP_SOUGHT_AGAIN = "help-sought-again"
     REFERRAL_UNFILLED = "referral-unfilled"
     SUPERVISOR_NEEDED = "supervisor-needed"
 
@@ -77,11 +79,15 @@ TABLE: Final[tuple[Rule, ...]] = (
     #    intent                     event                         status       recipient             urgency            channel        expiry              key
     Rule(Intent.OFFER_MADE,         "offer.made.v1",              "",          Recipient.SPECIALIST, Urgency.AS_SAID,   Channel.EMAIL, _AT_DEADLINE,       ("offer_id",)),
     Rule(Intent.OFFER_WITHDRAWN,    "offer.withdrawn.v1",         "",          Recipient.SPECIALIST, Urgency.URGENT,    Channel.EMAIL, _ONE_HOUR,          ("offer_id",)),
+    Rule(Intent.ASSIGNMENT_ENDED,   "assignment.ended.v1",        "",          Recipient.SPECIALIST, Urgency.IMMEDIATE, Channel.EMAIL, _ONE_DAY,           ("offer_id",)),
     Rule(Intent.HELP_ASSIGNED,      "referral.status-changed.v1", "assigned",  Recipient.SOURCE,     Urgency.IMMEDIATE, Channel.EMAIL, _HOUR_PAST_ARRIVAL, ("referral_id", "promised_arrival_at")),
+    Rule(Intent.HELP_SOUGHT_AGAIN,  "referral.status-changed.v1", "sought-again", Recipient.SOURCE,  Urgency.IMMEDIATE, Channel.EMAIL, _ONE_HOUR,          ("referral_id", "version")),
     Rule(Intent.REFERRAL_UNFILLED,  "referral.status-changed.v1", "unfilled",  Recipient.SOURCE,     Urgency.IMMEDIATE, Channel.EMAIL, _ONE_DAY,           ("referral_id",)),
     Rule(Intent.SUPERVISOR_NEEDED,  "referral.escalated.v1",      "exhausted", Recipient.SUPERVISOR, Urgency.IMMEDIATE, Channel.EMAIL, _ONE_DAY,           ("referral_id",)),
 )
 # fmt: on
+# What may still be said of a referral that was stopped: whoever was asked need not answer, nor come.
+AFTER_STOP: Final = frozenset({Intent.OFFER_WITHDRAWN, Intent.ASSIGNMENT_ENDED})
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,7 @@ class Happening:
     deadline_at: datetime | None = None
     promised_arrival_at: datetime | None = None
     modality: str = ""
+    version: int = 0
     urgency: str = ""
     peer_id: str = ""
     organization_id: str = ""
@@ -132,5 +139,5 @@ def urgency_of(rule: Rule, happening: Happening) -> Urgency:
     return Urgency(happening.urgency) if happening.urgency in known else Urgency.ROUTINE
 
 
-def _text(fact: str | datetime | None) -> str:
-    return fact.isoformat() if isinstance(fact, datetime) else fact or ""
+def _text(fact: str | int | datetime | None) -> str:
+    return fact.isoformat() if isinstance(fact, datetime) else str(fact or "")

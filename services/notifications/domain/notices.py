@@ -58,6 +58,7 @@ class Reason(StrEnum):
     FATE_UNKNOWN = "fate-unknown"
     NO_ADDRESS = "no-address"
     OFFER_CLOSED = "offer-closed"
+    REFERRAL_STOPPED = "referral-stopped"
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ class SubmissionRepeated(_message.Message):
     def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., referral_id: _Optional[str] = ..., source_id: _Optional[str] = ..., door: _Optional[str] = ...) -> None: ...
 
 class ReferralStatusChanged(_message.Message):
-    __slots__ = ("provenance", "referral_id", "source_id", "status", "previous_status", "reason_code", "promised_arrival_at", "modality")
+    __slots__ = ("provenance", "referral_id", "source_id", "status", "previous_status", "reason_code", "promised_arrival_at", "modality", "version")
     PROVENANCE_FIELD_NUMBER: _ClassVar[int]
     REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -123,6 +123,7 @@ class ReferralStatusChanged(_message.Message):
     REASON_CODE_FIELD_NUMBER: _ClassVar[int]
     PROMISED_ARRIVAL_AT_FIELD_NUMBER: _ClassVar[int]
     MODALITY_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     provenance: _bus_pb2.Provenance
     referral_id: str
     source_id: str
@@ -131,7 +132,8 @@ class ReferralStatusChanged(_message.Message):
     reason_code: str
     promised_arrival_at: _timestamp_pb2.Timestamp
     modality: str
-    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., referral_id: _Optional[str] = ..., source_id: _Optional[str] = ..., status: _Optional[str] = ..., previous_status: _Optional[str] = ..., reason_code: _Optional[str] = ..., promised_arrival_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., modality: _Optional[str] = ...) -> None: ...
+    version: int
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., referral_id: _Optional[str] = ..., source_id: _Optional[str] = ..., status: _Optional[str] = ..., previous_status: _Optional[str] = ..., reason_code: _Optional[str] = ..., promised_arrival_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., modality: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
 
 class ReferralRevised(_message.Message):
     __slots__ = ("provenance", "referral_id", "source_id", "revision", "reason_code", "urgency", "experience_codes", "preferences", "languages", "interpreter_agreed", "age_band", "facility_zip", "payer_code", "arrived_at", "expected_departure_at", "consent_id", "consent_version", "consent_expires_at", "modalities", "excluded_specialist_ids", "sealed_source_contact")

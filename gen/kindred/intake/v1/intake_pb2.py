@@ -26,57 +26,69 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from kindred.intake.v1 import events_pb2 as kindred_dot_intake_dot_v1_dot_events__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ekindred/intake/v1/intake.proto\x12\x11kindred.intake.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ekindred/intake/v1/events.proto\"\x83\x01\n\x06Person\x12\x13\n\x0b\x66\x61mily_name\x18\x01 \x01(\t\x12\x12\n\ngiven_name\x18\x02 \x01(\t\x12\x12\n\nbirth_date\x18\x03 \x01(\t\x12\x15\n\rrecord_number\x18\x04 \x01(\t\x12\x15\n\rrecord_system\x18\x05 \x01(\t\x12\x0e\n\x06phones\x18\x06 \x03(\t\"\x92\x01\n\x07\x43onsent\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x14\n\x0cis_permitted\x18\x02 \x01(\x08\x12-\n\tsigned_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"=\n\x07\x43ontact\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x11\n\ttime_zone\x18\x03 \x01(\t\"\xd4\x04\n\x15SubmitReferralRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12)\n\x06person\x18\x02 \x01(\x0b\x32\x19.kindred.intake.v1.Person\x12+\n\x07\x63onsent\x18\x03 \x01(\x0b\x32\x1a.kindred.intake.v1.Consent\x12\x32\n\x0esource_contact\x18\x04 \x01(\x0b\x32\x1a.kindred.intake.v1.Contact\x12\x14\n\x0cvisit_number\x18\x05 \x01(\t\x12+\n\x07urgency\x18\x06 \x01(\x0e\x32\x1a.kindred.intake.v1.Urgency\x12\x18\n\x10\x65xperience_codes\x18\x07 \x03(\t\x12\x32\n\x0bpreferences\x18\x08 \x03(\x0b\x32\x1d.kindred.intake.v1.Preference\x12\x11\n\tlanguages\x18\t \x03(\t\x12\x1a\n\x12interpreter_agreed\x18\n \x01(\x08\x12\x14\n\x0c\x66\x61\x63ility_zip\x18\x0b \x01(\t\x12\x12\n\npayer_code\x18\x0c \x01(\t\x12.\n\narrived_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x15\x65xpected_departure_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nmodalities\x18\x0f \x03(\t\x12\x1f\n\x17\x65xcluded_specialist_ids\x18\x10 \x03(\t\x12\x0c\n\x04note\x18\x11 \x01(\t\"P\n\x16SubmitReferralResponse\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x11\n\twas_known\x18\x03 \x01(\x08\")\n\x12GetReferralRequest\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\"\x83\x01\n\x13GetReferralResponse\x12\x33\n\x07summary\x18\x01 \x01(\x0b\x32\".kindred.intake.v1.ReferralSummary\x12)\n\x06person\x18\x02 \x01(\x0b\x32\x19.kindred.intake.v1.Person\x12\x0c\n\x04note\x18\x03 \x01(\t\"\x83\x03\n\x0fReferralSummary\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\x12\x11\n\tsource_id\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12+\n\x07urgency\x18\x04 \x01(\x0e\x32\x1a.kindred.intake.v1.Urgency\x12\x30\n\x0csubmitted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tstatus_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x13promised_arrival_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08modality\x18\x08 \x01(\t\x12\x0f\n\x07version\x18\t \x01(\x05\x12\x13\n\x0breason_code\x18\n \x01(\t\x12\x39\n\x15\x65xpected_departure_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe0\x01\n\x14ListReferralsRequest\x12\r\n\x05limit\x18\x01 \x01(\x05\x12\x0e\n\x06status\x18\x02 \x01(\t\x12+\n\x07urgency\x18\x03 \x01(\x0e\x32\x1a.kindred.intake.v1.Urgency\x12\x32\n\x0esubmitted_from\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10submitted_before\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\npage_token\x18\x06 \x01(\t\"g\n\x15ListReferralsResponse\x12\x35\n\treferrals\x18\x01 \x03(\x0b\x32\".kindred.intake.v1.ReferralSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"o\n\x15\x43\x61ncelReferralRequest\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\x12\x13\n\x0breason_code\x18\x02 \x01(\t\x12\x18\n\x10\x65xpected_version\x18\x03 \x01(\x05\x12\x12\n\nis_by_peer\x18\x04 \x01(\x08\"M\n\x16\x43\x61ncelReferralResponse\x12\x33\n\x07summary\x18\x01 \x01(\x0b\x32\".kindred.intake.v1.ReferralSummary\"\x85\x01\n\x16\x43orrectReferralRequest\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\x12\x18\n\x10\x65xpected_version\x18\x02 \x01(\x05\x12<\n\nsubmission\x18\x03 \x01(\x0b\x32(.kindred.intake.v1.SubmitReferralRequest\"N\n\x17\x43orrectReferralResponse\x12\x33\n\x07summary\x18\x01 \x01(\x0b\x32\".kindred.intake.v1.ReferralSummary\"\\\n\x16ReportDepartureRequest\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\x12-\n\tleaves_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"N\n\x17ReportDepartureResponse\x12\x33\n\x07summary\x18\x01 \x01(\x0b\x32\".kindred.intake.v1.ReferralSummary\"+\n\x14RevokeConsentRequest\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\"L\n\x15RevokeConsentResponse\x12\x33\n\x07summary\x18\x01 \x01(\x0b\x32\".kindred.intake.v1.ReferralSummary\"+\n\x14WatchReferralRequest\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\"L\n\x15WatchReferralResponse\x12\x33\n\x07summary\x18\x01 \x01(\x0b\x32\".kindred.intake.v1.ReferralSummary\"+\n\x14ResolvePersonRequest\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\"\xc2\x01\n\x15ResolvePersonResponse\x12)\n\x06person\x18\x01 \x01(\x0b\x32\x19.kindred.intake.v1.Person\x12\r\n\x05place\x18\x02 \x01(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\x12\x1b\n\x13redisclosure_notice\x18\x04 \x01(\t\x12\x12\n\nconsent_id\x18\x05 \x01(\t\x12\x17\n\x0f\x63onsent_version\x18\x06 \x01(\x05\x12\x17\n\x0f\x63onfidentiality\x18\x07 \x01(\t2\xa1\x07\n\rIntakeService\x12\x65\n\x0eSubmitReferral\x12(.kindred.intake.v1.SubmitReferralRequest\x1a).kindred.intake.v1.SubmitReferralResponse\x12\\\n\x0bGetReferral\x12%.kindred.intake.v1.GetReferralRequest\x1a&.kindred.intake.v1.GetReferralResponse\x12\x62\n\rListReferrals\x12\'.kindred.intake.v1.ListReferralsRequest\x1a(.kindred.intake.v1.ListReferralsResponse\x12\x65\n\x0e\x43\x61ncelReferral\x12(.kindred.intake.v1.CancelReferralRequest\x1a).kindred.intake.v1.CancelReferralResponse\x12h\n\x0f\x43orrectReferral\x12).kindred.intake.v1.CorrectReferralRequest\x1a*.kindred.intake.v1.CorrectReferralResponse\x12h\n\x0fReportDeparture\x12).kindred.intake.v1.ReportDepartureRequest\x1a*.kindred.intake.v1.ReportDepartureResponse\x12\x62\n\rRevokeConsent\x12\'.kindred.intake.v1.RevokeConsentRequest\x1a(.kindred.intake.v1.RevokeConsentResponse\x12\x64\n\rWatchReferral\x12\'.kindred.intake.v1.WatchReferralRequest\x1a(.kindred.intake.v1.WatchReferralResponse0\x01\x12\x62\n\rResolvePerson\x12\'.kindred.intake.v1.ResolvePersonRequest\x1a(.kindred.intake.v1.ResolvePersonResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ekindred/intake/v1/intake.proto\x12\x11kindred.intake.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ekindred/intake/v1/events.proto\"\xf8\x01\n\x06Person\x12\x13\n\x0b\x66\x61mily_name\x18\x01 \x01(\t\x12\x12\n\ngiven_name\x18\x02 \x01(\t\x12\x12\n\nbirth_date\x18\x03 \x01(\t\x12\x15\n\rrecord_number\x18\x04 \x01(\t\x12\x15\n\rrecord_system\x18\x05 \x01(\t\x12\x0e\n\x06phones\x18\x06 \x03(\t\x12\x34\n\x0csafe_contact\x18\x07 \x01(\x0b\x32\x1e.kindred.intake.v1.SafeContact\x12=\n\x14other_record_numbers\x18\x08 \x03(\x0b\x32\x1f.kindred.intake.v1.RecordNumber\"-\n\x0cRecordNumber\x12\x0e\n\x06system\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\x8d\x01\n\x0bSafeContact\x12\x1e\n\x11may_leave_message\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x1b\n\x0e\x64o_not_contact\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12\x18\n\x10who_else_answers\x18\x03 \x01(\tB\x14\n\x12_may_leave_messageB\x11\n\x0f_do_not_contact\"=\n\x0c\x43linicalCode\x12\x0e\n\x06system\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0f\n\x07\x64isplay\x18\x03 \x01(\t\"z\n\x0e\x43haracteristic\x12\r\n\x05topic\x18\x01 \x01(\t\x12-\n\x08\x61nswered\x18\x02 \x01(\x0e\x32\x1b.kindred.intake.v1.Answered\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x0f\n\x07said_by\x18\x04 \x01(\t\x12\x0b\n\x03how\x18\x05 \x01(\t\"\'\n\x08Referrer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05phone\x18\x02 \x01(\t\"\x92\x01\n\x07\x43onsent\x12\x12\n\nconsent_id\x18\x01 \x01(\t\x12\x14\n\x0cis_permitted\x18\x02 \x01(\x08\x12-\n\tsigned_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"=\n\x07\x43ontact\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x11\n\ttime_zone\x18\x03 \x01(\t\"\xab\x07\n\x15SubmitReferralRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12)\n\x06person\x18\x02 \x01(\x0b\x32\x19.kindred.intake.v1.Person\x12+\n\x07\x63onsent\x18\x03 \x01(\x0b\x32\x1a.kindred.intake.v1.Consent\x12\x32\n\x0esource_contact\x18\x04 \x01(\x0b\x32\x1a.kindred.intake.v1.Contact\x12\x14\n\x0cvisit_number\x18\x05 \x01(\t\x12+\n\x07urgency\x18\x06 \x01(\x0e\x32\x1a.kindred.intake.v1.Urgency\x12\x18\n\x10\x65xperience_codes\x18\x07 \x03(\t\x12\x32\n\x0bpreferences\x18\x08 \x03(\x0b\x32\x1d.kindred.intake.v1.Preference\x12\x11\n\tlanguages\x18\t \x03(\t\x12\x1a\n\x12interpreter_agreed\x18\n \x01(\x08\x12\x14\n\x0c\x66\x61\x63ility_zip\x18\x0b \x01(\t\x12\x12\n\npayer_code\x18\x0c \x01(\t\x12.\n\narrived_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x15\x65xpected_departure_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nmodalities\x18\x0f \x03(\t\x12\x1f\n\x17\x65xcluded_specialist_ids\x18\x10 \x03(\t\x12\x0c\n\x04note\x18\x11 \x01(\t\x12\r\n\x05place\x18\x12 \x01(\t\x12\x1a\n\x12interpreter_needed\x18\x13 \x01(\x08\x12.\n\x05\x63odes\x18\x14 \x03(\x0b\x32\x1f.kindred.intake.v1.ClinicalCode\x12:\n\x0f\x63haracteristics\x18\x15 \x03(\x0b\x32!.kindred.intake.v1.Characteristic\x12\x1e\n\x11is_naloxone_given\x18\x16 \x01(\x08H\x00\x88\x01\x01\x12-\n\x08referrer\x18\x17 \x01(\x0b\x32\x1b.kindred.intake.v1.Referrer\x12;\n\x12placer_identifiers\x18\x18 \x03(\x0b\x32\x1f.kindred.intake.v1.RecordNumber\x12\x1c\n\x14may_wait_for_consent\x18\x19 \x01(\x08\x42\x14\n\x12_is_naloxone_given\"P\n\x16SubmitReferralResponse\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x11\n\twas_known\x18\x03 \x01(\x08\")\n\x12GetReferralRequest\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\"\xc1\x01\n\x13GetReferralResponse\x12\x33\n\x07summary\x18\x01 \x01(\x0b\x32\".kindred.intake.v1.ReferralSummary\x12)\n\x06person\x18\x02 \x01(\x0b\x32\x19.kindred.intake.v1.Person\x12\x0c\n\x04note\x18\x03 \x01(\t\x12<\n\nsubmission\x18\x04 \x01(\x0b\x32(.kindred.intake.v1.SubmitReferralRequest\"\x83\x03\n\x0fReferralSummary\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\x12\x11\n\tsource_id\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12+\n\x07urgency\x18\x04 \x01(\x0e\x32\x1a.kindred.intake.v1.Urgency\x12\x30\n\x0csubmitted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tstatus_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x13promised_arrival_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08modality\x18\x08 \x01(\t\x12\x0f\n\x07version\x18\t \x01(\x05\x12\x13\n\x0breason_code\x18\n \x01(\t\x12\x39\n\x15\x65xpected_departure_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe0\x01\n\x14ListReferralsRequest\x12\r\n\x05limit\x18\x01 \x01(\x05\x12\x0e\n\x06status\x18\x02 \x01(\t\x12+\n\x07urgency\x18\x03 \x01(\x0e\x32\x1a.kindred.intake.v1.Urgency\x12\x32\n\x0esubmitted_from\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10submitted_before\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\npage_token\x18\x06 \x01(\t\"g\n\x15ListReferralsResponse\x12\x35\n\treferrals\x18\x01 \x03(\x0b\x32\".kindred.intake.v1.ReferralSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"o\n\x15\x43\x61ncelReferralRequest\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\x12\x13\n\x0breason_code\x18\x02 \x01(\t\x12\x18\n\x10\x65xpected_version\x18\x03 \x01(\x05\x12\x12\n\nis_by_peer\x18\x04 \x01(\x08\"M\n\x16\x43\x61ncelReferralResponse\x12\x33\n\x07summary\x18\x01 \x01(\x0b\x32\".kindred.intake.v1.ReferralSummary\"\x85\x01\n\x16\x43orrectReferralRequest\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\x12\x18\n\x10\x65xpected_version\x18\x02 \x01(\x05\x12<\n\nsubmission\x18\x03 \x01(\x0b\x32(.kindred.intake.v1.SubmitReferralRequest\"N\n\x17\x43orrectReferralResponse\x12\x33\n\x07summary\x18\x01 \x01(\x0b\x32\".kindred.intake.v1.ReferralSummary\"\\\n\x16ReportDepartureRequest\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\x12-\n\tleaves_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"N\n\x17ReportDepartureResponse\x12\x33\n\x07summary\x18\x01 \x01(\x0b\x32\".kindred.intake.v1.ReferralSummary\"+\n\x14RevokeConsentRequest\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\"L\n\x15RevokeConsentResponse\x12\x33\n\x07summary\x18\x01 \x01(\x0b\x32\".kindred.intake.v1.ReferralSummary\"+\n\x14WatchReferralRequest\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\"L\n\x15WatchReferralResponse\x12\x33\n\x07summary\x18\x01 \x01(\x0b\x32\".kindred.intake.v1.ReferralSummary\"+\n\x14ResolvePersonRequest\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\"\xc2\x01\n\x15ResolvePersonResponse\x12)\n\x06person\x18\x01 \x01(\x0b\x32\x19.kindred.intake.v1.Person\x12\r\n\x05place\x18\x02 \x01(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\x12\x1b\n\x13redisclosure_notice\x18\x04 \x01(\t\x12\x12\n\nconsent_id\x18\x05 \x01(\t\x12\x17\n\x0f\x63onsent_version\x18\x06 \x01(\x05\x12\x17\n\x0f\x63onfidentiality\x18\x07 \x01(\t*f\n\x08\x41nswered\x12\x18\n\x14\x41NSWERED_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x41NSWERED_STATED\x10\x01\x12\x15\n\x11\x41NSWERED_DECLINED\x10\x02\x12\x14\n\x10\x41NSWERED_UNKNOWN\x10\x03\x32\xa1\x07\n\rIntakeService\x12\x65\n\x0eSubmitReferral\x12(.kindred.intake.v1.SubmitReferralRequest\x1a).kindred.intake.v1.SubmitReferralResponse\x12\\\n\x0bGetReferral\x12%.kindred.intake.v1.GetReferralRequest\x1a&.kindred.intake.v1.GetReferralResponse\x12\x62\n\rListReferrals\x12\'.kindred.intake.v1.ListReferralsRequest\x1a(.kindred.intake.v1.ListReferralsResponse\x12\x65\n\x0e\x43\x61ncelReferral\x12(.kindred.intake.v1.CancelReferralRequest\x1a).kindred.intake.v1.CancelReferralResponse\x12h\n\x0f\x43orrectReferral\x12).kindred.intake.v1.CorrectReferralRequest\x1a*.kindred.intake.v1.CorrectReferralResponse\x12h\n\x0fReportDeparture\x12).kindred.intake.v1.ReportDepartureRequest\x1a*.kindred.intake.v1.ReportDepartureResponse\x12\x62\n\rRevokeConsent\x12\'.kindred.intake.v1.RevokeConsentRequest\x1a(.kindred.intake.v1.RevokeConsentResponse\x12\x64\n\rWatchReferral\x12\'.kindred.intake.v1.WatchReferralRequest\x1a(.kindred.intake.v1.WatchReferralResponse0\x01\x12\x62\n\rResolvePerson\x12\'.kindred.intake.v1.ResolvePersonRequest\x1a(.kindred.intake.v1.ResolvePersonResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kindred.intake.v1.intake_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_ANSWERED']._serialized_start=4055
+  _globals['_ANSWERED']._serialized_end=4157
   _globals['_PERSON']._serialized_start=119
-  _globals['_PERSON']._serialized_end=250
-  _globals['_CONSENT']._serialized_start=253
-  _globals['_CONSENT']._serialized_end=399
-  _globals['_CONTACT']._serialized_start=401
-  _globals['_CONTACT']._serialized_end=462
-  _globals['_SUBMITREFERRALREQUEST']._serialized_start=465
-  _globals['_SUBMITREFERRALREQUEST']._serialized_end=1061
-  _globals['_SUBMITREFERRALRESPONSE']._serialized_start=1063
-  _globals['_SUBMITREFERRALRESPONSE']._serialized_end=1143
-  _globals['_GETREFERRALREQUEST']._serialized_start=1145
-  _globals['_GETREFERRALREQUEST']._serialized_end=1186
-  _globals['_GETREFERRALRESPONSE']._serialized_start=1189
-  _globals['_GETREFERRALRESPONSE']._serialized_end=1320
-  _globals['_REFERRALSUMMARY']._serialized_start=1323
-  _globals['_REFERRALSUMMARY']._serialized_end=1710
-  _globals['_LISTREFERRALSREQUEST']._serialized_start=1713
-  _globals['_LISTREFERRALSREQUEST']._serialized_end=1937
-  _globals['_LISTREFERRALSRESPONSE']._serialized_start=1939
-  _globals['_LISTREFERRALSRESPONSE']._serialized_end=2042
-  _globals['_CANCELREFERRALREQUEST']._serialized_start=2044
-  _globals['_CANCELREFERRALREQUEST']._serialized_end=2155
-  _globals['_CANCELREFERRALRESPONSE']._serialized_start=2157
-  _globals['_CANCELREFERRALRESPONSE']._serialized_end=2234
-  _globals['_CORRECTREFERRALREQUEST']._serialized_start=2237
-  _globals['_CORRECTREFERRALREQUEST']._serialized_end=2370
-  _globals['_CORRECTREFERRALRESPONSE']._serialized_start=2372
-  _globals['_CORRECTREFERRALRESPONSE']._serialized_end=2450
-  _globals['_REPORTDEPARTUREREQUEST']._serialized_start=2452
-  _globals['_REPORTDEPARTUREREQUEST']._serialized_end=2544
-  _globals['_REPORTDEPARTURERESPONSE']._serialized_start=2546
-  _globals['_REPORTDEPARTURERESPONSE']._serialized_end=2624
-  _globals['_REVOKECONSENTREQUEST']._serialized_start=2626
-  _globals['_REVOKECONSENTREQUEST']._serialized_end=2669
-  _globals['_REVOKECONSENTRESPONSE']._serialized_start=2671
-  _globals['_REVOKECONSENTRESPONSE']._serialized_end=2747
-  _globals['_WATCHREFERRALREQUEST']._serialized_start=2749
-  _globals['_WATCHREFERRALREQUEST']._serialized_end=2792
-  _globals['_WATCHREFERRALRESPONSE']._serialized_start=2794
-  _globals['_WATCHREFERRALRESPONSE']._serialized_end=2870
-  _globals['_RESOLVEPERSONREQUEST']._serialized_start=2872
-  _globals['_RESOLVEPERSONREQUEST']._serialized_end=2915
-  _globals['_RESOLVEPERSONRESPONSE']._serialized_start=2918
-  _globals['_RESOLVEPERSONRESPONSE']._serialized_end=3112
-  _globals['_INTAKESERVICE']._serialized_start=3115
-  _globals['_INTAKESERVICE']._serialized_end=4044
+  _globals['_PERSON']._serialized_end=367
+  _globals['_RECORDNUMBER']._serialized_start=369
+  _globals['_RECORDNUMBER']._serialized_end=414
+  _globals['_SAFECONTACT']._serialized_start=417
+  _globals['_SAFECONTACT']._serialized_end=558
+  _globals['_CLINICALCODE']._serialized_start=560
+  _globals['_CLINICALCODE']._serialized_end=621
+  _globals['_CHARACTERISTIC']._serialized_start=623
+  _globals['_CHARACTERISTIC']._serialized_end=745
+  _globals['_REFERRER']._serialized_start=747
+  _globals['_REFERRER']._serialized_end=786
+  _globals['_CONSENT']._serialized_start=789
+  _globals['_CONSENT']._serialized_end=935
+  _globals['_CONTACT']._serialized_start=937
+  _globals['_CONTACT']._serialized_end=998
+  _globals['_SUBMITREFERRALREQUEST']._serialized_start=1001
+  _globals['_SUBMITREFERRALREQUEST']._serialized_end=1940
+  _globals['_SUBMITREFERRALRESPONSE']._serialized_start=1942
+  _globals['_SUBMITREFERRALRESPONSE']._serialized_end=2022
+  _globals['_GETREFERRALREQUEST']._serialized_start=2024
+  _globals['_GETREFERRALREQUEST']._serialized_end=2065
+  _globals['_GETREFERRALRESPONSE']._serialized_start=2068
+  _globals['_GETREFERRALRESPONSE']._serialized_end=2261
+  _globals['_REFERRALSUMMARY']._serialized_start=2264
+  _globals['_REFERRALSUMMARY']._serialized_end=2651
+  _globals['_LISTREFERRALSREQUEST']._serialized_start=2654
+  _globals['_LISTREFERRALSREQUEST']._serialized_end=2878
+  _globals['_LISTREFERRALSRESPONSE']._serialized_start=2880
+  _globals['_LISTREFERRALSRESPONSE']._serialized_end=2983
+  _globals['_CANCELREFERRALREQUEST']._serialized_start=2985
+  _globals['_CANCELREFERRALREQUEST']._serialized_end=3096
+  _globals['_CANCELREFERRALRESPONSE']._serialized_start=3098
+  _globals['_CANCELREFERRALRESPONSE']._serialized_end=3175
+  _globals['_CORRECTREFERRALREQUEST']._serialized_start=3178
+  _globals['_CORRECTREFERRALREQUEST']._serialized_end=3311
+  _globals['_CORRECTREFERRALRESPONSE']._serialized_start=3313
+  _globals['_CORRECTREFERRALRESPONSE']._serialized_end=3391
+  _globals['_REPORTDEPARTUREREQUEST']._serialized_start=3393
+  _globals['_REPORTDEPARTUREREQUEST']._serialized_end=3485
+  _globals['_REPORTDEPARTURERESPONSE']._serialized_start=3487
+  _globals['_REPORTDEPARTURERESPONSE']._serialized_end=3565
+  _globals['_REVOKECONSENTREQUEST']._serialized_start=3567
+  _globals['_REVOKECONSENTREQUEST']._serialized_end=3610
+  _globals['_REVOKECONSENTRESPONSE']._serialized_start=3612
+  _globals['_REVOKECONSENTRESPONSE']._serialized_end=3688
+  _globals['_WATCHREFERRALREQUEST']._serialized_start=3690
+  _globals['_WATCHREFERRALREQUEST']._serialized_end=3733
+  _globals['_WATCHREFERRALRESPONSE']._serialized_start=3735
+  _globals['_WATCHREFERRALRESPONSE']._serialized_end=3811
+  _globals['_RESOLVEPERSONREQUEST']._serialized_start=3813
+  _globals['_RESOLVEPERSONREQUEST']._serialized_end=3856
+  _globals['_RESOLVEPERSONRESPONSE']._serialized_start=3859
+  _globals['_RESOLVEPERSONRESPONSE']._serialized_end=4053
+  _globals['_INTAKESERVICE']._serialized_start=4160
+  _globals['_INTAKESERVICE']._serialized_end=5089
 # @@protoc_insertion_point(module_scope)

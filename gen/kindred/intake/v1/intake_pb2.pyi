@@ -3,6 +3,7 @@ import datetime
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from kindred.intake.v1 import events_pb2 as _events_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
@@ -10,21 +11,86 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Answered(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ANSWERED_UNSPECIFIED: _ClassVar[Answered]
+    ANSWERED_STATED: _ClassVar[Answered]
+    ANSWERED_DECLINED: _ClassVar[Answered]
+    ANSWERED_UNKNOWN: _ClassVar[Answered]
+ANSWERED_UNSPECIFIED: Answered
+ANSWERED_STATED: Answered
+ANSWERED_DECLINED: Answered
+ANSWERED_UNKNOWN: Answered
+
 class Person(_message.Message):
-    __slots__ = ("family_name", "given_name", "birth_date", "record_number", "record_system", "phones")
+    __slots__ = ("family_name", "given_name", "birth_date", "record_number", "record_system", "phones", "safe_contact", "other_record_numbers")
     FAMILY_NAME_FIELD_NUMBER: _ClassVar[int]
     GIVEN_NAME_FIELD_NUMBER: _ClassVar[int]
     BIRTH_DATE_FIELD_NUMBER: _ClassVar[int]
     RECORD_NUMBER_FIELD_NUMBER: _ClassVar[int]
     RECORD_SYSTEM_FIELD_NUMBER: _ClassVar[int]
     PHONES_FIELD_NUMBER: _ClassVar[int]
+    SAFE_CONTACT_FIELD_NUMBER: _ClassVar[int]
+    OTHER_RECORD_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     family_name: str
     given_name: str
     birth_date: str
     record_number: str
     record_system: str
     phones: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, family_name: _Optional[str] = ..., given_name: _Optional[str] = ..., birth_date: _Optional[str] = ..., record_number: _Optional[str] = ..., record_system: _Optional[str] = ..., phones: _Optional[_Iterable[str]] = ...) -> None: ...
+    safe_contact: SafeContact
+    other_record_numbers: _containers.RepeatedCompositeFieldContainer[RecordNumber]
+    def __init__(self, family_name: _Optional[str] = ..., given_name: _Optional[str] = ..., birth_date: _Optional[str] = ..., record_number: _Optional[str] = ..., record_system: _Optional[str] = ..., phones: _Optional[_Iterable[str]] = ..., safe_contact: _Optional[_Union[SafeContact, _Mapping]] = ..., other_record_numbers: _Optional[_Iterable[_Union[RecordNumber, _Mapping]]] = ...) -> None: ...
+
+class RecordNumber(_message.Message):
+    __slots__ = ("system", "value")
+    SYSTEM_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    system: str
+    value: str
+    def __init__(self, system: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
+class SafeContact(_message.Message):
+    __slots__ = ("may_leave_message", "do_not_contact", "who_else_answers")
+    MAY_LEAVE_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    DO_NOT_CONTACT_FIELD_NUMBER: _ClassVar[int]
+    WHO_ELSE_ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    may_leave_message: bool
+    do_not_contact: bool
+    who_else_answers: str
+    def __init__(self, may_leave_message: _Optional[bool] = ..., do_not_contact: _Optional[bool] = ..., who_else_answers: _Optional[str] = ...) -> None: ...
+
+class ClinicalCode(_message.Message):
+    __slots__ = ("system", "code", "display")
+    SYSTEM_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    DISPLAY_FIELD_NUMBER: _ClassVar[int]
+    system: str
+    code: str
+    display: str
+    def __init__(self, system: _Optional[str] = ..., code: _Optional[str] = ..., display: _Optional[str] = ...) -> None: ...
+
+class Characteristic(_message.Message):
+    __slots__ = ("topic", "answered", "code", "said_by", "how")
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
+    ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    SAID_BY_FIELD_NUMBER: _ClassVar[int]
+    HOW_FIELD_NUMBER: _ClassVar[int]
+    topic: str
+    answered: Answered
+    code: str
+    said_by: str
+    how: str
+    def __init__(self, topic: _Optional[str] = ..., answered: _Optional[_Union[Answered, str]] = ..., code: _Optional[str] = ..., said_by: _Optional[str] = ..., how: _Optional[str] = ...) -> None: ...
+
+class Referrer(_message.Message):
+    __slots__ = ("name", "phone")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PHONE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    phone: str
+    def __init__(self, name: _Optional[str] = ..., phone: _Optional[str] = ...) -> None: ...
 
 class Consent(_message.Message):
     __slots__ = ("consent_id", "is_permitted", "signed_at", "expires_at")
@@ -49,7 +115,7 @@ class Contact(_message.Message):
     def __init__(self, email: _Optional[str] = ..., language: _Optional[str] = ..., time_zone: _Optional[str] = ...) -> None: ...
 
 class SubmitReferralRequest(_message.Message):
-    __slots__ = ("idempotency_key", "person", "consent", "source_contact", "visit_number", "urgency", "experience_codes", "preferences", "languages", "interpreter_agreed", "facility_zip", "payer_code", "arrived_at", "expected_departure_at", "modalities", "excluded_specialist_ids", "note")
+    __slots__ = ("idempotency_key", "person", "consent", "source_contact", "visit_number", "urgency", "experience_codes", "preferences", "languages", "interpreter_agreed", "facility_zip", "payer_code", "arrived_at", "expected_departure_at", "modalities", "excluded_specialist_ids", "note", "place", "interpreter_needed", "codes", "characteristics", "is_naloxone_given", "referrer", "placer_identifiers", "may_wait_for_consent")
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     PERSON_FIELD_NUMBER: _ClassVar[int]
     CONSENT_FIELD_NUMBER: _ClassVar[int]
@@ -67,6 +133,14 @@ class SubmitReferralRequest(_message.Message):
     MODALITIES_FIELD_NUMBER: _ClassVar[int]
     EXCLUDED_SPECIALIST_IDS_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    INTERPRETER_NEEDED_FIELD_NUMBER: _ClassVar[int]
+    CODES_FIELD_NUMBER: _ClassVar[int]
+    CHARACTERISTICS_FIELD_NUMBER: _ClassVar[int]
+    IS_NALOXONE_GIVEN_FIELD_NUMBER: _ClassVar[int]
+    REFERRER_FIELD_NUMBER: _ClassVar[int]
+    PLACER_IDENTIFIERS_FIELD_NUMBER: _ClassVar[int]
+    MAY_WAIT_FOR_CONSENT_FIELD_NUMBER: _ClassVar[int]
     idempotency_key: str
     person: Person
     consent: Consent
@@ -84,7 +158,15 @@ class SubmitReferralRequest(_message.Message):
     modalities: _containers.RepeatedScalarFieldContainer[str]
     excluded_specialist_ids: _containers.RepeatedScalarFieldContainer[str]
     note: str
-    def __init__(self, idempotency_key: _Optional[str] = ..., person: _Optional[_Union[Person, _Mapping]] = ..., consent: _Optional[_Union[Consent, _Mapping]] = ..., source_contact: _Optional[_Union[Contact, _Mapping]] = ..., visit_number: _Optional[str] = ..., urgency: _Optional[_Union[_events_pb2.Urgency, str]] = ..., experience_codes: _Optional[_Iterable[str]] = ..., preferences: _Optional[_Iterable[_Union[_events_pb2.Preference, _Mapping]]] = ..., languages: _Optional[_Iterable[str]] = ..., interpreter_agreed: _Optional[bool] = ..., facility_zip: _Optional[str] = ..., payer_code: _Optional[str] = ..., arrived_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expected_departure_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., modalities: _Optional[_Iterable[str]] = ..., excluded_specialist_ids: _Optional[_Iterable[str]] = ..., note: _Optional[str] = ...) -> None: ...
+    place: str
+    interpreter_needed: bool
+    codes: _containers.RepeatedCompositeFieldContainer[ClinicalCode]
+    characteristics: _containers.RepeatedCompositeFieldContainer[Characteristic]
+    is_naloxone_given: bool
+    referrer: Referrer
+    placer_identifiers: _containers.RepeatedCompositeFieldContainer[RecordNumber]
+    may_wait_for_consent: bool
+    def __init__(self, idempotency_key: _Optional[str] = ..., person: _Optional[_Union[Person, _Mapping]] = ..., consent: _Optional[_Union[Consent, _Mapping]] = ..., source_contact: _Optional[_Union[Contact, _Mapping]] = ..., visit_number: _Optional[str] = ..., urgency: _Optional[_Union[_events_pb2.Urgency, str]] = ..., experience_codes: _Optional[_Iterable[str]] = ..., preferences: _Optional[_Iterable[_Union[_events_pb2.Preference, _Mapping]]] = ..., languages: _Optional[_Iterable[str]] = ..., interpreter_agreed: _Optional[bool] = ..., facility_zip: _Optional[str] = ..., payer_code: _Optional[str] = ..., arrived_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expected_departure_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., modalities: _Optional[_Iterable[str]] = ..., excluded_specialist_ids: _Optional[_Iterable[str]] = ..., note: _Optional[str] = ..., place: _Optional[str] = ..., interpreter_needed: _Optional[bool] = ..., codes: _Optional[_Iterable[_Union[ClinicalCode, _Mapping]]] = ..., characteristics: _Optional[_Iterable[_Union[Characteristic, _Mapping]]] = ..., is_naloxone_given: _Optional[bool] = ..., referrer: _Optional[_Union[Referrer, _Mapping]] = ..., placer_identifiers: _Optional[_Iterable[_Union[RecordNumber, _Mapping]]] = ..., may_wait_for_consent: _Optional[bool] = ...) -> None: ...
 
 class SubmitReferralResponse(_message.Message):
     __slots__ = ("referral_id", "status", "was_known")
@@ -103,14 +185,16 @@ class GetReferralRequest(_message.Message):
     def __init__(self, referral_id: _Optional[str] = ...) -> None: ...
 
 class GetReferralResponse(_message.Message):
-    __slots__ = ("summary", "person", "note")
+    __slots__ = ("summary", "person", "note", "submission")
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
     PERSON_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
+    SUBMISSION_FIELD_NUMBER: _ClassVar[int]
     summary: ReferralSummary
     person: Person
     note: str
-    def __init__(self, summary: _Optional[_Union[ReferralSummary, _Mapping]] = ..., person: _Optional[_Union[Person, _Mapping]] = ..., note: _Optional[str] = ...) -> None: ...
+    submission: SubmitReferralRequest
+    def __init__(self, summary: _Optional[_Union[ReferralSummary, _Mapping]] = ..., person: _Optional[_Union[Person, _Mapping]] = ..., note: _Optional[str] = ..., submission: _Optional[_Union[SubmitReferralRequest, _Mapping]] = ...) -> None: ...
 
 class ReferralSummary(_message.Message):
     __slots__ = ("referral_id", "source_id", "status", "urgency", "submitted_at", "status_at", "promised_arrival_at", "modality", "version", "reason_code", "expected_departure_at")
