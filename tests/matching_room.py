@@ -52,6 +52,8 @@ EVENTS = {
         ("offer", "expired", "OfferExpired"),
         ("offer", "withdrawn", "OfferWithdrawn"),
         ("referral", "escalated", "ReferralEscalated"),
+        ("assignment", "ended", "AssignmentEnded"),
+        ("case", "closed", "CaseClosed"),
         ("specialist", "enrolled", "SpecialistEnrolled"),
     )
 }
@@ -120,6 +122,20 @@ def submit(room: Room, *messages: events_pb2.ReferralSubmitted) -> None:
     """The referrals are heard as one batch."""
     heard = [handlers.Submitted(codec.need(m), Cause("req_1", f"evt_{m.referral_id}")) for m in messages]
     handlers.open_cases(room, heard)
+
+
+def stop(
+    room: Room, referral_id: str = "ref_1", stop_code: str = "cancelled", event_id: str = "evt_stop"
+) -> None:
+    """The referral is heard to be stopped."""
+    message = events_pb2.ReferralStopped(referral_id=referral_id, source_id="st-brigid", stop_code=stop_code)
+    handlers.stop(room, codec.stopped_need(message), stop_code, Cause("req_1", event_id))
+
+
+def revise(room: Room, referral_id: str = "ref_1", revision: int = 2, **fields: Any) -> None:
+    """The referral's facts are heard to have changed."""
+    now = codec.need(a_submission(referral_id, **fields))
+    handlers.revise(room, now, revision, Cause("req_1", f"evt_revision_{referral_id}_{revision}"))
 
 
 def said(room: Room, event_type: str = "") -> list[Any]:

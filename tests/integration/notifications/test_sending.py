@@ -252,3 +252,34 @@ def test_two_workers_share_the_work_and_send_nothing_twice(room, environ, far_si
     other.sending.stop()
     assert len({taken.notice_id for taken in far_side.taken}) == len(far_side.taken) == 60
     assert not any(taken.is_marked_as_repeat for taken in far_side.taken)
+
+
+def test_a_stopped_referral_is_silenced_also_what_is_queued_and_what_comes_late(room, far_side):
+    """P7: nothing that is due goes out after the stop, and nothing that is told later; another referral is not hurt."""
+    handlers.tell(room, told(an_offer("off_1"), an_offer("off_2")))
+    handlers.stop(room, "ref_0192f3aa7b31", "consent-revoked")
+    handlers.tell(room, told(an_offer("off_3"), an_offer("off_4", referral_id="ref_other")))
+    room.sending.start()
+    room.sending.ring()
+    settled(room, "cancelled", 3)
+    settled(room, "sent", 1)
+    assert [taken.recipient for taken in far_side.taken] == ["ines@example.org"]
+    assert {row["reason_code"] for row in notices(room, "cancelled")} == {"referral-stopped"}
+
+
+def test_whoever_was_asked_hears_that_a_stopped_request_is_over(room, far_side):
+    """After the stop a specialist still hears that they need not answer, or need not come; once each."""
+    room.sending.start()
+    handlers.tell(room, told(an_offer("off_1"), an_offer("off_2")))
+    settled(room, "sent", 2)
+    handlers.stop(room, "ref_0192f3aa7b31", "cancelled")
+    over = [
+        an_offer("off_1", event="offer.withdrawn.v1", link_token="", deadline_at=None),
+        an_offer("off_2", event="assignment.ended.v1", link_token="", deadline_at=None),
+    ]
+    handlers.close_offers(room, told(over[0]))
+    for _ in range(2):
+        handlers.tell(room, told(over[1]))
+    settled(room, "sent", 4)
+    subjects = [taken.message["Subject"] for taken in far_side.taken[2:]]
+    assert sorted(subjects) == ["Ya no hace falta que responda", "Ya no hace falta que vaya"]
