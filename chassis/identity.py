@@ -6,6 +6,7 @@ People's sign-in by OpenID Connect and systems' by SMART Backend Services end in
 from __future__ import annotations
 
 import dataclasses
+import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -148,6 +149,7 @@ def mint(
         "org": organization_id,
         "iat": now,
         "exp": now + int(minutes * 60),
+        "jti": secrets.token_urlsafe(9),  # two tokens of one second differ: one that works once is not another's
     }
     return jwt.encode({"alg": "Ed25519"}, claims, OKPKey.import_key(private_pem), algorithms=["Ed25519"])
 

@@ -49,7 +49,7 @@ class Reach:
         given = os.environ.get(f"KINDRED_{service.upper()}_HTTP", "")
         return given or self._known().http[service]
 
-    def token(self, role: str, actor: str, organization: str = "") -> str:
+    def token(self, role: str, actor: str, organization: str = "", minutes: float = 60) -> str:
         """The token given by --token or KINDRED_TOKEN, else one minted with the local issuer's key."""
         given = self.who.token or os.environ.get("KINDRED_TOKEN", "")
         if given:
@@ -61,6 +61,7 @@ class Reach:
             actor_id=self.who.actor or actor,
             role=self.who.role or role,
             organization_id=self.who.organization or organization,
+            minutes=minutes,
         )
 
     def metadata(self, role: str, actor: str, organization: str = "", purpose: str = "") -> Any:

@@ -20,6 +20,8 @@ from services.intake.fhir.server import routes
 from services.intake.servicer import IntakeServicer
 from services.intake.settings import Settings
 from services.intake.watching import Hub
+from services.intake.web import pages
+from services.intake.web.routes import routes as desk_routes
 
 
 def denied(room: Room, caller: Caller | None, method: str, code: str) -> None:
@@ -40,7 +42,7 @@ def open_doors(room: Room) -> Doors:
     intake = GrpcService(
         "kindred.intake.v1.IntakeService",
         intake_pb2_grpc.add_IntakeServiceServicer_to_server,
-        IntakeServicer(room),
+        IntakeServicer(room, hub),
     )
     relay = bootstrap.relay(room)
     operations = GrpcService(
@@ -50,7 +52,7 @@ def open_doors(room: Room) -> Doors:
     )
     return Doors(
         grpc=[intake, operations],
-        routes=routes(room),
+        routes=[*routes(room), *desk_routes(room, hub)],
         tokens=room.tokens,
         on_denied=partial(denied, room),
         background=[relay, hub],
@@ -66,5 +68,5 @@ def run(environ: Mapping[str, str]) -> int:
         build_room=build_room,
         prepare=prepare,
         open_doors=open_doors,
-        render_refusal=outcome.render_refusal,
+        render_refusal=pages.rendering(outcome.render_refusal),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from pymongo.database import Database
@@ -26,10 +27,13 @@ from services.intake.domain.events import Event
 from services.intake.r4 import table
 from services.intake.settings import Settings
 from services.intake.store.blind import BlindIndex
+from services.intake.store.drafts import Drafts
+from services.intake.store.listing import Listing
 from services.intake.store.marks import Marks
 from services.intake.store.people import People
 from services.intake.store.referrals import Referrals, Said, new_referral_id
 from services.intake.store.rejections import Rejections
+from services.intake.store.sessions import Sessions
 from services.intake.taxonomy import Taxonomy
 
 NAME = "intake"
@@ -47,11 +51,14 @@ class Room:
     people: People
     marks: Marks
     referrals: Referrals
+    listing: Listing
     rejections: Rejections
     access: AccessLog
     vault: Vault
     parked: ParkedEvents
     tokens: TokenReader
+    sessions: Sessions
+    drafts: Drafts
     new_referral_id: Callable[[], str] = new_referral_id
     says: Callable[[Sequence[Event], Caller, Cause], Said] = Said
 
@@ -75,11 +82,19 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
         people=People(database, blind, clock),
         marks=marks,
         referrals=Referrals(Aggregates(database, "referrals", clock, NAME), vault, marks, spell),
+        listing=Listing(database),
         rejections=Rejections(Aggregates(database, "rejections", clock, NAME), clock, spell),
         access=AccessLog(database, clock, NAME),
         vault=vault,
         parked=ParkedEvents(database, NAME, clock, AtRest(master_key)),
         tokens=TokenReader.from_file(settings.keys_dir / "issuer.pub.pem"),
+        sessions=Sessions(
+            database,
+            clock,
+            timedelta(minutes=settings.desk_idle_minutes),
+            timedelta(hours=settings.desk_longest_hours),
+        ),
+        drafts=Drafts(database, clock, master_key, timedelta(hours=settings.desk_draft_hours)),
     )
 
 
@@ -87,10 +102,13 @@ def prepare(room: Room) -> None:
     """Every index exists; may be called many times."""
     room.people.ensure_indexes()
     room.referrals.ensure_indexes()
+    room.listing.ensure_indexes()
     room.rejections.ensure_indexes()
     room.access.aggregates.ensure_indexes()
     room.vault.ensure_indexes()
     room.parked.ensure_indexes()
+    room.sessions.ensure_indexes()
+    room.drafts.ensure_indexes()
 
 
 def relay(room: Room) -> Relay:

@@ -13,3 +13,24 @@ class Settings(ProcessSettings):
     """`consent_recipients` are the identifiers and names by which a consent may name us as recipient."""
 
     consent_recipients: tuple[str, ...] = setting("KINDRED_CONSENT_RECIPIENTS", RECIPIENTS)
+    # The ER desk: a session ends after so long without anybody typing, and after so long whatever happens.
+    desk_idle_minutes: float = setting("KINDRED_DESK_IDLE_MINUTES", 15.0)
+    desk_longest_hours: float = setting("KINDRED_DESK_LONGEST_HOURS", 12.0)
+    desk_draft_hours: float = setting("KINDRED_DESK_DRAFT_HOURS", 24.0)
+    # A JSON file: organization -> name, zip, time_zone, units; who is not in it is asked for the ZIP in the form.
+    desk_hospitals: str = setting("KINDRED_DESK_HOSPITALS", "")
+    desk_time_zone: str = setting("KINDRED_DESK_TIME_ZONE", "America/New_York")
+    # HL7 v2 over MLLP (role `mllp`); TLS asks every sender for a certificate of this authority.
+    mllp_address: str = setting("KINDRED_MLLP_ADDRESS", "127.0.0.1:2575")
+    mllp_tls_cert: str = setting("KINDRED_MLLP_TLS_CERT", "")
+    mllp_tls_key: str = setting("KINDRED_MLLP_TLS_KEY", "")
+    mllp_tls_client_ca: str = setting("KINDRED_MLLP_TLS_CLIENT_CA", "")
+    # Senders and receivers off this machine without TLS: only where the network in between is yours.
+    mllp_allow_plain: bool = setting("KINDRED_MLLP_ALLOW_PLAIN", False)
+    mllp_message_bytes: int = setting("KINDRED_MLLP_MESSAGE_BYTES", 1_000_000)
+    mllp_waiting_bytes: int = setting("KINDRED_MLLP_WAITING_BYTES", 64_000_000)
+    mllp_connections: int = setting("KINDRED_MLLP_CONNECTIONS", 256)
+    mllp_per_address: int = setting("KINDRED_MLLP_PER_ADDRESS", 64)
+    mllp_idle_s: float = setting("KINDRED_MLLP_IDLE_S", 600.0)
+    mllp_message_s: float = setting("KINDRED_MLLP_MESSAGE_S", 30.0)
+    mllp_threads: int = setting("KINDRED_MLLP_THREADS", 16)

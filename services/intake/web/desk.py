@@ -1,0 +1,112 @@
+"""The desk as its pages see it: who is signed in, how a page is made, and that every refusal is told and audited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from chassis import answers, telemetry
+from chassis.errors import Kind, Refusal
+from chassis.http_names import method_of
+from chassis.http_requests import route_of
+from chassis.identity import Caller
+from services.intake.bootstrap import Room
+from services.intake.store.sessions import Session
+from services.intake.watching import Hub
+from services.intake.web import cookies, pages
+from services.intake.web.hospitals import Hospital, Hospitals
+
+ROLES = ("nurse", "clinician", "coordinator")
+SIGN_IN = f"{pages.HOME}/sign-in"
+# An audit entry of their own stands behind these already, or nobody was denied anything.
+_NOTED = frozenset({"not-your-referral", "sign-in-needed"})
+
+
+class SignInNeeded(Refusal):
+    """Nobody is signed in in this browser, or not any more."""
+
+    def __init__(self) -> None:
+        super().__init__("sign-in-needed", Kind.UNAUTHENTICATED, "Sign in first.")
+
+
+View = Callable[["Desk", Request], Response]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What every page of the desk may touch."""
+
+    room: Room
+    hub: Hub
+    hospitals: Hospitals
+
+    def signed_in(self, request: Request, *, is_activity: bool = True) -> Session:
+        """Whoever sits before this browser, for an organization; raises SignInNeeded.
+
+        `is_activity` is False for what a page asks by itself, so that an empty chair is signed out in time.
+        """
+        session = self.room.sessions.find(cookies.session_secret(request), is_activity=is_activity)
+        if session is None:
+            raise SignInNeeded
+        request.state.desk_caller = session.caller
+        return session
+
+    def former(self, request: Request) -> Session | None:
+        """Whose session this browser has or had, where it only ended by time."""
+        return self.room.sessions.known(cookies.session_secret(request))
+
+    def hospital_of(self, session: Session) -> Hospital:
+        """The hospital of whoever is signed in."""
+        return self.hospitals.of(session.caller.organization_id)
+
+    def page(
+        self, request: Request, template: str, session: Session, status: int = 200, **shown: Any
+    ) -> HTMLResponse:
+        """A page for somebody who is signed in; `layout.html` shows who that is and the way out."""
+        hospital = self.hospital_of(session)
+        return pages.render(request, template, status, session=session, hospital=hospital, **shown)
+
+    def route(self, path: str, view: View, *, method: str = "GET") -> Route:
+        """A path whose view may raise any Refusal; a POST without the form's token never reaches the view.
+
+        The posted fields are in `request.state.fields`.
+        """
+        return Route(path, partial(self._answer, view), methods=[method], name=f"{method} {path}")
+
+    def _answer(self, view: View, request: Request) -> Response:
+        try:
+            if request.method == "POST":
+                request.state.fields = cookies.require_form_token(request)
+            return view(self, request)
+        except SignInNeeded as needed:
+            self.note(request, needed)
+            return self.to_sign_in(request)
+        except Refusal as refusal:
+            self.note(request, refusal)
+            return pages.refusal_page(request, refusal)
+
+    def to_sign_in(self, request: Request, then: str = "") -> Response:
+        """To the sign-in page, and from there back to where they were, or to `then`."""
+        wanted = then or (request.url.path if request.method != "POST" else pages.HOME)
+        return RedirectResponse(f"{SIGN_IN}?next={quote(wanted)}", 303)
+
+    def note(self, request: Request, refusal: Refusal) -> None:
+        """The refusal is counted, and a denial is in the audit trail before its page is shown."""
+        caller: Caller | None = getattr(request.state, "desk_caller", None)
+        method = f"{method_of(request.scope)} {route_of(request.scope)}"
+        answers.note_refusal(refusal, refusal, caller, method, self._denied)
+
+    def _denied(self, caller: Caller | None, method: str, code: str) -> None:
+        if code in _NOTED:
+            return
+        cause = telemetry.current_cause()
+        self.room.access.record_denied(
+            caller, record_type="Referral", record_id="", action=method, reason_code=code, cause=cause
+        )

@@ -1,0 +1,17 @@
+"""Every path of the desk."""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute
+
+from services.intake.bootstrap import Room
+from services.intake.watching import Hub
+from services.intake.web import hospitals, pages, signing_in
+from services.intake.web.desk import Desk
+
+
+def routes(room: Room, hub: Hub) -> list[BaseRoute]:
+    """What the HTTP door serves below /desk."""
+    told = hospitals.load(room.settings.desk_hospitals, room.settings.desk_time_zone)
+    desk = Desk(room, hub, told)
+    return [pages.asset_route(), *signing_in.routes(desk)]
