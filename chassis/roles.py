@@ -1,4 +1,4 @@
-"""The three roles a service can run in: `api`, `worker`, `relay`; how each starts, waits, serves and stops.
+"""The roles a service can run in: `api`, `worker`, `relay`, a listener; how each starts, waits, serves and stops.
 
 README.md of this folder says what a service gives to each.
 """
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from chassis import isolation, lifecycle, logs
 from chassis.answers import OnDenied
+from chassis.behind_status import Room, once, run_behind_status, run_part, while_opening
 from chassis.lifecycle import GRACE_S, Background, Opening, Stopping, Watch
 from chassis.readiness import Check, Readiness, broker_answers, database_answers
 from chassis.settings import ProcessSettings
-from chassis.status_server import StatusServer, in_threads
+from chassis.status_server import in_threads
 
 if TYPE_CHECKING:  # a worker runs this file too, and must not hold grpc or starlette
     from starlette.routing import BaseRoute
@@ -28,11 +29,10 @@ R = TypeVar("R", bound="Room")
 log = logs.get()
 
 
-class Room(Protocol):
-    """What the roles need of a service's room."""
+class Listener(Background, Protocol):
+    """A door of the service's own beside gRPC and HTTP."""
 
-    @property
-    def database(self) -> Any: ...
+    def check(self) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ def run_api(
     stopping.listen()
     api = _Api(settings, stopping, render_refusal)
 
-    room_of = _once(build_room, settings)
+    room_of = once(build_room, settings)
 
     def open_all() -> None:
         room = room_of()
@@ -94,7 +94,7 @@ class _Api:
         from chassis.http_server import serve, waiting_app
 
         opening = Opening(self._stopping, steps)
-        self._readiness = _while_opening(opening)
+        self._readiness = while_opening(opening)
         waiting = waiting_app(self._settings, self._readiness, self._render)
         with lifecycle.listening(self._settings.http_address):
             self._http = serve(waiting, self._settings.http_address)
@@ -160,7 +160,7 @@ def run_worker(
     stopping = Stopping()
     stopping.listen()
     hearing = _Hearing()
-    room_of = _once(build_room, settings)
+    room_of = once(build_room, settings)
 
     def open_all() -> dict[str, Check]:
         from chassis.hosts import open_host
@@ -172,7 +172,7 @@ def run_worker(
         hearing.host.start()
         return {"database": lambda: database_answers(room.database), "broker": hearing.check}
 
-    return _run_behind_status(settings, stopping, open_all, hearing.stop)
+    return run_behind_status(settings, stopping, open_all, hearing.stop)
 
 
 class _Hearing:
@@ -206,70 +206,43 @@ def run_relay(
     relay: Callable[[R], Background],
 ) -> int:
     """Carries the service's events to the bus until told to stop; does nothing else."""
-    isolation.forbid_eventlet()
-    settings = lifecycle.begin(settings_class, environ, service, "relay")
-    stopping = Stopping()
-    stopping.listen()
-    parts: list[Background] = []
-    room_of = _once(build_room, settings)
 
-    def open_all() -> dict[str, Check]:
-        room = room_of()
-        prepare(room)
-        parts.append(relay(room))
-        lifecycle.keep_running(parts[0], stopping)
-        return {
-            "database": lambda: database_answers(room.database),
-            "broker": broker_answers(settings.amqp_uri),
-        }
+    def open_part(room: R, settings: S) -> tuple[Background, dict[str, Check]]:
+        return relay(room), {"broker": broker_answers(settings.amqp_uri)}
 
-    return _run_behind_status(settings, stopping, open_all, lambda: _stop_all(parts))
+    return run_part(
+        settings_class,
+        environ,
+        service=service,
+        role="relay",
+        build_room=build_room,
+        prepare=prepare,
+        open_part=open_part,
+    )
 
 
-def _once(build_room: Callable[[S], R], settings: S) -> Callable[[], R]:
-    """The room is built once, however often its store is not ready: each room has clients of its own."""
-    built: list[R] = []
-
-    def room() -> R:
-        if not built:
-            built.append(build_room(settings))
-        return built[0]
-
-    return room
-
-
-def _stop_all(parts: Sequence[Background]) -> None:
-    for part in parts:
-        part.stop()
-
-
-def _run_behind_status(
-    settings: ProcessSettings,
-    stopping: Stopping,
-    open_all: Callable[[], dict[str, Check]],
-    close: Callable[[], Any],
+def run_listener(
+    settings_class: type[S],
+    environ: Mapping[str, str],
+    *,
+    service: str,
+    role: str,
+    build_room: Callable[[S], R],
+    prepare: Callable[[R], None],
+    open_listener: Callable[[R], Listener],
 ) -> int:
-    checks: dict[str, Check] = {}
+    """Serves one protocol of the service's own until told to stop; what it stores leaves by another role's relay."""
 
-    def steps() -> None:
-        checks.update(open_all())
-        log.info("ready", http_port=status.port)
+    def open_part(room: R, _: S) -> tuple[Background, dict[str, Check]]:
+        listener = open_listener(room)
+        return listener, {role: listener.check}
 
-    opening = Opening(stopping, steps)
-    readiness = _while_opening(opening, checks)
-    with lifecycle.listening(settings.http_address):
-        status = StatusServer(settings.http_address, readiness)
-    status.start()
-    log.info("status open", http_port=status.port)
-    opening.start()
-    Watch(readiness, stopping).start()
-    stopping.wait()
-    log.info("stopping", timeout_s=GRACE_S)
-    readiness.stop()
-    in_threads([("close", close)], GRACE_S + 1)
-    status.stop()
-    return lifecycle.end(stopping)
-
-
-def _while_opening(opening: Opening, checks: Mapping[str, Check] | None = None) -> Readiness:
-    return Readiness(lambda: {opening.missing(): opening.check} if opening.missing() else checks or {})
+    return run_part(
+        settings_class,
+        environ,
+        service=service,
+        role=role,
+        build_room=build_room,
+        prepare=prepare,
+        open_part=open_part,
+    )

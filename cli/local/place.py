@@ -77,6 +77,8 @@ class Addresses:
     keys_dir: str
     mail_dir: str
     public_url: str = ""
+    mllp: str = ""
+    mllp_http: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -93,6 +95,8 @@ def addresses(place: Place, chosen: Ports, mongo_uri: str, amqp_uri: str) -> Add
         keys_dir=str(place.keys),
         mail_dir=str(place.mail),
         public_url=f"http://127.0.0.1:{chosen.http('matching')}",
+        mllp=f"127.0.0.1:{chosen.mllp}",
+        mllp_http=f"127.0.0.1:{chosen.mllp_http}",
     )
 
 

@@ -53,6 +53,14 @@ class Ports:
     def smtp(self) -> int:
         return self.base + 4
 
+    @property
+    def mllp(self) -> int:
+        return self.base + 5
+
+    @property
+    def mllp_http(self) -> int:
+        return self.base + 6
+
     def grpc(self, service: str) -> int:
         return self.base + 10 + 5 * SERVICES.index(service)
 
@@ -63,7 +71,7 @@ class Ports:
         return self.grpc(service) + 2
 
     def __iter__(self) -> Iterator[int]:
-        yield from (self.mongod, self.amqp, self.erlang, self.epmd, self.smtp)
+        yield from (self.mongod, self.amqp, self.erlang, self.epmd, self.smtp, self.mllp, self.mllp_http)
         for service in SERVICES:
             yield from (self.grpc(service), self.http(service), self.worker_http(service))
 

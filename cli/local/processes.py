@@ -1,4 +1,4 @@
-"""The eight processes of Kindred and the mail server: how each is called, started and asked."""
+"""The nine processes of Kindred and the mail server: how each is called, started and asked."""
 
 import hashlib
 import json
@@ -15,6 +15,10 @@ from cli.local.children import Child
 from cli.local.faults import LocalFault
 from cli.local.place import ROOT, Addresses, Place
 
+# Doors of a service's own, each a process.
+MORE_ROLES = {
+    "intake": ("mllp",) if (ROOT / "services" / "intake" / "hl7v2" / "handling.py").exists() else ()
+}
 READY_S = 60.0
 ASK_S = 2.0
 
@@ -37,14 +41,14 @@ class Part:
 
 
 def parts(place: Place, known: Addresses, overrides: Mapping[str, str]) -> list[Part]:
-    """The mail server, then the eight processes; `overrides` are extra KINDRED_ settings for all of them."""
+    """The mail server, then the nine processes; `overrides` are extra KINDRED_ settings for all of them."""
     return [_mail_server(known), *(_service(known, n, r, overrides) for n, r in names())]
 
 
 def names() -> list[tuple[str, str]]:
     """Every (service, role) this checkout has."""
     found = [name for name in ports.SERVICES if (ROOT / "services" / name / "__main__.py").exists()]
-    return [(name, role) for name in found for role in ("api", "worker")]
+    return [(name, role) for name in found for role in ("api", "worker", *MORE_ROLES.get(name, ()))]
 
 
 def start(place: Place, part: Part) -> tuple[Child, bool]:
@@ -86,7 +90,7 @@ def _mail_server(known: Addresses) -> Part:
 
 
 def _service(known: Addresses, service: str, role: str, overrides: Mapping[str, str]) -> Part:
-    http = known.http[service] if role == "api" else known.worker_http[service]
+    http = {"api": known.http[service], "mllp": known.mllp_http}.get(role, known.worker_http[service])
     env = {
         "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}",
         "PYTHONUNBUFFERED": "1",
@@ -103,8 +107,11 @@ def _service(known: Addresses, service: str, role: str, overrides: Mapping[str, 
     }
     if role == "api":
         env["KINDRED_GRPC_ADDRESS"] = known.grpc[service]
+    if role == "mllp":
+        env["KINDRED_MLLP_ADDRESS"] = known.mllp
     argv = (sys.executable, "-m", f"services.{service}", role)
-    return Part(f"{service}-{role}", argv, env | dict(overrides), f"http://{http}/readyz", http)
+    shown = known.mllp if role == "mllp" else http
+    return Part(f"{service}-{role}", argv, env | dict(overrides), f"http://{http}/readyz", shown)
 
 
 def _inherited() -> dict[str, str]:
@@ -113,8 +120,8 @@ def _inherited() -> dict[str, str]:
 
 
 def _require_free(part: Part) -> None:
-    wanted = [part.address, part.env.get("KINDRED_GRPC_ADDRESS", "")]
-    for address in filter(None, wanted):
+    wanted = [part.address, *(part.env.get(f"KINDRED_{door}_ADDRESS", "") for door in ("GRPC", "HTTP"))]
+    for address in filter(None, dict.fromkeys(wanted)):
         if not ports.becomes_free(int(address.rpartition(":")[2])):
             raise LocalFault(
                 f"{address}, wanted for {part.name}, is taken.",

@@ -1,4 +1,4 @@
-"""python -m services.intake {api|worker|relay}: picks the door, nothing else."""
+"""python -m services.intake {api|worker|relay|mllp}: picks the door, nothing else."""
 
 import os
 import sys
@@ -15,10 +15,12 @@ def main(role: str) -> int:
         from services.intake.worker import run
     elif role == "api":
         from services.intake.api import run
+    elif role == "mllp":
+        from services.intake.mllp import run
     elif role == "relay":
         from services.intake.bootstrap import run_relay as run
     else:
-        sys.exit("usage: python -m services.intake {api|worker|relay}")
+        sys.exit("usage: python -m services.intake {api|worker|relay|mllp}")
     return run(os.environ)
 
 

@@ -11,7 +11,7 @@ from compose_spec import PyCompose
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("intake", "matching", "notifications", "audit")
-PROCESSES = [(service, role) for service in SERVICES for role in ("api", "worker")]
+PROCESSES = [*((service, role) for service in SERVICES for role in ("api", "worker")), ("intake", "mllp")]
 
 
 def composed() -> dict[str, Any]:
@@ -48,7 +48,7 @@ def test_the_check_can_fail(service: str, broken: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("service", "role"), PROCESSES)
 def test_every_process_is_there_with_what_its_settings_ask_for(service: str, role: str) -> None:
-    """Each of the eight processes has every required setting and no setting the code does not know."""
+    """Each of the nine processes has every required setting and no setting the code does not know."""
     process = composed()["services"][f"{service}-{role}"]
     settings = import_module(f"services.{service}.settings").Settings
     known = {field.metadata["env"]: field for field in fields(settings) if "env" in field.metadata}
