@@ -67,8 +67,9 @@ def task_id(answer: Any) -> str:
             return str(resource["id"])
     for entry in answer.get("entry", []):
         location = entry.get("response", {}).get("location", "")
-        if location.startswith("Task/") or "/Task/" in location:
-            return str(location.rpartition("Task/")[2].split("/")[0])
+        kind, _, rest = location.partition("/")
+        if kind in ("Task", "ServiceRequest"):  # a request and its Task have one id
+            return str(rest.split("/")[0])
     return ""
 
 

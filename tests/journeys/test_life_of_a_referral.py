@@ -28,8 +28,8 @@ def referral_id(er: Er, roster: Roster) -> str:
     assert answer.status_code == 200, answer.text
     entries = answer.json()["entry"]
     locations = [one["response"].get("location", "") for one in entries]
-    location = next(one for one in locations if "Task/" in one)
-    return location.split("Task/")[1].split("/")[0]
+    location = next(one for one in locations if "ServiceRequest/" in one)
+    return location.split("ServiceRequest/")[1].split("/")[0]
 
 
 def test_a_referral_lives(running: Running, er: Er, roster: Roster, officer: Officer, referral_id: str):

@@ -14,24 +14,24 @@ _LONGEST_NUMBER = 40
 class _UnfitError(ValueError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code)
-        self.fault = Fault("Bundle", code, message)
+        self.code, self.message = code, message
 
 
-def parse(body: bytes) -> Any:
-    """The JSON value; raises SubmissionRejected."""
+def parse(body: bytes, wanted: str = "Bundle") -> Any:
+    """The JSON value; raises SubmissionRejected, with the place `wanted`."""
     try:
         return _DECODER.decode(body.decode("utf-8-sig"))
     except _UnfitError as unfit:
-        raise SubmissionRejected([unfit.fault]) from None
+        raise SubmissionRejected([Fault(wanted, unfit.code, unfit.message)]) from None
     except UnicodeDecodeError as error:
         message = f"The body is not UTF-8 at byte {error.start}."
-        raise SubmissionRejected([Fault("Bundle", "json-not-utf8", message)]) from None
+        raise SubmissionRejected([Fault(wanted, "json-not-utf8", message)]) from None
     except json.JSONDecodeError as error:
         message = f"The body is not JSON: line {error.lineno}, column {error.colno}."
-        raise SubmissionRejected([Fault("Bundle", "json-invalid", message)]) from None
+        raise SubmissionRejected([Fault(wanted, "json-invalid", message)]) from None
     except RecursionError:
         message = "The elements are nested too deep."
-        raise SubmissionRejected([Fault("Bundle", "too-deep", message)]) from None
+        raise SubmissionRejected([Fault(wanted, "too-deep", message)]) from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ EXPECTED_DEPARTURE = BASE + "expected-departure"
 INTERPRETER_AGREED = BASE + "interpreter-agreed"
 SAFE_CONTACT = BASE + "safe-contact"
 CONTACT_LANGUAGE = BASE + "contact-language"
+CHARACTERISTIC = BASE + "characteristic"
+NALOXONE_GIVEN = BASE + "naloxone-given"
 # HL7's own.
 INTERPRETER_REQUIRED = "http://hl7.org/fhir/StructureDefinition/patient-interpreterRequired"
 TIME_ZONE = "http://hl7.org/fhir/StructureDefinition/timezone"

@@ -1,4 +1,4 @@
-"""A valid Bundle opened: its resources by type, by reference, and where each lies."""
+"""A valid Bundle or single resource opened: its resources by type, by reference, and where each lies."""
 
 from __future__ import annotations
 
@@ -11,25 +11,41 @@ from chassis.clock import to_millisecond
 
 Resource = dict[str, Any]
 _FULL_DATE = 10
+# What they contain is part of the submission as if it lay beside them.
+_CARRIERS = frozenset({"ServiceRequest", "Task"})
 
 
 @dataclass(frozen=True)
 class Laid:
-    """A resource and its FHIRPath in the Bundle."""
+    """A resource, its FHIRPath in what was sent, and the resource that contains it, if one does."""
 
     resource: Resource
     path: str
+    home: Laid | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a transaction asks to be done with an entry; empty where nothing was said."""
+
+    method: str = "POST"
+    url: str = ""
+    if_match: str = ""
+    if_none_exist: str = ""
 
 
 @dataclass
 class Parcel:
-    """The resources of one Bundle.  Build it only from a Bundle the validator found nothing wrong with."""
+    """The resources of one sending.  Build it only from what the validator found nothing wrong with."""
 
-    bundle_type: str
-    identity: str  # what makes two Bundles the same one
+    bundle_type: str  # empty for a single resource
+    identity: str  # what makes two sendings the same one
     entry_types: list[str] = field(default_factory=list)  # resource type of each entry, "" where it has none
     laid: list[Laid] = field(default_factory=list)
     by_reference: dict[str, Laid] = field(default_factory=dict)
+    inside: dict[tuple[str, str], Laid] = field(default_factory=dict)  # (path of the container, id)
+    asked: Asked = Asked()  # of the ServiceRequest's entry, or of the Task's where that says more
+    logical: dict[tuple[str, str], Laid] = field(default_factory=dict)  # who is known by an identifier alone
 
     @classmethod
     def open(cls, bundle: Resource, identity: str) -> Parcel:
@@ -39,7 +55,29 @@ class Parcel:
             parcel.entry_types.append(entry.get("resource", {}).get("resourceType", ""))
             if "resource" in entry:
                 parcel._lay(entry, f"Bundle.entry[{position}].resource")
+                parcel._ask(entry)
         return parcel
+
+    @classmethod
+    def single(cls, resource: Resource, identity: str) -> Parcel:
+        """One resource and what it contains."""
+        parcel = cls("", identity, [resource["resourceType"]])
+        parcel._lay({"resource": resource}, resource["resourceType"])
+        return parcel
+
+    def _ask(self, entry: Resource) -> None:
+        request = entry.get("request", {})
+        said = Asked(
+            request.get("method", "POST"),
+            request.get("url", ""),
+            request.get("ifMatch", ""),
+            request.get("ifNoneExist", ""),
+        )
+        name = entry["resource"]["resourceType"]
+        if name == "ServiceRequest" and not self.asked.if_none_exist:
+            self.asked = said
+        elif name == "Task" and said.if_none_exist:
+            self.asked = said
 
     def _lay(self, entry: Resource, path: str) -> None:
         laid = Laid(entry["resource"], path)
@@ -48,16 +86,23 @@ class Parcel:
             self.by_reference[entry["fullUrl"]] = laid
         if "id" in laid.resource:
             self.by_reference.setdefault(f"{laid.resource['resourceType']}/{laid.resource['id']}", laid)
+        for position, resource in enumerate(laid.resource.get("contained", [])):
+            within = Laid(resource, f"{path}.contained[{position}]", laid)
+            self.inside.setdefault((path, resource.get("id", "")), within)
+            if laid.resource["resourceType"] in _CARRIERS:
+                self.laid.append(within)
 
     def of_type(self, name: str) -> list[Laid]:
-        """All resources of the type, in the Bundle's order."""
+        """All resources of the type, in the order they were sent."""
         return [laid for laid in self.laid if laid.resource["resourceType"] == name]
 
     def resolve(self, reference: Resource | None, owner: Laid) -> Laid | None:
-        """The resource referred to, in the Bundle or contained in `owner`; None where it is elsewhere."""
+        """The resource referred to: in the Bundle, contained, or known by its identifier; None where it is elsewhere."""
         literal = (reference or {}).get("reference", "")
+        if not literal:
+            return self._identified(reference or {})
         if literal[:1] == "#":
-            return self._contained(literal[1:], owner)
+            return self.inside.get(((owner.home or owner).path, literal[1:]))
         found = self.by_reference.get(literal)
         if found is None and "://" in literal:
             found = self.by_reference.get("/".join(literal.split("/")[-2:]))
@@ -69,12 +114,23 @@ class Parcel:
             if self.resolve(laid.resource.get(element), laid) is person:
                 yield laid
 
-    @staticmethod
-    def _contained(name: str, owner: Laid) -> Laid | None:
-        for position, resource in enumerate(owner.resource.get("contained", [])):
-            if resource.get("id") == name:
-                return Laid(resource, f"{owner.path}.contained[{position}]")
-        return None
+    def know(self, identifier: Resource, path: str) -> Laid:
+        """Somebody of whom only an identifier was sent; equal identifiers are the same one."""
+        patient = {"resourceType": "Patient", "identifier": [identifier]}
+        return self.logical.setdefault(_key(identifier), Laid(patient, path))
+
+    def _identified(self, reference: Resource) -> Laid | None:
+        identifier = reference.get("identifier", {})
+        if not identifier.get("value") or reference.get("type", "Patient") != "Patient":
+            return None
+        for laid in self.of_type("Patient"):
+            if any(_key(one) == _key(identifier) for one in laid.resource.get("identifier", [])):
+                return laid
+        return self.logical.get(_key(identifier))
+
+
+def _key(identifier: Resource) -> tuple[str, str]:
+    return identifier.get("system", ""), identifier.get("value", "")
 
 
 def moment(text: str | None) -> datetime | None:

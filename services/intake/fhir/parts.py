@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from services.intake.domain.person import Person, RecordNumber, SafeContact
-from services.intake.domain.submission import Code, Preference, SourceContact, Strength
+from services.intake.domain.submission import Code, Preference, Strength
 from services.intake.fhir import extensions as ext
+from services.intake.fhir import names
 from services.intake.fhir.parcel import Laid, Parcel, moment
 from services.intake.taxonomy import Taxonomy
 
@@ -21,6 +23,16 @@ _BCP_47 = "urn:ietf:bcp:47"
 _TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,8}")
 # Source of Payment Typology (https://nahdo.org/sopt), by first digits; longer prefixes first.
 _PAYERS = (("81", "self-pay"), ("1", "medicare"), ("2", "medicaid"), ("5", "commercial"), ("6", "commercial"))
+
+
+@dataclass(frozen=True)
+class Order:
+    """The request, whom it is about, and the Task that asks for it, in what was sent."""
+
+    parcel: Parcel
+    request: Laid
+    person: Laid
+    task: Laid | None
 
 
 def person_of(patient: Resource, source_id: str) -> Person:
@@ -48,7 +60,7 @@ def _name_of(patient: Resource) -> Resource:
 def _numbers(identifiers: list[Resource], source_id: str) -> tuple[RecordNumber, ...]:
     """Without a system, a number is the source's own."""
     return tuple(
-        RecordNumber(identifier.get("system") or f"source:{source_id}", identifier["value"])
+        RecordNumber(names.system_of(identifier.get("system", ""), source_id), identifier["value"])
         for identifier in identifiers
         if identifier.get("value") and identifier.get("use") not in _FORGOTTEN
     )
@@ -92,7 +104,7 @@ def is_interpreter_agreed(patient: Resource) -> bool:
 def encounter_of(parcel: Parcel, request: Laid, person: Laid) -> Laid | None:
     """The Encounter the request names; else the only one of the person in the Bundle."""
     named = parcel.resolve(request.resource.get("encounter"), request)
-    if named is not None:
+    if named is not None and named.resource["resourceType"] == "Encounter":
         return named
     own = list(parcel.about("Encounter", "subject", person))
     return own[0] if len(own) == 1 and "encounter" not in request.resource else None
@@ -203,29 +215,28 @@ def payer_of(parcel: Parcel, request: Resource, person: Laid) -> str:
     return "unknown"
 
 
-def contact_of(parcel: Parcel, request: Laid) -> SourceContact:
-    """Where the requester reads e-mail, with language and time zone; empty where no address came."""
-    requester = parcel.resolve(request.resource.get("requester"), request)
-    if requester is None:
-        return SourceContact()
-    behind = [requester]
-    for element in ("practitioner", "organization"):
-        further = parcel.resolve(requester.resource.get(element), requester)
-        behind += [further] if further else []
-    for laid in behind:
-        for point in laid.resource.get("telecom", []):
-            if point.get("system") == "email" and point.get("value") and point.get("use") != "old":
-                language = ext.text(point, ext.CONTACT_LANGUAGE)
-                return SourceContact(point["value"], language, ext.text(point, ext.TIME_ZONE))
-    return SourceContact()
-
-
 def note_of(request: Resource) -> str:
     """Free text for the person who comes; kept sealed, never parsed."""
     notes = [note["text"] for note in request.get("note", []) if "text" in note]
     return "\n".join([*notes, *([request["patientInstruction"]] if "patientInstruction" in request else [])])
 
 
-def placers_of(request: Resource, source_id: str) -> tuple[RecordNumber, ...]:
-    """The source's own numbers of the request."""
-    return _numbers(request.get("identifier", []), source_id)
+def placers_of(order: Order, source_id: str) -> tuple[RecordNumber, ...]:
+    """The source's own numbers of the request and of the Task that asks for it."""
+    carriers = [order.request.resource, *([order.task.resource] if order.task else [])]
+    own = [one for carrier in carriers for one in own_numbers(carrier)]
+    return tuple(dict.fromkeys(_numbers(own, source_id)))
+
+
+def own_numbers(resource: Resource) -> list[Resource]:
+    """The identifiers the source gave; a filler's number, ours or another's, is none of them."""
+    return [
+        one
+        for one in resource.get("identifier", [])
+        if one.get("value") and one.get("system") != names.REFERRAL_ID and not _is_filler(one)
+    ]
+
+
+def _is_filler(identifier: Resource) -> bool:
+    codings = identifier.get("type", {}).get("coding", [])
+    return any(one.get("code") == "FILL" for one in codings)

@@ -1,4 +1,4 @@
-"""A FHIR R4 Bundle to a Submission: every fault of the Bundle at once, and nothing guessed."""
+"""A FHIR R4 Bundle, or a resource with what it contains, to a Submission: every fault at once, and nothing guessed."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from services.intake.domain.consent import RECIPIENTS, Consent
 from services.intake.domain.errors import SubmissionRejected
 from services.intake.domain.submission import Submission, Urgency
 from services.intake.fhir import body as bodies
-from services.intake.fhir import consents, parts, stray_extensions
+from services.intake.fhir import consents, ordering, parts, people, stray_extensions
 from services.intake.fhir.parcel import Laid, Parcel
 from services.intake.r4 import validator
 from services.intake.taxonomy import Taxonomy
 
-_TYPES = frozenset({"transaction", "collection"})
+_TYPES = frozenset({"transaction", "collection", "message"})
 _METHODS = frozenset({"POST", "PUT"})
-_ORDERS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
 _PRIORITIES = {"stat": Urgency.IMMEDIATE, "asap": Urgency.IMMEDIATE, "urgent": Urgency.URGENT}
-_READ_TYPES = frozenset({"Patient", "ServiceRequest", "Consent", "Encounter", "Condition"})
+_READ_TYPES = frozenset({"Patient", "ServiceRequest", "Task", "Consent", "Encounter", "Condition"})
 
 
 def open_bundle(body: bytes) -> Parcel:
@@ -28,26 +27,51 @@ def open_bundle(body: bytes) -> Parcel:
     bundle = bodies.parse(body)
     if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle":
         raise SubmissionRejected([Fault("Resource", "bundle-wanted", "A Bundle is wanted here.")])
-    faults = validator.check(bundle) or _bundle_faults(bundle)
+    return parcel_of(bundle, body)
+
+
+def open_single(body: bytes, name: str, condition: str = "") -> Parcel:
+    """A valid resource of the type with what it contains; raises SubmissionRejected with every fault and its FHIRPath.
+
+    `condition` is what `If-None-Exist` asked.
+    """
+    resource = bodies.parse(body, name)
+    if not isinstance(resource, dict) or resource.get("resourceType") != name:
+        raise SubmissionRejected([Fault("Resource", "resource-type-wanted", f"A {name} is wanted here.")])
+    return parcel_of(resource, body, condition)
+
+
+def parcel_of(resource: dict[str, Any], body: bytes, condition: str = "") -> Parcel:
+    """The Bundle or resource, opened; raises SubmissionRejected with every fault and its FHIRPath."""
+    is_bundle = resource["resourceType"] == "Bundle"
+    faults = validator.check(resource) or (_bundle_faults(resource) if is_bundle else _faults(resource))
     if faults:
         raise SubmissionRejected(faults)
-    return Parcel.open(bundle, _identity(bundle, body))
+    parcel = Parcel.open(resource, "") if is_bundle else Parcel.single(resource, "")
+    parcel.identity = _identity(resource, parcel, body, condition)
+    return parcel
 
 
 def read(
-    parcel: Parcel, source_id: str, taxonomy: Taxonomy, recipients: Collection[str] = RECIPIENTS
+    parcel: Parcel,
+    source_id: str,
+    taxonomy: Taxonomy,
+    recipients: Collection[str] = RECIPIENTS,
+    statuses: Collection[str] = ("active",),
 ) -> Submission:
-    """The submission in the Bundle; raises SubmissionRejected where it is about no request or nobody.
+    """The submission in the sending; raises SubmissionRejected where it is about no request or nobody.
 
-    `recipients` are the identifiers and names by which a consent may name us.
+    `recipients` are the identifiers and names by which a consent may name us; `statuses` are those the request may have.
     """
     faults: list[Fault] = []
-    request = _only_request(parcel, faults)
-    person = _subject(parcel, request, faults) if request else None
+    request = ordering.only_request(parcel, faults, statuses)
+    person = ordering.subject(parcel, request, faults) if request else None
+    task = ordering.task_of(parcel, request, person, faults) if request else None
     if faults or request is None or person is None:
         raise SubmissionRejected(faults)
     consent = consents.read(parcel, person, recipients)
-    return _submission(parcel, request, person, agreed=consent, source_id=source_id, taxonomy=taxonomy)
+    order = parts.Order(parcel, request, person, task)
+    return _submission(order, agreed=consent, source_id=source_id, taxonomy=taxonomy)
 
 
 def _bundle_faults(bundle: dict[str, Any]) -> list[Fault]:
@@ -68,67 +92,52 @@ def _bundle_faults(bundle: dict[str, Any]) -> list[Fault]:
     return faults + stray_extensions.faults(bundle)
 
 
+def _faults(resource: dict[str, Any]) -> list[Fault]:
+    name = resource["resourceType"]
+    return _modifier_faults(resource, name) + stray_extensions.faults(resource)
+
+
 def _modifier_faults(resource: dict[str, Any], place: str) -> list[Fault]:
     """What changes the meaning of the rest and is not understood MUST NOT be passed over (R4 extensibility)."""
     if resource.get("resourceType") not in _READ_TYPES:
         return []
     message = "This element changes the meaning of the resource and is not understood."
-    return [
+    found = [
         Fault(f"{place}.{key}", "modifier-unknown", message)
         for key in ("modifierExtension", "implicitRules")
         if key in resource
     ]
+    for position, inner in enumerate(resource.get("contained", [])):
+        found += _modifier_faults(inner, f"{place}.contained[{position}]")
+    return found
 
 
-def _only_request(parcel: Parcel, faults: list[Fault]) -> Laid | None:
-    found = parcel.of_type("ServiceRequest")
-    if not found:
-        faults.append(Fault("Bundle.entry", "service-request-missing", "A ServiceRequest is wanted."))
-        return None
-    for extra in found[1:]:
-        faults.append(
-            Fault(extra.path, "service-request-several", "One ServiceRequest is wanted, not several.")
-        )
-    request = found[0]
-    if request.resource.get("status") != "active":
-        faults.append(Fault(request.path + ".status", "request-not-active", "The request is not active."))
-    if request.resource.get("intent") not in _ORDERS or request.resource.get("doNotPerform"):
-        faults.append(Fault(request.path + ".intent", "request-not-an-order", "The request is not an order."))
-    return request
-
-
-def _subject(parcel: Parcel, request: Laid, faults: list[Fault]) -> Laid | None:
-    subject = parcel.resolve(request.resource["subject"], request)
-    if subject is None or subject.resource["resourceType"] != "Patient":
-        message = "The subject is a Patient in this Bundle."
-        faults.append(Fault(request.path + ".subject", "subject-not-in-bundle", message))
-        return None
-    if "deceasedDateTime" in subject.resource or subject.resource.get("deceasedBoolean"):
-        faults.append(Fault(subject.path + ".deceased", "person-deceased", "The person has died."))
-    return subject
-
-
-def _identity(bundle: dict[str, Any], body: bytes) -> str:
-    """What makes two Bundles the same one: its identifier, else its very bytes."""
-    identifier = bundle.get("identifier", {})
-    if "value" in identifier:
-        return f"bundle:{identifier.get('system', '')}|{identifier['value']}"
-    return "body:" + hashlib.sha256(body).hexdigest()
+def _identity(resource: dict[str, Any], parcel: Parcel, body: bytes, condition: str) -> str:
+    """What makes two sendings the same one: an identifier of its own, what it must not exist as, or its very bytes."""
+    own = resource.get("identifier", {}) if resource["resourceType"] == "Bundle" else {}
+    if "value" in own:
+        return f"bundle:{own.get('system', '')}|{own['value']}"
+    for name in ("Task", "ServiceRequest"):
+        for laid in parcel.of_type(name)[:1]:
+            for number in parts.own_numbers(laid.resource)[:1]:
+                return f"order:{name}:{number.get('system', '')}|{number['value']}"
+    unless = condition or parcel.asked.if_none_exist
+    return f"unless:{unless}" if unless else "body:" + hashlib.sha256(body).hexdigest()
 
 
 def _submission(
-    parcel: Parcel,
-    request: Laid,
-    person: Laid,
+    order: parts.Order,
     *,
     agreed: tuple[Consent | None, Laid | None],
     source_id: str,
     taxonomy: Taxonomy,
 ) -> Submission:
+    parcel, request, person = order.parcel, order.request, order.person
     encounter = parts.encounter_of(parcel, request, person)
     consent, consent_at = agreed
     codes = parts.codes_of(parcel, request, person)
     visit = encounter.resource if encounter else {}
+    task = order.task.resource if order.task else {}
     languages, needs_interpreter = parts.languages_of(person.resource)
     place, facility_zip = parts.place_of(parcel, request, encounter)
     return Submission(
@@ -138,7 +147,7 @@ def _submission(
         person=parts.person_of(person.resource, source_id),
         consent=consent,
         visit=parts.visit_number_of(visit, source_id),
-        urgency=_urgency(request.resource, visit),
+        urgency=_urgency(request.resource, task, visit),
         experience_codes=parts.experience_of(request.resource, taxonomy, codes),
         codes=codes,
         preferences=parts.preferences_of(request.resource),
@@ -148,29 +157,36 @@ def _submission(
         facility_zip=facility_zip,
         payer_code=parts.payer_of(parcel, request.resource, person),
         arrived_at=parts.arrival_of(visit),
-        expected_departure_at=parts.departure_of(visit),
+        expected_departure_at=parts.departure_of(visit) or ordering.leaves_at(task),
         modalities=parts.modalities_of(request.resource),
         excluded_specialist_ids=parts.exclusions_of(request.resource),
-        source_contact=parts.contact_of(parcel, request),
+        source_contact=people.contact_of(order),
+        referrer=people.referrer_of(order),
+        characteristics=people.characteristics_of(person.resource),
+        is_naloxone_given=people.is_naloxone_given(order),
         place=place,
         note=parts.note_of(request.resource),
-        placer_identifiers=parts.placers_of(request.resource, source_id),
-        where=_where(request, person, encounter, consent_at),
+        placer_identifiers=parts.placers_of(order, source_id),
+        where=_where(request, person, encounter, consent_at, parcel.bundle_type),
     )
 
 
-def _urgency(request: dict[str, Any], visit: dict[str, Any]) -> Urgency:
-    """The request's priority; without one, somebody in an emergency department now is immediate (DOMAIN 2)."""
-    if "priority" in request:
-        return _PRIORITIES.get(request["priority"], Urgency.ROUTINE)
+def _urgency(request: dict[str, Any], task: dict[str, Any], visit: dict[str, Any]) -> Urgency:
+    """The request's priority or its Task's; without one, somebody in an emergency department now is immediate."""
+    priority = request.get("priority") or task.get("priority")
+    if priority:
+        return _PRIORITIES.get(priority, Urgency.ROUTINE)
     is_here = visit.get("status") in ("arrived", "triaged", "in-progress")
     is_in_ed = is_here and visit.get("class", {}).get("code") == "EMER"
     return Urgency.IMMEDIATE if is_in_ed else Urgency.ROUTINE
 
 
-def _where(request: Laid, person: Laid, encounter: Laid | None, consent: Laid | None) -> dict[str, str]:
+def _where(
+    request: Laid, person: Laid, encounter: Laid | None, consent: Laid | None, bundle_type: str
+) -> dict[str, str]:
     at_visit = encounter.path if encounter else request.path
-    at_consent = consent.path if consent else "Bundle.entry"
+    nowhere = "Bundle.entry" if bundle_type else (request.home or request).path + ".contained"
+    at_consent = consent.path if consent else nowhere
     return {
         "person": person.path,
         "person.birth_date": person.path + ".birthDate",
@@ -193,4 +209,5 @@ def _where(request: Laid, person: Laid, encounter: Laid | None, consent: Laid | 
         "payer_code": request.path + ".extension",
         "facility_zip": request.path + ".extension",
         "source_contact": request.path + ".requester",
+        "characteristics": person.path + ".extension",
     }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from chassis.errors import Fault
+from services.intake.domain.submission import Answered
 from services.intake.fhir import extensions as ext
 from services.intake.fhir.parcel import moment
 
@@ -28,10 +29,13 @@ _PLACES: dict[str, frozenset[tuple[str, str]]] = {
     ext.INTERPRETER_AGREED: _AT_PATIENT,
     ext.SAFE_CONTACT: _AT_PATIENT,
     ext.CONTACT_LANGUAGE: _AT_TELECOM,
+    ext.CHARACTERISTIC: _AT_PATIENT,
+    ext.NALOXONE_GIVEN: _AT_REQUEST,
 }
 _PARTS = {
     ext.PREFERENCE: frozenset({"attribute", "strength"}),
     ext.SAFE_CONTACT: frozenset({"may-leave-message", "do-not-contact", "who-else-answers"}),
+    ext.CHARACTERISTIC: frozenset({"topic", "answered", "code", "said-by", "how"}),
 }
 MESSAGES = {
     "extension-unknown": "Kindred has no extension of this name.",
@@ -55,12 +59,21 @@ _READABLE: dict[str, Callable[[Any], bool]] = {
     ext.CONTACT_LANGUAGE: _is_text,
     ext.EXPECTED_DEPARTURE: _is_moment,
     ext.INTERPRETER_AGREED: lambda value: isinstance(value, bool),
+    ext.NALOXONE_GIVEN: lambda value: isinstance(value, bool),
 }
+_ANSWERS = frozenset(answered.value for answered in Answered)
 
 
-def faults(bundle: dict[str, Any]) -> list[Fault]:
-    """One for each extension of ours that would be dropped without a word; for a valid Bundle only."""
-    return [Fault(path, code, MESSAGES[code]) for path, code in _below(bundle, "Bundle", ("", ""))]
+def _is_characteristic(one: dict[str, Any]) -> bool:
+    """A topic, and an answer; a code comes with what was stated and with nothing else."""
+    answered, code = ext.text(one, "answered") or "stated", ext.text(one, "code")
+    return bool(ext.text(one, "topic")) and answered in _ANSWERS and bool(code) == (answered == "stated")
+
+
+def faults(resource: dict[str, Any]) -> list[Fault]:
+    """One for each extension of ours that would be dropped without a word; for a valid resource only."""
+    found = _below(resource, resource["resourceType"], ("", ""))
+    return [Fault(path, code, MESSAGES[code]) for path, code in found]
 
 
 def _below(value: Any, path: str, at: tuple[str, str]) -> Iterator[tuple[str, str]]:
@@ -102,5 +115,7 @@ def _fault_of(one: dict[str, Any], at: tuple[str, str]) -> str:
         return "extension-unknown"
     if at not in _PLACES[url]:
         return "extension-misplaced"
+    if url == ext.CHARACTERISTIC and not _is_characteristic(one):
+        return "extension-unreadable"
     is_readable = _READABLE.get(url)
     return "extension-unreadable" if is_readable and not is_readable(ext.value_of(one)) else ""

@@ -9,19 +9,24 @@ from typing import Any
 from services.intake.domain.person import RecordNumber
 from services.intake.domain.referral import Referral
 from services.intake.domain.states import State
+from services.intake.fhir.names import (
+    BUSINESS,
+    IDENTIFIER_TYPES,
+    INPUTS,
+    OUTPUTS,
+    PEER_ID,
+    PLATFORM_ID,
+    REASONS,
+    REFERRAL_ID,
+    SOURCE_ID,
+    SPECIALIST_ID,
+    STATES,
+    TASK_CODES,
+    uri,
+)
 
 Resource = dict[str, Any]
-SYSTEM = "https://kindred.example/fhir/"
-REFERRAL_ID = SYSTEM + "identifier/referral"
-PEER_ID = SYSTEM + "identifier/peer"
-SOURCE_ID = SYSTEM + "identifier/source"
-STATES = SYSTEM + "CodeSystem/referral-state"
-REASONS = SYSTEM + "CodeSystem/referral-reason"
-OUTPUTS = SYSTEM + "CodeSystem/task-output"
-BUSINESS = "http://hl7.org/fhir/us/bser/CodeSystem/TaskBusinessStatusCS"
-_IDENTIFIER_TYPES = "http://terminology.hl7.org/CodeSystem/v2-0203"
-_TASK_CODES = "http://hl7.org/fhir/CodeSystem/task-code"
-_PRIORITIES = {"immediate": "stat", "urgent": "urgent", "routine": "routine"}
+PRIORITIES = {"immediate": "stat", "urgent": "urgent", "routine": "routine"}
 
 # State -> (Task.status, BSeR/360X business status or empty).
 STATUS: dict[State, tuple[str, str]] = {
@@ -51,13 +56,17 @@ def of(referral: Referral, placers: tuple[RecordNumber, ...]) -> Resource:
         "resourceType": "Task",
         "id": referral.referral_id,
         "meta": {"versionId": str(referral.task_version), "lastUpdated": instant(referral.state_at)},
-        "identifier": [_identifier("FILL", REFERRAL_ID, referral.referral_id), *_placed(placers)],
+        "identifier": [identifier_of("FILL", REFERRAL_ID, referral.referral_id), *placed(placers)],
         "status": status,
         "businessStatus": {"coding": _business(referral.state, business), "text": referral.state.value},
         "intent": "order",
-        "priority": _PRIORITIES[referral.urgency],
-        "code": {"coding": [{"system": _TASK_CODES, "code": "fulfill"}]},
-        "focus": {"type": "ServiceRequest", "identifier": _focus(referral, placers)},
+        "priority": PRIORITIES[referral.urgency],
+        "code": {"coding": [{"system": TASK_CODES, "code": "fulfill"}]},
+        "focus": {
+            "reference": f"ServiceRequest/{referral.referral_id}",
+            "type": "ServiceRequest",
+            "identifier": _focus(referral, placers),
+        },
         "for": {"type": "Patient", "identifier": {"system": PEER_ID, "value": referral.peer_id}},
         "authoredOn": instant(referral.submitted_at),
         "lastModified": instant(referral.state_at),
@@ -65,13 +74,25 @@ def of(referral: Referral, placers: tuple[RecordNumber, ...]) -> Resource:
             "type": "Organization",
             "identifier": {"system": SOURCE_ID, "value": referral.source_id},
         },
+        "owner": _owner(referral),
     }
     if referral.reason_code:
         task["statusReason"] = {"coding": [{"system": REASONS, "code": referral.reason_code}]}
+    if referral.expected_departure_at is not None:
+        leaves = {"coding": [{"system": INPUTS, "code": "expected-departure"}]}
+        task["input"] = [{"type": leaves, "valueDateTime": instant(referral.expected_departure_at)}]
     outputs = _outputs(referral)
     if outputs:
         task["output"] = outputs
     return task
+
+
+def _owner(referral: Referral) -> Resource:
+    """The specialist who accepted, by a pseudonym; before that, and where nobody did, the platform."""
+    if referral.specialist_id:
+        known = {"system": SPECIALIST_ID, "value": referral.specialist_id}
+        return {"type": "Practitioner", "identifier": known}
+    return {"type": "Organization", "identifier": {"system": PLATFORM_ID, "value": "kindred"}}
 
 
 def _business(state: State, business: str) -> list[Resource]:
@@ -79,28 +100,25 @@ def _business(state: State, business: str) -> list[Resource]:
     return [{"system": BUSINESS, "code": business}, ours] if business else [ours]
 
 
-def _placed(placers: tuple[RecordNumber, ...]) -> list[Resource]:
-    return [_identifier("PLAC", placer.system, placer.value) for placer in placers]
+def placed(placers: tuple[RecordNumber, ...]) -> list[Resource]:
+    """The source's own numbers of its order."""
+    return [identifier_of("PLAC", placer.system, placer.value) for placer in placers]
 
 
 def _focus(referral: Referral, placers: tuple[RecordNumber, ...]) -> Resource:
     """The source's own number of its order where it gave one, else ours."""
     if placers:
-        return {"system": _uri(placers[0].system), "value": placers[0].value}
+        return {"system": uri(placers[0].system), "value": placers[0].value}
     return {"system": REFERRAL_ID, "value": referral.referral_id}
 
 
-def _identifier(kind: str, system: str, value: str) -> Resource:
+def identifier_of(kind: str, system: str, value: str) -> Resource:
+    """An Identifier that says whose number it is: PLAC the source's, FILL ours."""
     return {
-        "type": {"coding": [{"system": _IDENTIFIER_TYPES, "code": kind}]},
-        "system": _uri(system),
+        "type": {"coding": [{"system": IDENTIFIER_TYPES, "code": kind}]},
+        "system": uri(system),
         "value": value,
     }
-
-
-def _uri(system: str) -> str:
-    """A number the source gave without a system gets one that names the source."""
-    return SOURCE_ID + "/" + system.removeprefix("source:") if system.startswith("source:") else system
 
 
 def _outputs(referral: Referral) -> list[Resource]:
@@ -134,20 +152,35 @@ def instant(moment: datetime) -> str:
 
 
 def submitted(bundle_type: str, entry_types: list[str], referral: Referral, *, was_known: bool) -> Resource:
-    """The answer to a Bundle: for a transaction one response per entry in its order, for a collection one.
+    """The answer to a Bundle: for a transaction one response per entry in its order, for another one.
 
-    The ServiceRequest became the Task; the other resources were taken into the referral and are not served.
+    The ServiceRequest and its Task are served; the other resources were taken into the referral.
     """
-    at_task = {
-        "status": "200 OK" if was_known else "201 Created",
-        "location": f"Task/{referral.referral_id}/_history/{referral.task_version}",
-        "etag": etag(referral),
-        "lastModified": instant(referral.state_at),
-    }
+    status = "200 OK" if was_known else "201 Created"
     if bundle_type != "transaction":
-        return {"resourceType": "Bundle", "type": "batch-response", "entry": [{"response": at_task}]}
+        return {
+            "resourceType": "Bundle",
+            "type": "batch-response",
+            "entry": [_entry("Task", referral, status)],
+        }
     entries = [
-        {"response": at_task if name == "ServiceRequest" else {"status": "202 Accepted"}}
+        _entry(name, referral, status)
+        if name in ("ServiceRequest", "Task")
+        else {"response": {"status": "202 Accepted"}}
         for name in entry_types
     ]
     return {"resourceType": "Bundle", "type": "transaction-response", "entry": entries}
+
+
+def _entry(name: str, referral: Referral, status: str) -> Resource:
+    response: Resource = {
+        "status": status,
+        "location": f"{name}/{referral.referral_id}/_history/{referral.task_version}",
+        "etag": etag(referral),
+        "lastModified": instant(referral.state_at),
+    }
+    if name == "ServiceRequest":
+        told = f"Task/{referral.referral_id} tells how it stands."
+        issue = {"severity": "information", "code": "informational", "details": {"text": told}}
+        response["outcome"] = {"resourceType": "OperationOutcome", "issue": [issue]}
+    return {"response": response}

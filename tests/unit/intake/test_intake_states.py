@@ -156,7 +156,7 @@ def test_every_state_has_a_valid_task(state: State):
 
 
 def test_the_answer_to_a_bundle_is_r4():
-    """A transaction is answered entry by entry, in order; the request's entry tells where the Task is."""
+    """A transaction is answered entry by entry, in order; the request's entry names its Task."""
     types = ["Patient", "ServiceRequest", "Consent"]
     answer = task.submitted("transaction", types, a_referral(), was_known=False)
     assert validator.check(answer, table.load()) == []
@@ -165,6 +165,8 @@ def test_the_answer_to_a_bundle_is_r4():
         "201 Created",
         "202 Accepted",
     ]
-    assert answer["entry"][1]["response"]["location"] == "Task/ref-1/_history/1"
+    assert answer["entry"][1]["response"]["location"] == "ServiceRequest/ref-1/_history/1"
+    told = answer["entry"][1]["response"]["outcome"]["issue"][0]["details"]["text"]
+    assert told.startswith("Task/ref-1 ")
     again = task.submitted("collection", types, a_referral(), was_known=True)
     assert [one["response"]["status"] for one in again["entry"]] == ["200 OK"]
