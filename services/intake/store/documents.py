@@ -23,13 +23,24 @@ from services.intake.domain.submission import (
 )
 
 Document = dict[str, Any]
+_KEPT_FIRST, _KEPT_LAST = 20, 80
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """One thing that happened to a referral, as its source may see it: a state, or "corrected" and "leaving"."""
+
+    state: str
+    at: datetime
+    reason_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What was sealed with a referral, opened."""
+    """What was sealed with a referral, opened; and what happened to it, oldest first."""
 
     submission: Submission
+    history: tuple[Happened, ...] = ()
 
     @property
     def person(self) -> Person:
@@ -71,6 +82,7 @@ def new_document(referral: Referral, arrival: Arrival, claims: list[str]) -> Doc
         "orders": list(arrival.orders),
         "claims": claims,
         "answers": [{"key": arrival.key, "digest": arrival.digest}] if arrival.key else [],
+        "history": [_happened(referral.state.value, referral)],
     }
 
 
@@ -128,7 +140,8 @@ def kept_of(sealed: Document, body: Document) -> Kept:
         ),
     )
     lists: Document = {name: tuple(sealed.get(name, ())) for name in _LISTED}
-    return Kept(replace(said, **lists, **{name: sealed[name] for name in _PLAIN if name in sealed}))
+    history = tuple(Happened(one["state"], one["at"], one["reason"]) for one in body.get("history", ()))
+    return Kept(replace(said, **lists, **{name: sealed[name] for name in _PLAIN if name in sealed}), history)
 
 
 def _person(sealed: Document) -> Person:
@@ -197,12 +210,28 @@ def revised(body: Document, moved: Referral) -> Document:
     A closed referral gives its visit free, so that the visit may be referred again; a retry of the old key still
     gets the old answer.
     """
-    changed = {**body, **body_of(moved)}
+    changed = {**body, **body_of(moved), "history": _history(body, moved)}
     if moved.state in CLOSED:
         changed["claims"] = [claim for claim in body["claims"] if claim.startswith("i:")] or [
             moved.referral_id
         ]
     return changed
+
+
+def _history(body: Document, moved: Referral) -> list[Document]:
+    """What happened, with this move; the beginning stays, however often it is corrected."""
+    known: list[Document] = body.get("history", [])
+    if moved.task_version == body["task_version"]:
+        return known
+    what = moved.state.value
+    if what == body["status"] and moved.revision != body.get("revision", 1):
+        is_leaving = moved.expected_departure_at != body.get("expected_departure_at")
+        what = "leaving" if is_leaving else "corrected"
+    return [*known[:_KEPT_FIRST], *known[_KEPT_FIRST:][-_KEPT_LAST:], _happened(what, moved)]
+
+
+def _happened(what: str, referral: Referral) -> Document:
+    return {"state": what, "at": referral.state_at, "reason": referral.reason_code}
 
 
 def visit_of(document: Document) -> VisitMarks:
