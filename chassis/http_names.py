@@ -11,3 +11,9 @@ def method_of(scope: Scope) -> str:
     """The request's method where HTTP has it, else "OTHER"."""
     method: str = scope["method"]
     return method if method in _METHODS else "OTHER"
+
+
+def route_of(scope: Scope) -> str:
+    """The template of the route that was taken, such as "/fhir/Task/{id}"; "none" where no route fits."""
+    path = getattr(scope.get("route"), "path", None)
+    return "none" if path is None else f"{scope.get('root_path', '')}{path}" or "/"

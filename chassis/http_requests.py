@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import answers, identity, metrics, telemetry
 from chassis.errors import HTTP_STATUS, Kind, Refusal
-from chassis.http_names import method_of
+from chassis.http_names import method_of, route_of
 from chassis.identity import Caller
 from chassis.readiness import Readiness, page
 
@@ -81,9 +81,8 @@ class AroundRequests:
             return
         headers = Headers(scope=scope)
         started = time.perf_counter()
-        self.running += 1
-        metrics.HTTP_RUNNING.set(self.running)
-        outgoing = _Outgoing(send)
+        self._count(1)
+        outgoing = _Outgoing(send, on_stream=lambda: self._count(-1))
         try:
             with (
                 telemetry.continue_trace(headers.get("traceparent", "")),
@@ -94,10 +93,14 @@ class AroundRequests:
                 await self._serve(scope, headers, _Incoming(headers, receive), outgoing)
                 self._name_span(span, scope, outgoing.status)
         finally:
-            self.running -= 1
-            metrics.HTTP_RUNNING.set(self.running)
-            taken_s = time.perf_counter() - started
-            metrics.HTTP_SECONDS.labels(method_of(scope), route_of(scope), outgoing.status).observe(taken_s)
+            if not outgoing.is_stream:
+                self._count(-1)
+                seconds = metrics.HTTP_SECONDS.labels(method_of(scope), route_of(scope), outgoing.status)
+                seconds.observe(time.perf_counter() - started)
+
+    def _count(self, change: int) -> None:
+        self.running += change
+        metrics.HTTP_RUNNING.set(self.running)
 
     async def _operations(self, scope: Scope, receive: Receive, send: Send) -> bool:
         if scope["path"] not in ("/healthz", "/readyz", "/metrics") or scope["method"] not in ("GET", "HEAD"):
@@ -207,25 +210,25 @@ def http_exception_answer(render: RenderRefusal) -> Callable[[Request, Exception
     return answer
 
 
-def route_of(scope: Scope) -> str:
-    """The template of the route that was taken, such as "/fhir/Task/{id}"; "none" where no route fits."""
-    path = getattr(scope.get("route"), "path", None)
-    return "none" if path is None else f"{scope.get('root_path', '')}{path}" or "/"
-
-
 class _Outgoing:
     """The way to the client: adds headers, notes the status, and gives up on a client that does not read."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, on_stream: Callable[[], None]) -> None:
         self._send = send
+        self._on_stream = on_stream
         self.headers: dict[str, str] = {}
         self.status = 0
+        self.is_stream = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
-            is_html = headers.get("content-type", "").startswith("text/html")
+            kind = headers.get("content-type", "")
+            is_html = kind.startswith("text/html")
+            self.is_stream = kind.startswith("text/event-stream")
+            if self.is_stream:  # open for hours: it waits, and is no work that could be too much
+                self._on_stream()
             for name, value in (self.headers | _SECURITY | (_HTML_SECURITY if is_html else {})).items():
                 headers.setdefault(name, value)
         async with asyncio.timeout(TAKE_S):

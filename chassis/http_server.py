@@ -147,6 +147,8 @@ class HttpServer:
         self._bound.close()
 
     async def _dispatch(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":  # an answer that stays open ends by itself when the process stops
+            scope.setdefault("state", {})["is_stopping"] = lambda: self._uvicorn.should_exit
         await self._app(scope, receive, send)
 
     def _run(self) -> None:
