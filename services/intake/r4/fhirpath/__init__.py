@@ -1,0 +1,1 @@
+"""The part of FHIRPath that R4's invariants are written in, compiled to Python closures over plain JSON."""
