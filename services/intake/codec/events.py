@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -12,9 +11,10 @@ from google.protobuf.message import Message
 from chassis.access import provenance
 from chassis.identity import Caller
 from chassis.sealing import PublicSeal
+from chassis.spelling import spelled, stamp
 from kindred.bus.v1.bus_pb2 import SealedField
 from kindred.intake.v1 import events_pb2
-from services.intake.codec.words import STRENGTHS, URGENCIES, stamp
+from services.intake.codec.words import STRENGTHS, URGENCIES
 from services.intake.domain import events
 from services.intake.domain.submission import SourceContact
 
@@ -22,6 +22,10 @@ from services.intake.domain.submission import SourceContact
 def consent_id(referral_id: str) -> str:
     """Our id of a referral's consent; the source's own may name a person."""
     return "con" + referral_id.removeprefix("ref")
+
+
+_OF_CONSENT = (events.ConsentRecorded, events.ConsentRevoked, events.DisclosureMade)
+_ELSEWHERE = frozenset({"peer_id"})  # in the provenance
 
 
 class Speller:
@@ -43,7 +47,13 @@ class Speller:
                 reason_code=event.reason_code,
                 **self._facts(event),
             )
-        return _SPELLED[type(event)](event, caller)
+        subject = getattr(event, "peer_id", "")  # a rejection is about nobody: nothing of it was kept
+        message: Any = spelled(event, events_pb2, provenance(caller, subject), besides=_ELSEWHERE)
+        if isinstance(event, _OF_CONSENT):
+            message.consent_id = consent_id(event.referral_id)
+        if isinstance(event, events.PersonMerged | events.PersonUnmerged):
+            message.surviving_peer_id = event.peer_id
+        return message
 
     def _facts(self, event: events.ReferralSubmitted | events.ReferralRevised) -> dict[str, Any]:
         """What a match may know: coded facts, places and times, never who."""
@@ -78,112 +88,3 @@ class Speller:
             return None
         words = {key: value for key, value in asdict(contact).items() if value}
         return self._seal.seal(json.dumps(words).encode(), f"source-contact:{referral_id}")
-
-
-def _rejected(event: events.SubmissionRejected, caller: Caller) -> Message:
-    return events_pb2.SubmissionRejected(
-        provenance=provenance(caller),
-        source_id=event.source_id,
-        door=event.door,
-        reason_codes=event.reason_codes,
-        paths=event.paths,
-    )
-
-
-def _repeated(event: events.SubmissionRepeated, caller: Caller) -> Message:
-    return events_pb2.SubmissionRepeated(
-        provenance=provenance(caller, event.peer_id),
-        referral_id=event.referral_id,
-        source_id=event.source_id,
-        door=event.door,
-    )
-
-
-def _status_changed(event: events.ReferralStatusChanged, caller: Caller) -> Message:
-    return events_pb2.ReferralStatusChanged(
-        provenance=provenance(caller, event.peer_id),
-        referral_id=event.referral_id,
-        source_id=event.source_id,
-        status=event.status,
-        previous_status=event.previous_status,
-        reason_code=event.reason_code,
-        promised_arrival_at=stamp(event.promised_arrival_at),
-        modality=event.modality,
-        version=event.version,
-    )
-
-
-def _stopped(event: events.ReferralStopped, caller: Caller) -> Message:
-    return events_pb2.ReferralStopped(
-        provenance=provenance(caller, event.peer_id),
-        referral_id=event.referral_id,
-        source_id=event.source_id,
-        stop_code=event.stop_code,
-        reason_code=event.reason_code,
-        consent_version=event.consent_version,
-    )
-
-
-def _consent_recorded(event: events.ConsentRecorded, caller: Caller) -> Message:
-    return events_pb2.ConsentRecorded(
-        provenance=provenance(caller, event.peer_id),
-        referral_id=event.referral_id,
-        consent_id=consent_id(event.referral_id),
-        consent_version=event.consent_version,
-        is_permitted=event.is_permitted,
-        reason_code=event.reason_code,
-        expires_at=stamp(event.expires_at),
-    )
-
-
-def _consent_revoked(event: events.ConsentRevoked, caller: Caller) -> Message:
-    return events_pb2.ConsentRevoked(
-        provenance=provenance(caller, event.peer_id),
-        referral_id=event.referral_id,
-        consent_id=consent_id(event.referral_id),
-        consent_version=event.consent_version,
-    )
-
-
-def _disclosed(event: events.DisclosureMade, caller: Caller) -> Message:
-    return events_pb2.DisclosureMade(
-        provenance=provenance(caller, event.peer_id),
-        referral_id=event.referral_id,
-        consent_id=consent_id(event.referral_id),
-        consent_version=event.consent_version,
-        recipient_id=event.recipient_id,
-        recipient_class=event.recipient_class,
-        notice_sha256=event.notice_sha256,
-        confidentiality=event.confidentiality,
-    )
-
-
-def _merged(event: events.PersonMerged, caller: Caller) -> Message:
-    return events_pb2.PersonMerged(
-        provenance=provenance(caller, event.peer_id),
-        surviving_peer_id=event.peer_id,
-        merged_peer_id=event.merged_peer_id,
-        reason_code=event.reason_code,
-    )
-
-
-def _unmerged(event: events.PersonUnmerged, caller: Caller) -> Message:
-    return events_pb2.PersonUnmerged(
-        provenance=provenance(caller, event.peer_id),
-        surviving_peer_id=event.peer_id,
-        unmerged_peer_id=event.unmerged_peer_id,
-        reason_code=event.reason_code,
-    )
-
-
-_SPELLED: dict[type, Callable[[Any, Caller], Message]] = {
-    events.SubmissionRejected: _rejected,
-    events.SubmissionRepeated: _repeated,
-    events.ReferralStatusChanged: _status_changed,
-    events.ReferralStopped: _stopped,
-    events.ConsentRecorded: _consent_recorded,
-    events.ConsentRevoked: _consent_revoked,
-    events.DisclosureMade: _disclosed,
-    events.PersonMerged: _merged,
-    events.PersonUnmerged: _unmerged,
-}
