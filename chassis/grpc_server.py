@@ -24,6 +24,7 @@ from opentelemetry.trace import SpanKind
 from chassis import answers, identity, logs, metrics, telemetry
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
+from chassis.live_streams import LiveStreams
 from chassis.rich_status import code_name, internal_status, refusal_status
 
 KEEPALIVE_MS = 60_000
@@ -95,7 +96,8 @@ def build_server(
     )
     health_pb2_grpc.add_HealthServicer_to_server(watches, server)
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
-    return KindredGrpcServer(server, watches, names, server.add_insecure_port(settings.grpc_address))
+    port = server.add_insecure_port(settings.grpc_address)
+    return KindredGrpcServer(server, watches, names, port, around.live)
 
 
 def _options(max_body_bytes: int) -> list[tuple[str, int]]:
@@ -119,9 +121,14 @@ class KindredGrpcServer:
     """A server that can be started once and stopped gently."""
 
     def __init__(
-        self, server: grpc.Server, watches: health.HealthServicer, names: Sequence[str], port: int
+        self,
+        server: grpc.Server,
+        watches: health.HealthServicer,
+        names: Sequence[str],
+        port: int,
+        live: LiveStreams,
     ) -> None:
-        self._server = server
+        self._server, self._live = server, live
         self._health = watches
         self._names = ["", *names]
         self.port = port
@@ -133,8 +140,9 @@ class KindredGrpcServer:
             self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     def stop(self, grace_s: float = GRACE_S) -> None:
-        """Health says NOT_SERVING first; new calls get UNAVAILABLE; running ones have `grace_s` to end."""
+        """Health says NOT_SERVING first; new calls and live streams get UNAVAILABLE; others have `grace_s` to end."""
         self._health.enter_graceful_shutdown()
+        self._live.stop()
         self._server.stop(grace_s).wait(grace_s + 5.0)
 
 
@@ -146,6 +154,7 @@ class _Around(grpc.ServerInterceptor):
         self._tokens = tokens
         self._on_denied = on_denied
         self._wrapped: dict[str, grpc.RpcMethodHandler] = {}
+        self.live = LiveStreams(self._status)
 
     def intercept_service(self, continuation: Any, details: grpc.HandlerCallDetails) -> Any:
         """The method's handler with everything around it; made once per method, because this runs on every call."""
@@ -160,11 +169,12 @@ class _Around(grpc.ServerInterceptor):
 
     def _wrap(self, method: str, handler: Any) -> grpc.RpcMethodHandler:
         behavior, make = _behavior(handler)
-        around = (
-            self._streaming(method, behavior)
-            if handler.response_streaming
-            else self._single(method, behavior)
-        )
+        if getattr(behavior, "is_live", False):
+            around = self.live.wrap(method, behavior, self._served)
+        elif handler.response_streaming:
+            around = self._streaming(method, behavior)
+        else:
+            around = self._single(method, behavior)
         return make(around, handler.request_deserializer, handler.response_serializer)
 
     def _single(self, method: str, behavior: Callable[..., Any]) -> Callable[..., Any]:

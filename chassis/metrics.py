@@ -51,6 +51,7 @@ RPC_SECONDS = Histogram(
     buckets=_SECONDS,
 )
 RPC_RUNNING = Gauge("kindred_rpc_running", "gRPC calls being served now.")
+LIVE_STREAMS = Gauge("kindred_live_streams", "gRPC streams that wait for news.")
 HTTP_SECONDS = Histogram(
     "kindred_http_seconds",
     "Time in an HTTP route, by the status it ended with.",

@@ -3,16 +3,25 @@
 from services.intake.codec.events import Speller, consent_id
 from services.intake.codec.protos import (
     assignment_from_proto,
-    person_to_proto,
-    submission_from_proto,
+    criteria_of,
+    page_to_proto,
     summary_to_proto,
 )
+from services.intake.codec.rules import check, faults_of
+from services.intake.codec.submissions import person_to_proto, submission_from_proto, submission_to_proto
+from services.intake.codec.words import moment
 
 __all__ = [
     "Speller",
     "assignment_from_proto",
+    "check",
     "consent_id",
+    "criteria_of",
+    "faults_of",
+    "moment",
+    "page_to_proto",
     "person_to_proto",
     "submission_from_proto",
+    "submission_to_proto",
     "summary_to_proto",
 ]

@@ -1,82 +1,37 @@
-"""What callers send over gRPC and what they are shown; pure."""
+"""What callers ask over gRPC and what they are shown, and what matching told; pure."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
 
-from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
-
-from chassis.errors import Fault
+from chassis.spelling import stamp
 from kindred.intake.v1 import intake_pb2
 from kindred.matching.v1.events_pb2 import OfferAccepted
-from services.intake.codec.words import STRENGTHS_READ, URGENCIES, URGENCIES_READ, stamp
-from services.intake.domain.consent import Consent
-from services.intake.domain.errors import SubmissionRejected as Refused
-from services.intake.domain.person import Person, RecordNumber
+from services.intake.codec.paging import position_of, token_of
+from services.intake.codec.words import URGENCIES, URGENCIES_READ, moment
+from services.intake.domain.listing import Criteria, Page
 from services.intake.domain.referral import Assignment, Referral
-from services.intake.domain.submission import Preference, SourceContact, Strength, Submission, Urgency
+from services.intake.domain.submission import Urgency
 
 
-def submission_from_proto(request: intake_pb2.SubmitReferralRequest, source_id: str) -> Submission:
-    """The submission in a gRPC request; its faults are the domain's to find, under the proto's field paths."""
-    sent = request.person
-    has_number = bool(sent.record_number)
-    system = sent.record_system or f"source:{source_id}"
-    return Submission(
-        door="grpc",
-        source_id=source_id,
-        idempotency_key=request.idempotency_key,
-        person=Person(
-            family_name=sent.family_name,
-            given_name=sent.given_name,
-            birth_date=sent.birth_date,
-            record_numbers=(RecordNumber(system, sent.record_number),) if has_number else (),
-            phones=tuple(sent.phones),
-        ),
-        consent=_consent(request),
-        visit=RecordNumber(f"source:{source_id}", request.visit_number) if request.visit_number else None,
-        urgency=_urgency(request.urgency),
-        experience_codes=tuple(sorted(set(request.experience_codes))),
-        preferences=tuple(
-            Preference(one.code if one.strength in STRENGTHS_READ else "", _strength(one.strength))
-            for one in request.preferences
-        ),
-        languages=tuple(dict.fromkeys(request.languages)),
-        interpreter_agreed=request.interpreter_agreed,
-        facility_zip=request.facility_zip,
-        payer_code=request.payer_code or "unknown",
-        arrived_at=_moment(request, "arrived_at"),
-        expected_departure_at=_moment(request, "expected_departure_at"),
-        modalities=tuple(dict.fromkeys(request.modalities)),
-        excluded_specialist_ids=tuple(sorted(set(request.excluded_specialist_ids))),
-        source_contact=SourceContact(
-            request.source_contact.email, request.source_contact.language, request.source_contact.time_zone
-        ),
-        note=request.note,
+def criteria_of(request: intake_pb2.ListReferralsRequest) -> Criteria:
+    """What is wanted, from where the page token says on; raises Refusal INVALID for a token that does not fit."""
+    urgency = URGENCIES_READ.get(request.urgency)
+    criteria = Criteria(
+        status=request.status,
+        urgency=urgency.value if urgency else "",
+        submitted_from=moment(request, "submitted_from"),
+        submitted_before=moment(request, "submitted_before"),
+        limit=request.limit,
     )
+    return replace(criteria, after=position_of(request.page_token, criteria))
 
 
-def _urgency(number: int) -> Urgency:
-    """Unsaid is routine; one we do not know is refused, because to guess low could cost somebody two days."""
-    if number and number not in URGENCIES_READ:
-        raise Refused([Fault("urgency", "urgency-unknown", "There is no such urgency.")])
-    return URGENCIES_READ.get(number, Urgency.ROUTINE)
-
-
-def _strength(number: int) -> Strength:
-    """An unspecified strength is refused with its attribute (see `preferences`), so what it is called is moot."""
-    return STRENGTHS_READ.get(number, Strength.NONE)
-
-
-def _consent(request: intake_pb2.SubmitReferralRequest) -> Consent | None:
-    if not request.HasField("consent"):
-        return None
-    return Consent(
-        consent_id=request.consent.consent_id,
-        is_permitted=request.consent.is_permitted,
-        signed_at=_moment(request.consent, "signed_at"),
-        expires_at=_moment(request.consent, "expires_at"),
+def page_to_proto(page: Page, criteria: Criteria) -> intake_pb2.ListReferralsResponse:
+    """A page and the token of the next one."""
+    return intake_pb2.ListReferralsResponse(
+        referrals=[summary_to_proto(one) for one in page.referrals],
+        next_page_token=token_of(page.next, criteria),
     )
 
 
@@ -97,32 +52,8 @@ def summary_to_proto(referral: Referral) -> intake_pb2.ReferralSummary:
     )
 
 
-def person_to_proto(person: Person) -> intake_pb2.Person:
-    """The identity, with the first record number."""
-    first = next(iter(person.record_numbers), RecordNumber("", ""))
-    return intake_pb2.Person(
-        family_name=person.family_name,
-        given_name=person.given_name,
-        birth_date=person.birth_date,
-        record_number=first.value,
-        record_system=first.system,
-        phones=person.phones,
-    )
-
-
 def assignment_from_proto(event: OfferAccepted) -> Assignment:
     """What the specialist said."""
     return Assignment(
-        event.offer_id, _moment(event, "promised_arrival_at"), event.modality, event.specialist_id
+        event.offer_id, moment(event, "promised_arrival_at"), event.modality, event.specialist_id
     )
-
-
-def _moment(message: Message, name: str) -> datetime | None:
-    if not message.HasField(name):
-        return None
-    stamp: Timestamp = getattr(message, name)
-    try:
-        moment = stamp.ToDatetime(UTC)
-    except (ValueError, OverflowError):
-        return datetime.max.replace(tzinfo=UTC)  # out of the calendar: refused as lying in the future
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -20,6 +20,7 @@ from services.intake.handlers.following import (
     seek,
     seek_again,
 )
+from services.intake.handlers.overview import page_of_referrals, watch_referral
 from services.intake.handlers.reading import list_referrals, read_referral
 from services.intake.handlers.submitting import Submitted, reject, submit
 
@@ -38,6 +39,7 @@ __all__ = [
     "expire_due",
     "list_referrals",
     "mark_unfilled",
+    "page_of_referrals",
     "read_referral",
     "reject",
     "report_departure",
@@ -45,4 +47,5 @@ __all__ = [
     "seek",
     "seek_again",
     "submit",
+    "watch_referral",
 ]

@@ -9,7 +9,7 @@ from itertools import dropwhile
 from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.message import Message
-from pymongo import ASCENDING, DESCENDING
+from pymongo import ASCENDING
 from pymongo.errors import DuplicateKeyError
 
 from chassis.aggregates import Aggregates, AlreadyThere, Change, Loaded, StaleVersion
@@ -89,13 +89,10 @@ class Referrals:
         self._aggregates, self._vault, self._marks, self._spell = aggregates, vault, marks, spell
 
     def ensure_indexes(self) -> None:
-        """One referral per claim; a source's newest; a person's visits."""
+        """One referral per claim; a person's visits; a source's newest are listed by listing.py's."""
         self._aggregates.ensure_indexes()
         collection = self._aggregates.collection
         collection.create_index([("claims", ASCENDING)], name="one_referral_per_claim", unique=True)
-        collection.create_index(
-            [("source_id", ASCENDING), ("submitted_at", DESCENDING)], name="newest_of_source"
-        )
         collection.create_index([("peer_id", ASCENDING), ("arrived_at", ASCENDING)], name="visits_of_person")
         collection.create_index([("orders", ASCENDING)], name="by_order")
         collection.create_index([("visit.number", ASCENDING)], name="by_visit")
