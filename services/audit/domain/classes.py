@@ -50,6 +50,15 @@ CLASSES: dict[str, EventClass] = {
     "referral.status-changed.v1": EventClass(
         "U", "update", "Referral", "referral_id", SUCCESS, "reason_code"
     ),
+    "referral.revised.v1": EventClass("U", "update", "Referral", "referral_id", SUCCESS, "reason_code"),
+    "referral.stopped.v1": EventClass("U", "update", "Referral", "referral_id", SUCCESS, "stop_code"),
+    "consent.recorded.v1": EventClass("C", "create", "Consent", "consent_id", SUCCESS, "reason_code"),
+    "consent.revoked.v1": EventClass("U", "update", "Consent", "consent_id"),
+    "disclosure.made.v1": EventClass("R", "read", "Person", "referral_id"),
+    "person.merged.v1": EventClass("U", "update", "Person", "surviving_peer_id", SUCCESS, "reason_code"),
+    "person.unmerged.v1": EventClass("U", "update", "Person", "surviving_peer_id", SUCCESS, "reason_code"),
+    "case.closed.v1": EventClass("U", "update", "Case", "referral_id", SUCCESS, "stop_code"),
+    "assignment.ended.v1": EventClass("U", "update", "Offer", "offer_id", SUCCESS, "reason_code"),
     "referral.escalated.v1": EventClass("U", "update", "Referral", "referral_id", SUCCESS, "reason_code"),
     "specialist.enrolled.v1": EventClass("U", "update", "Specialist", "specialist_id"),
     "offer.made.v1": EventClass("C", "create", "Offer", "offer_id"),
