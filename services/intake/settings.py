@@ -10,9 +10,14 @@ from services.intake.domain.consent import RECIPIENTS
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(ProcessSettings):
-    """`consent_recipients` are the identifiers and names by which a consent may name us as recipient."""
+    """`consent_recipients` are the identifiers and names by which a consent may name us as recipient.
+
+    `consent_elements` are the elements of 42 CFR 2.31(a) that must come along with every consent, by the names of
+    domain/consent.py ("purpose,recipient"); those that the paper holds need not be sent.
+    """
 
     consent_recipients: tuple[str, ...] = setting("KINDRED_CONSENT_RECIPIENTS", RECIPIENTS)
+    consent_elements: tuple[str, ...] = setting("KINDRED_CONSENT_ELEMENTS", ())
     # The ER desk: a session ends after so long without anybody typing, and after so long whatever happens.
     desk_idle_minutes: float = setting("KINDRED_DESK_IDLE_MINUTES", 15.0)
     desk_longest_hours: float = setting("KINDRED_DESK_LONGEST_HOURS", 12.0)
@@ -34,3 +39,16 @@ class Settings(ProcessSettings):
     mllp_idle_s: float = setting("KINDRED_MLLP_IDLE_S", 600.0)
     mllp_message_s: float = setting("KINDRED_MLLP_MESSAGE_S", 30.0)
     mllp_threads: int = setting("KINDRED_MLLP_THREADS", 16)
+    # Who may send HL7 v2: FACILITY=source or APPLICATION^FACILITY=source (MSH-4, MSH-3), *=source for everybody; a zone
+    # of its own behind an @. Times without an offset are of the sender's zone, else of this one.
+    hl7_sources: tuple[str, ...] = setting("KINDRED_HL7_SOURCES", ())
+    hl7_time_zone: str = setting("KINDRED_HL7_TIME_ZONE", "UTC")
+    # MSH-11 of messages that are acted on: a test message must send nobody to a bedside.
+    hl7_processing_ids: tuple[str, ...] = setting("KINDRED_HL7_PROCESSING_IDS", ("P",))
+    # Answers in original mode whatever MSH-15 and MSH-16 ask for, for engines that fill them in and wait all the same.
+    hl7_always_acknowledge: bool = setting("KINDRED_HL7_ALWAYS_ACKNOWLEDGE", False)
+
+    @property
+    def consent_rules(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What a consent is judged by: our names, and the elements that must have come."""
+        return self.consent_recipients, self.consent_elements

@@ -9,8 +9,9 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from chassis.errors import Fault
+from services.intake.domain import asking
 from services.intake.domain import consent as consents
-from services.intake.domain.consent import Consent
+from services.intake.domain.consent import RECIPIENTS, Consent
 from services.intake.domain.person import Person, RecordNumber
 
 _CLOCK_SKEW = timedelta(minutes=10)  # between a hospital's clock and ours
@@ -136,18 +137,29 @@ class Submission:
     is_naloxone_given: bool | None = None
     # True for a door whose senders cannot always bring the consent along: it is held until one comes (DOMAIN 1).
     may_wait_for_consent: bool = False
+    labels: tuple[str, ...] = ()  # HL7 security labels its source gave it, by code (domain/labels.py)
     where: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
-def faults_of(submission: Submission, now: datetime, known_codes: frozenset[str]) -> list[Fault]:
-    """Everything that keeps the submission from becoming a referral, consent included."""
+def faults_of(
+    submission: Submission,
+    now: datetime,
+    known_codes: frozenset[str],
+    our_names: tuple[str, ...] = RECIPIENTS,
+    required: tuple[str, ...] = (),
+) -> list[Fault]:
+    """Everything that keeps the submission from becoming a referral, consent included.
+
+    `our_names` are those by which a consent may name us; `required` elements of 42 CFR 2.31(a) that must have come.
+    """
+    ask = asking.for_referral(submission, our_names, required)
     is_waiting = submission.consent is None and submission.may_wait_for_consent
     found = [
         *_sending_faults(submission),
         *_person_faults(submission.person, submission.visit, now),
         *_time_faults(submission, now),
         *_word_faults(submission, known_codes),
-        *([] if is_waiting else consents.faults_of(submission.consent, now)),
+        *([] if is_waiting else consents.faults_of(submission.consent, ask, now)),
     ]
     return [Fault(_place(submission.where, path), code, message) for path, code, message in found]
 

@@ -1,37 +1,55 @@
-"""R4 Consent to the domain's: what it says, and what it lacks (decided in domain/consent.py)."""
+"""R4 Consent to the domain's: which document of a person counts, what it says, and what it lacks."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
 from services.intake.domain.consent import Consent
+from services.intake.domain.provisions import Provision
+from services.intake.fhir import extensions as ext
+from services.intake.fhir.consent_out import of
+from services.intake.fhir.consent_rules import Parties, rules_of
 from services.intake.fhir.parcel import Laid, Parcel, end_of, start_of
 
+__all__ = ["NARROWING", "of", "read", "read_one"]
+
+Resource = dict[str, Any]
 _SCOPE_SYSTEM = "http://terminology.hl7.org/CodeSystem/consentscope"
 _SCOPES = frozenset({"patient-privacy", "treatment"})
-_ACTION_SYSTEM = "http://terminology.hl7.org/CodeSystem/consentaction"
-# What a referral is; of R4's actions only "correct" is missing.
-_ACTIONS = frozenset({"collect", "access", "use", "disclose"})
-_OPT_IN = frozenset({"OPTIN", "OPTINR"})
-_OPT_OUT = frozenset({"OPTOUT", "OPTOUTE"})
-# Elements of a provision that narrow it in a way that is told with its place.
-NARROWING = ("actor", "action", "securityLabel", "modifierExtension")
+_CATEGORIES = "http://terminology.hl7.org/CodeSystem/consentcategorycodes"
+_ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+# Kinds of consent that permit no disclosure for care: advance directives, research, an acknowledgement of a privacy
+# notice, emergencies only, and looking without keeping.
+_NO_DISCLOSURE = frozenset(
+    {
+        *((_CATEGORIES, code) for code in ("acd", "dnr", "emrgonly", "hcd", "npp", "polst")),
+        *((_CATEGORIES, code) for code in ("research", "rsdid", "rsreid")),
+        *((_ACT_CODE, code) for code in ("INFAO", "INFASO", "RESEARCH", "RSDID", "RSREID")),
+        *((_ACT_CODE, code) for code in ("EMRGONLY", "NOPP", "NOCONSENT")),
+        ("http://loinc.org", "57016-8"),
+        ("http://loinc.org", "57017-6"),
+    }
+)
+# Elements of a provision, or of the document, that narrow it and are told with their place.
+NARROWING = (
+    *("actor", "action", "securityLabel", "purpose", "class", "code", "dataPeriod", "data", "period"),
+    *("provision", "modifierExtension"),
+)
 # What was never said: another document of the person is not outdated by it.
 _NEVER_IN_FORCE = frozenset({"draft", "proposed", "entered-in-error"})
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _AT_ANY_TIME = datetime.max.replace(tzinfo=UTC)
-# HL7 v3 PurposeOfUse of what Kindred does with a referral (DOMAIN 5).
-_OUR_PURPOSES = frozenset({"TREAT", "ETREAT", "COC", "CAREMGT"})
-# A provision with one of these permits a part of the record, and a referral is more than a part.
-_PARTIAL = ("class", "code", "dataPeriod", "data")
+_PART_2 = re.compile(r"42.?cfr.?part.?2|title.?42.*part.?2\b", re.IGNORECASE)
 
 
 def read(parcel: Parcel, person: Laid, recipients: Collection[str]) -> tuple[Consent | None, Laid | None]:
     """The newest consent of the person in the Bundle and where it lies; of two as new, the stricter one.
 
-    `recipients` are the identifiers and names by which a consent may name us.
+    `recipients` are the identifiers and names by which a consent may name us.  Drafts, what was entered in error, and
+    documents about other things than privacy (research, advance directives) outdate nothing.
 
     A refusal counts as signed at the last moment its date can mean: one that may be the newer of two is not passed over.
     """
@@ -39,12 +57,23 @@ def read(parcel: Parcel, person: Laid, recipients: Collection[str]) -> tuple[Con
     if not own:
         return _of_nobody(parcel)
     counting = [laid for laid in own if laid.resource.get("status") not in _NEVER_IN_FORCE] or own
-    read_ones = [(_consent(laid.resource, recipients), laid) for laid in counting]
+    counting = [laid for laid in counting if _is_about_privacy(laid.resource)] or counting
+    parties = Parties.of(parcel, recipients)
+    read_ones = [(_consent(laid, parties), laid) for laid in counting]
     return max(read_ones, key=lambda pair: (_signed_by(*pair), _is_stricter(pair[0])))
 
 
+def read_one(resource: Resource, recipients: Collection[str]) -> Consent:
+    """A Consent that came by itself; whoever it names by a reference alone stays unknown."""
+    parcel = Parcel("", "")
+    return _consent(Laid(resource, "Consent"), Parties.of(parcel, recipients))
+
+
 def _is_stricter(consent: Consent) -> bool:
-    return consent.is_permitted is not True or bool(consent.deficiency)
+    return consent.is_permitted is not True or bool(consent.deficiency) or consent.rules != _OPEN
+
+
+_OPEN = Provision(is_permit=True)
 
 
 def _signed_by(consent: Consent, laid: Laid) -> datetime:
@@ -58,86 +87,97 @@ def _of_nobody(parcel: Parcel) -> tuple[Consent | None, Laid | None]:
     """A consent without a person is deficient; one of somebody else counts as none."""
     for laid in parcel.of_type("Consent"):
         if "patient" not in laid.resource:
-            return Consent(
-                "", None, start_of(laid.resource.get("dateTime")), deficiency="consent-without-person"
-            ), laid
+            signed_at = start_of(laid.resource.get("dateTime"))
+            return Consent("", None, signed_at, deficiency="consent-without-person"), laid
     return None, None
 
 
-def _consent(resource: dict[str, Any], recipients: Collection[str]) -> Consent:
-    provision = resource.get("provision", {})
-    period = provision.get("period", {})
-    deficiency, deficient_in = _deficiency(resource, provision, recipients)
+def _consent(laid: Laid, parties: Parties) -> Consent:
+    resource = laid.resource
+    rule = rules_of(resource, laid, parties)
+    period = {} if rule.is_permit is False and rule.base else resource.get("provision", {}).get("period", {})
+    deficiency, deficient_in = _deficiency(resource)
+    allowed = [actor for actor in rule.actors if actor.is_recipient and rule.is_permit is not False]
+    elements = ext.parts(resource, ext.CONSENT_ELEMENTS)
     return Consent(
         consent_id=resource.get("id", ""),
-        is_permitted=_is_permitted(resource, provision),
+        is_permitted=False if resource.get("status") == "rejected" else _stance(rule),
         signed_at=start_of(resource.get("dateTime")),
         starts_at=start_of(period.get("start")),
         expires_at=end_of(period.get("end")),
         deficiency=deficiency,
         deficient_in=deficient_in,
+        discloser=parties.first_name(resource.get("organization", []), laid),
+        scope=str(elements.get("scope") or ("described" if _is_partial(rule) else "full")),
+        recipients=tuple(dict.fromkeys(name for actor in allowed for name in actor.names)),
+        intermediary=next((parties.our_name(actor) for actor in allowed if actor.who == "us"), ""),
+        purposes=rule.purposes,
+        expiry_event=str(elements.get("expiry-event", "")),
+        is_revocation_told=elements.get("revocation-told"),
+        signed_by=_signed_by_whom(resource, laid, parties),
+        signature_method=str(elements.get("signature-method", "")),
+        witness=str(elements.get("witness", "")),
+        policies=_policies(resource),
+        rule=rule,
     )
 
 
-def _is_permitted(resource: dict[str, Any], provision: dict[str, Any]) -> bool | None:
-    """The root provision's type; without one, what the policy rule says for everything it has no exception for."""
-    if resource.get("status") == "rejected" or provision.get("type") == "deny":
-        return False
-    if provision.get("type") == "permit":
+def _stance(rule: Provision) -> bool | None:
+    """Can the document permit anything at all?  None where it says neither yes nor no."""
+    if any(one.is_permit for one in rule.every()):
         return True
-    codes = {coding.get("code") for coding in resource.get("policyRule", {}).get("coding", [])}
-    if codes & _OPT_OUT:
-        return False
-    return True if codes & _OPT_IN else None
+    if (
+        rule.is_permit is False and rule.base is True
+    ):  # an opt-in with an exception, unless it excepts everything
+        return rule != Provision(is_permit=False, base=True)
+    return rule.is_permit if rule.is_permit is not None else rule.base
 
 
-def _deficiency(
-    resource: dict[str, Any], provision: dict[str, Any], recipients: Collection[str]
-) -> tuple[str, str]:
-    """(code, part of the document) of what keeps the permission from being one for a referral, or two empty texts."""
+def _is_partial(rule: Provision) -> bool:
+    parts = (rule.classes, rule.codes, rule.data, rule.labels, rule.data_from, rule.data_until, rule.inner)
+    return any(parts)
+
+
+def _deficiency(resource: Resource) -> tuple[str, str]:
+    """(code, part of the document) of what keeps it from being a permission in force, or two empty texts."""
     if resource.get("status") != "active":
         return "consent-inactive", ""
-    narrowed = _narrowed_in(resource, provision, recipients)
-    if narrowed is None and (_is_partial(provision) or _has_exception(provision)):
-        narrowed = ""
-    return ("", "") if narrowed is None else ("consent-restricted", narrowed)
-
-
-def _narrowed_in(
-    resource: dict[str, Any], provision: dict[str, Any], recipients: Collection[str]
-) -> str | None:
-    """The element that says "not for this, not to you, not sure"; None where no element does (P7)."""
-    if not _has_code([resource["scope"]], _SCOPE_SYSTEM, _SCOPES):
-        return "scope"
+    if not _has_scope(resource):
+        return "consent-restricted", "scope"
+    if not _is_about_privacy(resource):
+        return "consent-restricted", "category"
     if any(one.get("verified") is not True for one in resource.get("verification", [])):
-        return "verification"
-    if "actor" in provision and not any(_is_named(actor, recipients) for actor in provision["actor"]):
-        return "actor"
-    if "action" in provision and not _has_code(provision["action"], _ACTION_SYSTEM, _ACTIONS):
-        return "action"
-    return next((name for name in ("securityLabel", "modifierExtension") if name in provision), None)
+        return "consent-restricted", "verification"
+    return "", ""
 
 
-def _has_code(concepts: list[dict[str, Any]], system: str, codes: frozenset[str]) -> bool:
-    """True where a concept is coded so; words alone are read by nobody here."""
-    codings = [coding for concept in concepts for coding in concept.get("coding", [])]
-    return any(coding.get("system") == system and coding.get("code") in codes for coding in codings)
+def _has_scope(resource: Resource) -> bool:
+    """True where the scope is coded as one of ours; words alone are read by nobody here."""
+    codings = resource["scope"].get("coding", [])
+    return any(one.get("system") == _SCOPE_SYSTEM and one.get("code") in _SCOPES for one in codings)
 
 
-def _is_named(actor: dict[str, Any], recipients: Collection[str]) -> bool:
-    reference = actor.get("reference", {})
-    return bool({reference.get("identifier", {}).get("value"), reference.get("display")} & set(recipients))
+def _is_about_privacy(resource: Resource) -> bool:
+    codings = [coding for concept in resource.get("category", []) for coding in concept.get("coding", [])]
+    kinds = {(one.get("system"), one.get("code")) for one in codings}
+    return _has_scope(resource) and not (kinds and kinds <= _NO_DISCLOSURE)
 
 
-def _is_partial(provision: dict[str, Any]) -> bool:
-    """True where the permission is for other purposes than ours, or for a part of the record."""
-    purposes = {coding.get("code") for coding in provision.get("purpose", [])}
-    is_other = bool(purposes) and not purposes & _OUR_PURPOSES
-    return is_other or any(element in provision for element in _PARTIAL)
+def _signed_by_whom(resource: Resource, laid: Laid, parties: Parties) -> str:
+    """ "peer" where the person themselves signed; else who did for them (42 CFR 2.14, 2.15)."""
+    for performer in resource.get("performer", []):
+        if parties.is_same(performer, resource.get("patient"), laid):
+            return "peer"
+        name = parties.first_name([performer], laid)
+        return name or performer.get("reference", "").partition("/")[0]
+    return ""
 
 
-def _has_exception(provision: dict[str, Any]) -> bool:
-    """True where any nested rule denies: until exceptions are weighed one by one, none is passed over."""
-    return any(
-        inner.get("type") != "permit" or _has_exception(inner) for inner in provision.get("provision", [])
-    )
+def _policies(resource: Resource) -> tuple[str, ...]:
+    """Laws the document cites, by HL7's codes; 42 CFR Part 2 also by an address of it."""
+    codings = resource.get("policyRule", {}).get("coding", [])
+    found = {coding.get("code", "") for coding in codings if coding.get("system") == _ACT_CODE}
+    addresses = [value for policy in resource.get("policy", []) for value in (policy.get("uri"),) if value]
+    if any(_PART_2.search(one) for one in [*addresses, *found]):
+        found.add("42CFRPart2")
+    return tuple(sorted(found - {"", "OPTIN", "OPTOUT", "OPTINR", "OPTOUTE"}))

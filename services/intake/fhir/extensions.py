@@ -17,6 +17,7 @@ SAFE_CONTACT = BASE + "safe-contact"
 CONTACT_LANGUAGE = BASE + "contact-language"
 CHARACTERISTIC = BASE + "characteristic"
 NALOXONE_GIVEN = BASE + "naloxone-given"
+CONSENT_ELEMENTS = BASE + "consent-elements"
 # HL7's own.
 INTERPRETER_REQUIRED = "http://hl7.org/fhir/StructureDefinition/patient-interpreterRequired"
 TIME_ZONE = "http://hl7.org/fhir/StructureDefinition/timezone"
@@ -46,6 +47,13 @@ def text(element: dict[str, Any], url: str) -> str:
     """The first value if it is text, else empty."""
     value = first(element, url)
     return value if isinstance(value, str) else ""
+
+
+def parts(element: dict[str, Any], url: str) -> dict[str, Any]:
+    """The values of a complex extension by the names of its parts; empty where it is not there."""
+    for _, one in found(element, url):
+        return {part["url"]: value_of(part) for part in one.get("extension", [])}
+    return {}
 
 
 def value_of(extension: dict[str, Any]) -> Any:

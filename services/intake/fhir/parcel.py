@@ -42,6 +42,7 @@ class Parcel:
     identity: str  # what makes two sendings the same one
     entry_types: list[str] = field(default_factory=list)  # resource type of each entry, "" where it has none
     laid: list[Laid] = field(default_factory=list)
+    security: list[Resource] = field(default_factory=list)  # labels of the sending as a whole
     by_reference: dict[str, Laid] = field(default_factory=dict)
     inside: dict[tuple[str, str], Laid] = field(default_factory=dict)  # (path of the container, id)
     asked: Asked = Asked()  # of the ServiceRequest's entry, or of the Task's where that says more
@@ -50,7 +51,7 @@ class Parcel:
     @classmethod
     def open(cls, bundle: Resource, identity: str) -> Parcel:
         """Every entry that has a resource."""
-        parcel = cls(bundle.get("type", ""), identity)
+        parcel = cls(bundle.get("type", ""), identity, security=bundle.get("meta", {}).get("security", []))
         for position, entry in enumerate(bundle.get("entry", [])):
             parcel.entry_types.append(entry.get("resource", {}).get("resourceType", ""))
             if "resource" in entry:
@@ -74,9 +75,8 @@ class Parcel:
             request.get("ifNoneExist", ""),
         )
         name = entry["resource"]["resourceType"]
-        if name == "ServiceRequest" and not self.asked.if_none_exist:
-            self.asked = said
-        elif name == "Task" and said.if_none_exist:
+        is_order = name == "ServiceRequest" and not self.asked.if_none_exist
+        if is_order or (name == "Task" and said.if_none_exist):
             self.asked = said
 
     def _lay(self, entry: Resource, path: str) -> None:

@@ -11,7 +11,7 @@ from services.intake.domain.consent import RECIPIENTS, Consent
 from services.intake.domain.errors import SubmissionRejected
 from services.intake.domain.submission import Submission, Urgency
 from services.intake.fhir import body as bodies
-from services.intake.fhir import consents, ordering, parts, people, stray_extensions
+from services.intake.fhir import consents, labelled, ordering, parts, people, stray_extensions
 from services.intake.fhir.parcel import Laid, Parcel
 from services.intake.r4 import validator
 from services.intake.taxonomy import Taxonomy
@@ -166,6 +166,7 @@ def _submission(
         is_naloxone_given=people.is_naloxone_given(order),
         place=place,
         note=parts.note_of(request.resource),
+        labels=labelled.read(order.parcel),
         placer_identifiers=parts.placers_of(order, source_id),
         where=_where(request, person, encounter, consent_at, parcel.bundle_type),
     )
@@ -198,6 +199,7 @@ def _where(
         "consent.expires_at": at_consent + ".provision.period.end",
         "consent.scope": at_consent + ".scope",
         "consent.verification": at_consent + ".verification",
+        "consent.category": at_consent + ".category",
         **{f"consent.{name}": f"{at_consent}.provision.{name}" for name in consents.NARROWING},
         "arrived_at": at_visit + ".period.start",
         "expected_departure_at": at_visit + ".period.end",

@@ -31,11 +31,15 @@ _PLACES: dict[str, frozenset[tuple[str, str]]] = {
     ext.CONTACT_LANGUAGE: _AT_TELECOM,
     ext.CHARACTERISTIC: _AT_PATIENT,
     ext.NALOXONE_GIVEN: _AT_REQUEST,
+    ext.CONSENT_ELEMENTS: frozenset({("Consent", "")}),
 }
 _PARTS = {
     ext.PREFERENCE: frozenset({"attribute", "strength"}),
     ext.SAFE_CONTACT: frozenset({"may-leave-message", "do-not-contact", "who-else-answers"}),
     ext.CHARACTERISTIC: frozenset({"topic", "answered", "code", "said-by", "how"}),
+    ext.CONSENT_ELEMENTS: frozenset(
+        {"scope", "expiry-event", "revocation-told", "signature-method", "witness"}
+    ),
 }
 MESSAGES = {
     "extension-unknown": "Kindred has no extension of this name.",

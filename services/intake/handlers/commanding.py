@@ -14,6 +14,7 @@ from chassis.errors import Fault, Kind, Refusal
 from chassis.identity import Caller
 from services.intake.domain import commands
 from services.intake.domain.commands import CANCEL_REASONS, PEER_REASONS, Changed
+from services.intake.domain.consent import Consent
 from services.intake.domain.errors import NotYourReferral, SubmissionRejected
 from services.intake.domain.person import Pseudonym
 from services.intake.domain.referral import Referral
@@ -21,7 +22,7 @@ from services.intake.domain.submission import Submission, faults_of
 
 if TYPE_CHECKING:
     from services.intake.bootstrap import Room
-    from services.intake.store.documents import Arrival
+    from services.intake.store.documents import Arrival, Kept
     from services.intake.store.referrals import Held
 
 _MOST_TRIES = 20
@@ -98,15 +99,16 @@ def correct(
     now = room.clock.now()
 
     def decide(held: Held) -> tuple[Changed, Arrival | None]:
-        whole = _with_known_consent(room, held, submission)
-        faults = faults_of(whole, now, room.taxonomy.codes)
+        kept = room.referrals.open(held)
+        whole = _with_known_consent(held, kept, submission)
+        faults = faults_of(whole, now, room.taxonomy.codes, *room.settings.consent_rules)
         if faults:
             raise SubmissionRejected(faults)
         if room.referrals.is_answered(held, submission):
             return (held.referral, []), None
         arrived_at = whole.arrived_at or held.arrived_at
         arrival = room.marks.arrival(Pseudonym(held.referral.peer_id, is_new=False), whole, arrived_at)
-        arrival = replace(arrival, digest=room.marks.digest(submission))
+        arrival = replace(arrival, digest=room.marks.digest(submission), earlier=earlier(kept, whole))
         return commands.correct(held.referral, caller.role, whole, arrived_at, now), arrival
 
     return change(room, caller, referral_id, decide, cause=cause, expected_version=expected_version)
@@ -122,9 +124,10 @@ def report_departure(
         if leaves_at < held.arrived_at:
             message = "The departure is before the arrival."
             raise SubmissionRejected([Fault("leaves_at", "departure-before-arrival", message)])
-        kept = room.referrals.open(held).submission
-        whole = replace(kept, expected_departure_at=leaves_at)
+        kept = room.referrals.open(held)
+        whole = replace(kept.submission, expected_departure_at=leaves_at)
         arrival = room.marks.arrival(Pseudonym(held.referral.peer_id, is_new=False), whole, held.arrived_at)
+        arrival = replace(arrival, earlier=kept.earlier)
         return commands.report_departure(held.referral, caller.role, whole, held.arrived_at, now), arrival
 
     return change(room, caller, referral_id, decide, cause=cause)
@@ -142,9 +145,15 @@ def expire_due(room: Room, cause: Cause) -> int:
     return len(due)
 
 
-def _with_known_consent(room: Room, held: Held, submission: Submission) -> Submission:
+def earlier(kept: Kept, whole: Submission) -> tuple[Consent, ...]:
+    """The versions of the consent before the one that counts now; none is ever dropped."""
+    latest = whole.consent.version if whole.consent else 0
+    return tuple(one for one in kept.consents if one.version != latest)
+
+
+def _with_known_consent(held: Held, kept: Kept, submission: Submission) -> Submission:
     """The consent that is here counts on, unless a new one came; a new one is a new version."""
-    known = room.referrals.open(held).submission.consent
+    known = kept.submission.consent
     if submission.consent is None:
         return replace(submission, consent=known, may_wait_for_consent=known is None)
     version = held.referral.consent_version

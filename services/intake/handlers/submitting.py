@@ -43,7 +43,7 @@ def submit(room: Room, caller: Caller, submission: Submission, cause: Cause) -> 
     Raises SubmissionRejected with every fault, IdempotencyKeyReused.
     """
     now = room.clock.now()
-    faults = faults_of(submission, now, room.taxonomy.codes)
+    faults = faults_of(submission, now, room.taxonomy.codes, *room.settings.consent_rules)
     if faults:
         raise SubmissionRejected(faults)
     answered = room.referrals.answered(submission)
@@ -63,7 +63,7 @@ def submit(room: Room, caller: Caller, submission: Submission, cause: Cause) -> 
 def _known_as(room: Room, submission: Submission, answered: Held | None) -> Pseudonym:
     if answered is not None:
         return Pseudonym(answered.referral.peer_id, is_new=False)
-    return room.people.known_as(submission.person, room.marks.visit_of(submission))
+    return room.people.known_as(submission.person, room.marks.visit_of(submission), submission.source_id)
 
 
 def _open_or_join(

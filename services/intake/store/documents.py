@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -21,6 +22,7 @@ from services.intake.domain.submission import (
     Submission,
     Urgency,
 )
+from services.intake.store.consent_documents import consent_of, document_of
 
 Document = dict[str, Any]
 _KEPT_FIRST, _KEPT_LAST = 20, 80
@@ -41,6 +43,13 @@ class Kept:
 
     submission: Submission
     history: tuple[Happened, ...] = ()
+    earlier: tuple[Consent, ...] = ()  # versions of the consent before the submission's own
+
+    @property
+    def consents(self) -> tuple[Consent, ...]:
+        """Every version of the consent, oldest first."""
+        latest = self.submission.consent
+        return (*self.earlier, latest) if latest else self.earlier
 
     @property
     def person(self) -> Person:
@@ -70,6 +79,8 @@ class Arrival:
     visit: VisitMarks
     orders: tuple[str, ...] = ()  # the marks of the source's own numbers of its order
     is_first: bool = False  # the person was met just now: there is no other visit of theirs
+    aliases: tuple[str, ...] = ()  # pseudonyms of the person that older referrals carry
+    earlier: tuple[Consent, ...] = ()  # versions of the consent before the submission's own
 
 
 def new_document(referral: Referral, arrival: Arrival, claims: list[str]) -> Document:
@@ -86,8 +97,8 @@ def new_document(referral: Referral, arrival: Arrival, claims: list[str]) -> Doc
     }
 
 
-def to_seal(submission: Submission) -> Document:
-    """Everything the source said, in BSON's types; read again by `kept_of`."""
+def to_seal(submission: Submission, earlier: Sequence[Consent] = ()) -> Document:
+    """Everything the source said, in BSON's types, and the earlier versions of the consent; read again by `kept_of`."""
     said = {
         "person": asdict(submission.person),
         "placer_identifiers": [asdict(one) for one in submission.placer_identifiers],
@@ -100,13 +111,14 @@ def to_seal(submission: Submission) -> Document:
         "characteristics": [
             {**asdict(one), "answered": one.answered.value} for one in submission.characteristics
         ],
-        "consent": asdict(submission.consent) if submission.consent else None,
+        "consent": document_of(submission.consent) if submission.consent else None,
+        "consents": [document_of(one) for one in earlier],
     }
     lists = {name: list(getattr(submission, name)) for name in _LISTED}
     return said | lists | {name: getattr(submission, name) for name in _PLAIN}
 
 
-_LISTED = ("experience_codes", "languages", "modalities", "excluded_specialist_ids")
+_LISTED = ("experience_codes", "languages", "modalities", "excluded_specialist_ids", "labels")
 _PLAIN = ("note", "place", "facility_zip", "payer_code", "is_naloxone_given", "may_wait_for_consent")
 
 
@@ -120,7 +132,7 @@ def kept_of(sealed: Document, body: Document) -> Kept:
         door=body["door"],
         source_id=body["source_id"],
         person=_person(sealed["person"]),
-        consent=Consent(**consent) if consent else None,
+        consent=consent_of(consent) if consent else None,
         visit=RecordNumber(**visit) if visit else None,
         urgency=Urgency(body["urgency"]),
         codes=tuple(Code(**one) for one in sealed["codes"]),
@@ -141,12 +153,14 @@ def kept_of(sealed: Document, body: Document) -> Kept:
     )
     lists: Document = {name: tuple(sealed.get(name, ())) for name in _LISTED}
     history = tuple(Happened(one["state"], one["at"], one["reason"]) for one in body.get("history", ()))
-    return Kept(replace(said, **lists, **{name: sealed[name] for name in _PLAIN if name in sealed}), history)
+    whole = replace(said, **lists, **{name: sealed[name] for name in _PLAIN if name in sealed})
+    return Kept(whole, history, tuple(consent_of(one) for one in sealed.get("consents", ())))
 
 
 def _person(sealed: Document) -> Person:
     numbers = tuple(RecordNumber(**one) for one in sealed["record_numbers"])
-    said = {"record_numbers": numbers, "phones": tuple(sealed["phones"])}
+    lists = {name: tuple(sealed.get(name, ())) for name in ("phones", "former_names")}
+    said = {"record_numbers": numbers, **lists}
     return Person(**{**sealed, **said, "safe_contact": SafeContact(**sealed["safe_contact"])})
 
 

@@ -124,7 +124,8 @@ class Referrals:
         ways: list[Document] = [{"arrived_at": around}]
         if arrival.visit.number:
             ways.append({"visit.number": arrival.visit.number})
-        query = {"peer_id": arrival.peer_id, "source_id": arrival.submission.source_id, "$or": ways}
+        who = {"$in": [arrival.peer_id, *arrival.aliases]}
+        query = {"peer_id": who, "source_id": arrival.submission.source_id, "$or": ways}
         same_id, held = "", set()
         for document in self._aggregates.collection.find(query, _SIGHT).sort("submitted_at", 1):
             if document["status"] in CLOSED:
@@ -183,7 +184,7 @@ class Referrals:
         """The corrected words; whose referral it is and which visit's does not change by a correction."""
         known = held.loaded.body
         content: Document = {
-            "sealed": self._vault.seal(held.referral.peer_id, to_seal(arrival.submission)),
+            "sealed": self._vault.seal(held.referral.peer_id, to_seal(arrival.submission, arrival.earlier)),
             "arrived_at": arrival.arrived_at,
             "orders": list(dict.fromkeys([*known.get("orders", []), *arrival.orders])),
         }

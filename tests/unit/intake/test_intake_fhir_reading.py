@@ -184,7 +184,7 @@ def test_where_the_requester_reads_mail():
             "Consent",
             {"provision": {"type": "permit", "provision": [{"type": "deny"}]}},
             "consent-restricted",
-            "Consent",
+            "Consent.provision.provision",
         ),
         ("Consent", {"status": "inactive"}, "consent-inactive", "Consent"),
         ("Consent", {"provision": {}}, "empty", "Consent.provision"),
@@ -312,7 +312,7 @@ def test_a_permission_for_something_else_permits_no_referral(narrowing: dict[str
     """P7: research, marketing or a part of the record is not what was asked for."""
     made = bundle()
     resource(made, "Consent")["provision"].update(narrowing)
-    assert told(made) == {"consent-restricted": placed(made, "Consent")}
+    assert told(made) == {"consent-restricted": placed(made, f"Consent.provision.{next(iter(narrowing))}")}
 
 
 ELSEWHERE = {"role": {"text": "recipient"}, "reference": {"display": "Elm Street Clinic (fictional)"}}

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 import pytest
 
 from services.intake import taxonomy
+from services.intake.domain import asking
 from services.intake.domain import consent as consents
 from services.intake.domain.person import (
     Person,
@@ -124,13 +125,15 @@ def test_an_age_band_is_only_told_when_sure(birth: str, band: str):
 )
 def test_a_consent_permits_only_when_nothing_is_wrong_with_it(given: dict, codes: list[str]):
     """P7: refused, silent, unsigned, expired or deficient consents permit nothing, and say why."""
-    assert [code for _, code in consents.decide(a_consent(**given), NOW)] == codes
+    ask = asking.for_referral(a_submission(), consents.RECIPIENTS)
+    assert [code for _, code in consents.decide(a_consent(**given), ask, NOW).reasons] == codes
     assert all(code in consents.MESSAGES for code in codes)
 
 
 def test_no_consent_is_no():
     """Without a consent nothing leaves."""
-    assert consents.decide(None, NOW) == [("consent", "consent-missing")]
+    ask = asking.for_referral(a_submission(), consents.RECIPIENTS)
+    assert consents.decide(None, ask, NOW).reasons == (("consent", "consent-missing"),)
 
 
 @pytest.mark.parametrize(

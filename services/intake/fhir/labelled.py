@@ -1,0 +1,42 @@
+"""Security labels that came with a sending: on the Bundle, on its resources, and inline on their elements (DS4P)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from services.intake.domain import labels
+from services.intake.fhir.parcel import Parcel
+
+_INLINE = "http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/extension-inline-sec-label"
+_SYSTEMS = frozenset({labels.CONFIDENTIALITY, labels.ACT_CODE, labels.ACT_REASON})
+# What a referral is made of; a label on anything else is a label on what is left out.
+_READ = frozenset(
+    {"ServiceRequest", "Task", "Patient", "Consent", "Encounter", "Condition", "Coverage", "Location"}
+)
+
+
+def read(parcel: Parcel) -> tuple[str, ...]:
+    """The codes of every label, sorted; what no label we know says is passed over where labels are weighed."""
+    found = {*_codes(parcel.security)}
+    for laid in parcel.laid:
+        if laid.resource["resourceType"] in _READ:
+            found.update(_codes(laid.resource.get("meta", {}).get("security", [])), _inline(laid.resource))
+    return tuple(sorted(found))
+
+
+def _codes(codings: list[dict[str, Any]]) -> Iterator[str]:
+    yield from (one["code"] for one in codings if one.get("system") in _SYSTEMS and one.get("code"))
+
+
+def _inline(value: Any) -> Iterator[str]:
+    """Labels that extensions put on single elements: the high-water mark is of the whole."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _inline(one)
+    elif isinstance(value, dict):
+        if value.get("url") == _INLINE:
+            yield from _codes([value.get("valueCoding", {})])
+        for key, one in value.items():
+            if key != "contained" and isinstance(one, (dict, list)):
+                yield from _inline(one)
