@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli.commands import audit, machine, notices, offers, parked, referrals, replay, roster, sign_in
+from cli.commands import audit, example, machine, notices, offers, parked, referrals, replay, roster, sign_in
 from cli.reach import Reach, Who
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ def identify(
 
 
 machine.add_to(app)
+example.add_to(app)
 referrals.add_to(app)
 sign_in.add_to(app)
 app.add_typer(
