@@ -28,8 +28,13 @@ from services.intake.r4 import table
 from services.intake.settings import Settings
 from services.intake.store.blind import BlindIndex
 from services.intake.store.drafts import Drafts
+from services.intake.store.faces import Faces
+from services.intake.store.finding import Finding
+from services.intake.store.links import COLLECTION as LINKS
+from services.intake.store.links import Links
 from services.intake.store.listing import Listing
 from services.intake.store.marks import Marks
+from services.intake.store.messages import Messages
 from services.intake.store.people import People
 from services.intake.store.referrals import Referrals, Said, new_referral_id
 from services.intake.store.rejections import Rejections
@@ -37,7 +42,7 @@ from services.intake.store.sessions import Sessions
 from services.intake.taxonomy import Taxonomy
 
 NAME = "intake"
-_COLLECTIONS = ("referrals", "rejections", ACCESSES)
+_COLLECTIONS = ("referrals", "rejections", LINKS, ACCESSES)
 
 
 @dataclass(frozen=True)
@@ -49,10 +54,13 @@ class Room:
     database: Database[dict[str, Any]]
     taxonomy: Taxonomy
     people: People
+    links: Links
     marks: Marks
     referrals: Referrals
     listing: Listing
+    finding: Finding
     rejections: Rejections
+    messages: Messages
     access: AccessLog
     vault: Vault
     parked: ParkedEvents
@@ -73,17 +81,23 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
     marks = Marks(blind)
     vault = Vault(client, settings.mongo_database, master_key)
     spell = Speller(PublicSeal.from_dir(settings.keys_dir, "notifications")).message
+    links = Links(database, clock, NAME, spell)
     table.load()  # 150 KB of definitions: read before the first request waits for them
+    aggregates = Aggregates(database, "referrals", clock, NAME)
+    referrals = Referrals(aggregates, vault, marks, spell)
     return Room(
         settings=settings,
         clock=clock,
         database=database,
         taxonomy=taxonomy.load(),
-        people=People(database, blind, clock),
+        people=People(database, blind, clock, Faces(vault), links),
+        links=links,
         marks=marks,
-        referrals=Referrals(Aggregates(database, "referrals", clock, NAME), vault, marks, spell),
+        referrals=referrals,
         listing=Listing(database),
+        finding=Finding(database, aggregates, referrals),
         rejections=Rejections(Aggregates(database, "rejections", clock, NAME), clock, spell),
+        messages=Messages(database, blind, clock),
         access=AccessLog(database, clock, NAME),
         vault=vault,
         parked=ParkedEvents(database, NAME, clock, AtRest(master_key)),
@@ -101,9 +115,12 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
 def prepare(room: Room) -> None:
     """Every index exists; may be called many times."""
     room.people.ensure_indexes()
+    room.links.ensure_indexes()
     room.referrals.ensure_indexes()
     room.listing.ensure_indexes()
+    room.finding.ensure_indexes()
     room.rejections.ensure_indexes()
+    room.messages.ensure_indexes()
     room.access.aggregates.ensure_indexes()
     room.vault.ensure_indexes()
     room.parked.ensure_indexes()

@@ -6,12 +6,21 @@ import re
 import unicodedata
 from calendar import monthrange
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 SAME_VISIT = timedelta(hours=12)
 _DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
 _FULL_DATE = 10
+# Letters that Unicode does not take apart, as passports spell them (ICAO Doc 9303-3, 6).
+_SPELLED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
+_GENERATIONS = {
+    "jr": "2", "junior": "2", "ii": "2", "2nd": "2", "sr": "1", "senior": "1", "i": "1", "1st": "1",
+    "iii": "3", "3rd": "3", "iv": "4", "4th": "4",
+}  # fmt: skip
+# What staff type for somebody nobody knows yet; no person is found again by it.
+_NO_FAMILY = frozenset({"doe", "unknown", "unidentified", "unk", "trauma", "noname", "anonymous", "nn"})
+_NO_GIVEN = frozenset({"unknown", "unidentified", "unk", "baby", "newborn", "infant", "babyboy", "babygirl"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +42,11 @@ class SafeContact:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The peer's identity: PHI.  `birth_date` is an ISO 8601 date, year-month or year, or empty."""
+    """The peer's identity: PHI.  `birth_date` is an ISO 8601 date, year-month or year, or empty.
+
+    `sex` is female, male, other or empty where nobody said; `suffix` the generation ("Jr."); `home_zip` five digits of
+    where the peer lives; `former_names` family names the source knows from before.
+    """
 
     family_name: str = ""
     given_name: str = ""
@@ -41,6 +54,10 @@ class Person:
     record_numbers: tuple[RecordNumber, ...] = ()
     phones: tuple[str, ...] = ()
     safe_contact: SafeContact = field(default_factory=SafeContact)
+    sex: str = ""
+    suffix: str = ""
+    home_zip: str = ""
+    former_names: tuple[str, ...] = ()
 
     def is_birth_date_readable(self) -> bool:
         """True for a date that is in the calendar, at any of the three precisions."""
@@ -67,25 +84,56 @@ class Person:
             return None
 
     def name_key(self) -> str:
-        """Family, given and birth date, normalized; empty unless all three are there and the date is whole."""
-        family, given = normalized(self.family_name), normalized(self.given_name)
-        if not (family and given and len(self.birth_date) == _FULL_DATE):
+        """Family, given and birth date, normalized; empty unless all three are there and the date is whole.
+
+        A placeholder ("Doe, John") is nobody's name; the generation suffix is compared by itself.
+        """
+        family, given = " ".join(self.family_words()), normalized(self.given_name)
+        if not (family and given and len(self.birth_date) == _FULL_DATE) or self.is_placeholder():
             return ""
         return f"{family}|{given}|{self.birth_date}"
+
+    def family_words(self) -> tuple[str, ...]:
+        """The family name's words without a generation suffix."""
+        return _without_generation(self.family_name)
+
+    def generation(self) -> str:
+        """1 for senior, 2 for junior and so on, from the suffix or the end of the family name; empty where unsaid."""
+        said = [*normalized(self.family_name).split()[1:], *normalized(self.suffix).split()]
+        return next((_GENERATIONS[word] for word in reversed(said) if word in _GENERATIONS), "")
+
+    def is_placeholder(self) -> bool:
+        """True for what staff type for somebody unknown ("Doe, Jane", "Unknown, Trauma")."""
+        family, given = normalized(self.family_name).split(), normalized(self.given_name).split()
+        return not _NO_FAMILY.isdisjoint(family) or not _NO_GIVEN.isdisjoint(given[:1])
+
+    def has_name(self) -> bool:
+        """True where a name is there that means somebody."""
+        return bool(normalized(self.family_name) or normalized(self.given_name)) and not self.is_placeholder()
+
+
+def _without_generation(family: str) -> tuple[str, ...]:
+    words = normalized(family).split()
+    return tuple(words[:1] + [word for word in words[1:] if word not in _GENERATIONS])
 
 
 def normalized(name: str) -> str:
     """Letters only, without case or marks: "Nuñez-Ó Brien" -> "nunez o brien"."""
     plain = "".join(ch for ch in unicodedata.normalize("NFKD", name) if not unicodedata.combining(ch))
-    return " ".join("".join(ch if ch.isalnum() else " " for ch in plain.casefold()).split())
+    spelled = plain.casefold().translate(_SPELLED)
+    return " ".join("".join(ch if ch.isalnum() else " " for ch in spelled).split())
 
 
 @dataclass(frozen=True, slots=True)
 class Pseudonym:
-    """Who somebody is to everybody but intake; `is_new` where they were met just now."""
+    """Who somebody is to everybody but intake; `is_new` where they were met just now.
+
+    `aliases` are pseudonyms of the same person that older referrals still carry, after a merge.
+    """
 
     peer_id: str
     is_new: bool
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +142,29 @@ class PersonMarks:
 
     name: str = ""
     birth: str = ""
+    generation: str = ""
     records: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+_MOST_PHONES = 8
+
+
+def combined(known: Person, new: Person) -> Person:
+    """What a source says now, and what it said before of the same person where it is silent now."""
+    plain = ("family_name", "given_name", "birth_date", "sex", "suffix", "home_zip", "safe_contact")
+    kept = {name: getattr(known, name) for name in plain if not getattr(new, name)}
+    is_named = new.has_name() or not known.has_name()
+    names = {} if is_named else {"family_name": known.family_name, "given_name": known.given_name}
+    former = [*known.former_names, *new.former_names]
+    if is_named and known.has_name() and normalized(known.family_name) != normalized(new.family_name):
+        former.append(known.family_name)
+    return replace(
+        new,
+        **{**kept, **names},
+        record_numbers=tuple(dict.fromkeys((*known.record_numbers, *new.record_numbers))),
+        phones=tuple(dict.fromkeys((*new.phones, *known.phones)))[:_MOST_PHONES],
+        former_names=tuple(dict.fromkeys(name for name in former if name))[:_MOST_PHONES],
+    )
 
 
 def is_same_person(known: PersonMarks, new: PersonMarks) -> bool:

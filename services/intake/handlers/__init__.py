@@ -20,14 +20,26 @@ from services.intake.handlers.following import (
     seek,
     seek_again,
 )
+from services.intake.handlers.linking import (
+    Linked,
+    keep_apart,
+    list_pairs,
+    merge_peers,
+    merge_people,
+    postpone_pair,
+    read_pair,
+    unmerge_peers,
+)
 from services.intake.handlers.overview import page_of_referrals, watch_referral
 from services.intake.handlers.reading import list_referrals, read_referral
+from services.intake.handlers.searching import look, matching, search
 from services.intake.handlers.submitting import Submitted, reject, submit
 
 __all__ = [
     "Accepted",
     "Ended",
     "Exhausted",
+    "Linked",
     "Submitted",
     "Told",
     "assign",
@@ -37,15 +49,25 @@ __all__ = [
     "decline_by_peer",
     "enter_in_error",
     "expire_due",
+    "keep_apart",
+    "list_pairs",
     "list_referrals",
+    "look",
     "mark_unfilled",
+    "matching",
+    "merge_peers",
+    "merge_people",
     "page_of_referrals",
+    "postpone_pair",
+    "read_pair",
     "read_referral",
     "reject",
     "report_departure",
     "revoke_consent",
+    "search",
     "seek",
     "seek_again",
     "submit",
+    "unmerge_peers",
     "watch_referral",
 ]

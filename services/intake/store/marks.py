@@ -35,12 +35,17 @@ class Marks:
         """The mark of a source's own number of its order."""
         return self._blind.mark("order", source_id, order.system, order.value)
 
+    def person(self, number: RecordNumber) -> str:
+        """The mark by which a person with this record number is known."""
+        return self._blind.record(number)
+
     def arrival(self, who: Pseudonym, submission: Submission, arrived_at: datetime) -> Arrival:
         """The submission with its marks."""
         visit = submission.visit
         return Arrival(
             peer_id=who.peer_id,
             is_first=who.is_new,
+            aliases=who.aliases,
             submission=submission,
             arrived_at=arrived_at,
             key=self.key(submission),

@@ -2,123 +2,189 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pymongo import ASCENDING
+from pymongo.client_session import ClientSession
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from chassis.clock import Clock
 from chassis.errors import Kind, Refusal
 from chassis.ids import new_id
-from services.intake.domain.person import Person, PersonMarks, Pseudonym, is_same_person
+from services.intake.domain.linkage import Outcome, Verdict
+from services.intake.domain.pairs import Pair, new_pair
+from services.intake.domain.person import Person, Pseudonym, RecordNumber
 from services.intake.store.blind import BlindIndex
+from services.intake.store.faces import Faces, Newcomer, new_document
+from services.intake.store.links import Links, is_write_conflict
+from services.intake.store.lookout import Found, Lookout
 
 _MOST_TRIES = 8
+_MOST_DOUBTS = 3
 Document = dict[str, Any]
 
 
 class People:
-    """The collection `people`: {_id: peer_id, name, birth, records: [{s, n}], claims, known_at}; no PHI.
+    """The collection `people`: {_id: peer_id, name, birth, records: [{s, n}], claims, trails, phones, sources, faces,
+    merged_into, absorbed, known_at}; PHI only in `faces`, sealed with the person's own key.
 
     `claims` are marks under a unique index: of two writers that bring the same person at once, one is second, and
-    looks again.
+    looks again.  Every record number in `records` is claimed, so two people never share one.
     """
 
-    def __init__(self, database: Database[Document], blind: BlindIndex, clock: Clock) -> None:
+    def __init__(
+        self, database: Database[Document], blind: BlindIndex, clock: Clock, faces: Faces, links: Links
+    ) -> None:
         self._people = database["people"]
-        self._blind = blind
-        self._clock = clock
+        self._blind, self._clock, self._faces, self._links = blind, clock, faces, links
+        self._lookout = Lookout(self._people, faces, links)
 
     def ensure_indexes(self) -> None:
         """One person per claim, and a way to each mark."""
         self._people.create_index([("claims", ASCENDING)], name="one_person_per_claim", unique=True)
-        self._people.create_index([("records.n", ASCENDING)], name="by_record")
-        self._people.create_index([("name", ASCENDING)], name="by_name")
+        for field_name, name in (
+            ("records.n", "by_record"),
+            ("name", "by_name"),
+            ("trails", "by_trail"),
+            ("phones", "by_phone"),
+        ):
+            self._people.create_index([(field_name, ASCENDING)], name=name)
+        there = {"merged_into": {"$exists": True}}
+        self._people.create_index(
+            [("merged_into", ASCENDING)], name="by_survivor", partialFilterExpression=there
+        )
 
-    def known_as(self, person: Person, visit_mark: str = "") -> Pseudonym:
+    def known_as(self, person: Person, visit_mark: str = "", source_id: str = "") -> Pseudonym:
         """The person's pseudonym, made now if this is the first time; uncertain means another person (DOMAIN 3).
 
-        `visit_mark` tells somebody apart of whom nothing but the visit's number is known.
+        Whoever they might be is then in the review list.  `visit_mark` is the mark of the visit's number at the
+        source: one visit is one person's, unless the two sides contradict each other.
         """
-        marks = self._blind.person(person)
+        newcomer = Newcomer.of(person, source_id, visit_mark, self._blind)
         for _ in range(_MOST_TRIES):
-            seen = self._alike(marks)
-            same = [one for one in seen if is_same_person(_marks(one), marks)]
-            if len(same) == 1:
-                self._learn(same[0], marks)
-                return Pseudonym(str(same[0]["_id"]), is_new=False)
-            held = {claim for one in seen for claim in one["claims"]}
-            peer_id = self._add(marks, [claim for claim in _claims(marks, visit_mark) if claim not in held])
+            seen = self._lookout.seen(newcomer)
+            found = self._lookout.judged(seen, newcomer)
+            root = found.only(newcomer.whole)
+            held = {one["_id"]: frozenset(one["claims"]) for one in seen}
+            if root is not None:
+                if self._learn(found.certain[root], newcomer, held):
+                    aliases = tuple(one for one in found.groups[root] if one != root)
+                    return Pseudonym(root, is_new=False, aliases=aliases)
+                continue
+            peer_id = self._add(newcomer, frozenset().union(*held.values()), found)
             if peer_id is not None:
                 return Pseudonym(peer_id, is_new=True)
-            if not seen and visit_mark:
-                found = self._people.find_one({"claims": visit_mark}, {"_id": 1})
-                if found is not None:
-                    return Pseudonym(str(found["_id"]), is_new=False)
         raise Refusal("person-busy", Kind.UNAVAILABLE, "Try again.", retry_after_s=1)
 
-    def _alike(self, marks: PersonMarks) -> list[Document]:
-        numbers = [number for numbers in marks.records.values() for number in numbers]
-        ways: list[Document] = [{"records.n": {"$in": numbers}}] if numbers else []
-        if marks.name:
-            ways.append({"name": marks.name})
-        return list(self._people.find({"$or": ways})) if ways else []
+    def with_number(self, source_id: str, number: RecordNumber) -> str:
+        """Whom this source knows by the number; empty where it knows nobody."""
+        query = {"records.n": self._blind.record(number), "sources": source_id}
+        found = self._people.find_one(query, {"_id": 1})
+        return str(found["_id"]) if found else ""
 
-    def _add(self, marks: PersonMarks, claims: list[str]) -> str | None:
+    def met_by_number(self, source_id: str, number: RecordNumber) -> str:
+        """Somebody of whom nothing but the number is known yet; a later submission finds them by it."""
+        return self.known_as(Person(record_numbers=(number,)), "", source_id).peer_id
+
+    def faces_at(self, peer_id: str, source_id: str) -> list[Person]:
+        """What this source said about who somebody is, under this pseudonym and those that lead to it."""
+        members = self._links.members(peer_id)
+        return self._faces.opened(self._people.find({"_id": {"$in": members}}, {"faces": 1}), source_id)
+
+    def is_known_at(self, peer_id: str, source_id: str) -> bool:
+        """True where this source has spoken of the person, under this pseudonym or one that leads to it."""
+        return bool(self._reviewers(self._links.members(peer_id), source_id))
+
+    def group(self, peer_id: str) -> list[str]:
+        """Every pseudonym of the person, the one that counts first."""
+        return self._links.members(self._links.root(peer_id))
+
+    def _add(self, newcomer: Newcomer, held: frozenset[str], found: Found) -> str | None:
         peer_id = new_id("peer")
-        document = {
-            "_id": peer_id,
-            "name": marks.name,
-            "birth": marks.birth,
-            "records": _rows(marks),
-            "claims": claims or [peer_id],
-            "known_at": self._clock.now(),
-        }
+        face = self._faces.sealed(peer_id, newcomer, is_first=True)
+        document = {"_id": peer_id, **new_document(newcomer, held, face), "known_at": self._clock.now()}
+        document["claims"] = document["claims"] or [peer_id]
+        pairs = self._links.documents(self._doubts(peer_id, newcomer, found))
         try:
-            self._people.insert_one(document)
-        except DuplicateKeyError:
+            if pairs:
+                self._add_with(document, pairs)
+            else:
+                self._people.insert_one(document)
+        except OperationFailure as exc:  # somebody else was first with a claim
+            if not isinstance(exc, DuplicateKeyError) and not is_write_conflict(exc):
+                raise
+            self._faces.forget(peer_id)
             return None
         return peer_id
 
-    def _learn(self, known: Document, marks: PersonMarks) -> None:
-        """A number or a name that is new about a known person is kept, so that it finds them next time."""
-        new_rows = [row for row in _rows(marks) if row not in known["records"]]
+    def _add_with(self, document: Document, pairs: Sequence[Document]) -> None:
+        """The person and who they might be are stored together: an uncertain pair is never lost."""
+
+        def both(session: ClientSession) -> None:
+            self._people.insert_one(document, session=session)
+            self._people.database["links"].insert_many(pairs, session=session)
+
+        with self._people.database.client.start_session() as session, session.start_transaction():
+            both(session)
+
+    def _doubts(self, peer_id: str, newcomer: Newcomer, found: Found) -> list[tuple[Pair, list[str]]]:
+        several = dict.fromkeys(found.certain, Verdict(Outcome.UNCERTAIN, 0.0, {}, ("several-fit",)))
+        ranked = sorted(found.uncertain.items(), key=lambda one: -one[1].score)
+        doubts = [*several.items(), *ranked][:_MOST_DOUBTS]
+        return [
+            (
+                replace(
+                    new_pair(root, peer_id, self._clock.now()),
+                    score=verdict.score,
+                    levels=dict(verdict.levels),
+                    caveats=verdict.caveats,
+                ),
+                self._reviewers(found.groups[root], newcomer.source_id),
+            )
+            for root, verdict in doubts
+        ]
+
+    def _reviewers(self, members: Sequence[str], source_id: str) -> list[str]:
+        is_known = self._people.find_one({"_id": {"$in": list(members)}, "sources": source_id}, {"_id": 1})
+        return [source_id] if is_known else []
+
+    def _learn(self, known: Document, newcomer: Newcomer, held: dict[str, frozenset[str]]) -> bool:
+        """What is new about a known person is kept, so that it finds them next time; False where somebody was quicker.
+
+        A number that another person holds stays theirs.
+        """
+        others = frozenset().union(*(claims for peer_id, claims in held.items() if peer_id != known["_id"]))
+        rows = [row for row in newcomer.rows if row not in known["records"] and row["n"] not in others]
+        face, is_face_new = self._faces.changed(known, newcomer)
+        is_source_new = bool(newcomer.source_id) and newcomer.source_id not in known.get("sources", [])
         gained = {
-            key: value for key in ("name", "birth") if not known[key] and (value := getattr(marks, key))
+            key: value
+            for key in ("name", "birth")
+            if not known[key] and (value := getattr(newcomer.marks, key))
         }
-        if not new_rows and not gained:
-            return
-        update: Document = {"$addToSet": {"records": {"$each": new_rows}}}
+        if not (rows or gained or is_face_new or is_source_new):
+            return True
+        update: Document = {
+            "$addToSet": {
+                "records": {"$each": rows},
+                "claims": {"$each": [row["n"] for row in rows]},
+                "trails": {"$each": list(newcomer.trails)},
+                "phones": {"$each": list(newcomer.phones)},
+                "sources": {"$each": [newcomer.source_id] if is_source_new else []},
+            }
+        }
         if gained:
             update["$set"] = gained
-        self._people.update_one({"_id": known["_id"]}, update)
-
-
-def _rows(marks: PersonMarks) -> list[Document]:
-    return [
-        {"s": system, "n": number}
-        for system in sorted(marks.records)
-        for number in sorted(marks.records[system])
-    ]
-
-
-def _marks(document: Document) -> PersonMarks:
-    records: dict[str, set[str]] = {}
-    for row in document["records"]:
-        records.setdefault(row["s"], set()).add(row["n"])
-    return PersonMarks(
-        name=document["name"],
-        birth=document["birth"],
-        records={system: frozenset(numbers) for system, numbers in records.items()},
-    )
-
-
-def _claims(marks: PersonMarks, visit_mark: str) -> list[str]:
-    """What only one person may hold.  A name counts alone only where no number comes with it to tell two apart."""
-    numbers = sorted(number for numbers in marks.records.values() for number in numbers)
-    whole = "|".join([*numbers, marks.name])
-    claims = [*numbers, *([marks.name] if marks.name else [])]
-    if whole:
-        return [*claims, "whole:" + whole]
-    return [visit_mark] if visit_mark else []
+        if is_face_new:
+            kept = [row for row in known.get("faces", []) if row["source"] != newcomer.source_id]
+            update.setdefault("$set", {})["faces"] = [*kept, face]
+        try:
+            self._people.update_one({"_id": known["_id"]}, update)
+        except DuplicateKeyError:
+            return False
+        if is_source_new:
+            self._links.seen_at(self.group(known["_id"]), newcomer.source_id)
+        return True

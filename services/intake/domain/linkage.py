@@ -1,0 +1,177 @@
+"""How alike two identities are: one weight per field and level (Fellegi and Sunter 1969), and what no score overrules.
+
+The reasoning, the sources of the numbers and the measured rates stand in docs/linkage.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from math import log2
+
+from services.intake.domain import comparison as compared
+from services.intake.domain.comparison import Alike, Beside
+from services.intake.domain.person import Person
+
+
+class Outcome(StrEnum):
+    """What a comparison ends with; only CERTAIN joins (DOMAIN 3)."""
+
+    CERTAIN = "certain"
+    UNCERTAIN = "uncertain"
+    DIFFERENT = "different"
+
+
+# (m, u) of each level: how often it is seen between two records of one person, and of two different people.
+# A level that is not here ("unsaid") weighs nothing.
+PROBABILITIES: dict[str, dict[str, tuple[float, float]]] = {
+    "number": {"same": (0.90, 0.000001), "conflict": (0.005, 0.99)},
+    "visit": {"same": (0.90, 0.000001)},
+    "family": {
+        "same": (0.88, 0.0005),
+        "same-frequent": (0.88, 0.005),
+        "part": (0.03, 0.005),
+        "former": (0.02, 0.005),
+        "alike": (0.03, 0.01),
+        "swapped": (0.01, 0.0005),
+        "different": (0.03, 0.98),
+    },
+    "given": {
+        "same": (0.80, 0.002),
+        "same-frequent": (0.80, 0.02),
+        "nickname": (0.04, 0.005),
+        "part": (0.10, 0.02),
+        "part-compound": (0.02, 0.02),
+        "maybe-nickname": (0.01, 0.01),
+        "initial": (0.01, 0.08),
+        "second-differs": (0.01, 0.02),
+        "alike": (0.03, 0.03),
+        "different": (0.01, 0.85),
+    },
+    "birth": {
+        "same": (0.94, 0.0001),
+        "same-january-first": (0.94, 0.01),
+        "swapped": (0.005, 0.00004),
+        "slip": (0.015, 0.001),
+        "year-slip": (0.005, 0.0002),
+        "partial": (0.50, 0.015),
+        "different": (0.01, 0.98),
+        "generation": (0.0005, 0.60),
+    },
+    "sex": {"same": (0.97, 0.50), "different": (0.02, 0.50)},
+    "generation": {"same": (0.90, 0.20), "conflict": (0.005, 0.80)},
+    "phone": {"same": (0.60, 0.000001), "shared": (0.60, 0.30), "different": (0.40, 0.999)},
+    "zip": {"same": (0.80, 0.01), "different": (0.20, 0.99)},
+}
+WEIGHTS: dict[str, dict[str, float]] = {
+    field: {level: round(log2(m / u), 1) for level, (m, u) in levels.items()}
+    for field, levels in PROBABILITIES.items()
+}
+# Chosen from the measured rates (tests/bench/linkage_bench.py, docs/linkage.md): bits of evidence.
+CERTAIN_AT = 26.0
+UNCERTAIN_AT = 15.0
+
+_NAMES_AGREE = frozenset({"same", "same-frequent"})
+_GIVEN_AGREES = _NAMES_AGREE | {"nickname", "part"}
+_GIVEN_CLOSE = _GIVEN_AGREES | {"part-compound", "maybe-nickname", "initial", "second-differs", "alike"}
+_FAMILY_CLOSE = _NAMES_AGREE | {"part", "former", "alike", "swapped"}
+_BIRTH_AGREES = frozenset({"same", "same-january-first"})
+_BIRTH_CLOSE = _BIRTH_AGREES | {"swapped", "slip", "year-slip", "partial"}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome, the bits of evidence, the level of each field, and what keeps it from being certain.
+
+    `levels` and `caveats` are words of this module, never of a person.
+    """
+
+    outcome: Outcome
+    score: float
+    levels: Mapping[str, str]
+    caveats: tuple[str, ...] = ()
+
+
+def judge(known: Person, new: Person, beside: Beside, alike: Alike) -> Verdict:
+    """Whether two identities are one person's.
+
+    A false join is worse than a missed one: CERTAIN needs the score and no caveat, whatever the score.
+    `beside` is what the store knows of the two; `alike` tells names that sound or read the same.
+    """
+    levels = compared.levels(known, new, beside, alike)
+    score = round(sum(weights.get(levels[field], 0.0) for field, weights in WEIGHTS.items()), 1)
+    if _are_different(levels):
+        return Verdict(Outcome.DIFFERENT, score, levels)
+    caveats = tuple(code for code, holds in _CAVEATS.items() if holds(levels))
+    if _is_one_visit(levels, known, new) or (score >= CERTAIN_AT and not caveats):
+        return Verdict(Outcome.CERTAIN, score, levels)
+    outcome = Outcome.UNCERTAIN if score >= UNCERTAIN_AT else Outcome.DIFFERENT
+    return Verdict(outcome, score, levels, caveats)
+
+
+Levels = Mapping[str, str]
+
+
+def _is_anchored(levels: Levels) -> bool:
+    """A number that one system gives to one person, or one visit, stands behind the comparison."""
+    return "same" in (levels["number"], levels["visit"])
+
+
+def _has_support(levels: Levels) -> bool:
+    """Something beside name and birth date speaks for it: a phone few people have, or where they live."""
+    return _is_anchored(levels) or levels["phone"] == "same" or levels["zip"] == "same"
+
+
+def _are_different(levels: Levels) -> bool:
+    """Twins (another given name on one birth date), parents and children, and people who share a home only."""
+    if _is_anchored(levels):
+        return False
+    agreeing = (
+        levels["family"] in _FAMILY_CLOSE,
+        levels["given"] in _GIVEN_CLOSE,
+        levels["birth"] in _BIRTH_CLOSE,
+    )
+    is_twin = levels["given"] == "different" and levels["birth"] in _BIRTH_AGREES and agreeing[0]
+    return is_twin or levels["birth"] == "generation" or sum(agreeing) < 2
+
+
+def _is_one_visit(levels: Levels, known: Person, new: Person) -> bool:
+    """One visit's number is one person's, unless the two sides say otherwise."""
+    if levels["visit"] != "same" or levels["number"] == "conflict" or levels["generation"] == "conflict":
+        return False
+    if not known.has_name() or not new.has_name():  # somebody unknown, identified later
+        return (
+            levels["birth"] not in ("different", "generation")
+            or known.is_placeholder()
+            or new.is_placeholder()
+        )
+    are_names_close = levels["family"] in _FAMILY_CLOSE and levels["given"] in _GIVEN_CLOSE
+    return are_names_close and levels["birth"] not in ("different", "generation")
+
+
+def _lacks_support(levels: Levels) -> bool:
+    is_name_whole = levels["family"] in _NAMES_AGREE and levels["given"] in _NAMES_AGREE
+    is_rare = levels["family"] == "same" and levels["given"] == "same"
+    is_enough = is_rare or (is_name_whole and levels["source"] == "same")
+    return not is_enough and not _has_support(levels)
+
+
+_CAVEATS: dict[str, Callable[[Levels], bool]] = {
+    "number-conflict": lambda at: at["number"] == "conflict",
+    "generation-conflict": lambda at: at["generation"] == "conflict",
+    "sex-differs": lambda at: at["sex"] == "different" and not _is_anchored(at),
+    # Twins may be called Jayden and Hayden, or Maria Elena and Maria Jose.
+    "given-name-not-sure": lambda at: at["given"] not in _GIVEN_AGREES and not _is_anchored(at),
+    "given-name-differs": lambda at: at["given"] == "different",
+    # A married name is believed where the phone is the person's own.
+    "family-name-differs": lambda at: at["family"] == "different" and at["phone"] != "same",
+    "birth-date-not-sure": lambda at: at["birth"] not in _BIRTH_AGREES and not _is_anchored(at),
+    "birth-date-differs": lambda at: at["birth"] in ("different", "generation"),
+    "nothing-beside-the-name": _lacks_support,
+}
+
+
+def without_private_phone(beside: Beside) -> Beside:
+    """What is known beside, where many people have the phone: a shelter's, a family's."""
+    return replace(beside, is_phone_shared=True)
