@@ -60,7 +60,55 @@ class AccessLog:
             criteria=criteria,
             referral_id=referral_id,
         )
-        self._write(event, cause)
+        self._write([event], cause)
+
+    def record_search(
+        self,
+        caller: Caller,
+        *,
+        record_type: str,
+        criteria: Sequence[str],
+        found: Sequence[tuple[str, str]],
+        cause: Cause,
+    ) -> None:
+        """The search and every record it found, (referral_id, subject_id) each, are in a majority's journal at once."""
+        search = RecordRead(
+            provenance=provenance(caller), record_type=record_type, action="search", criteria=criteria
+        )
+        reads = [
+            RecordRead(
+                provenance=provenance(caller, subject_id),
+                record_type=record_type,
+                record_id=referral_id,
+                action="search",
+                criteria=criteria,
+                referral_id=referral_id,
+            )
+            for referral_id, subject_id in found
+        ]
+        self._write([search, *reads], cause)
+
+    def record_reads(
+        self,
+        caller: Caller,
+        *,
+        record_type: str,
+        action: str,
+        records: Sequence[tuple[str, str]],
+        cause: Cause,
+    ) -> None:
+        """Like `record_read` for each (referral, subject) of a list, in one write; for none, that somebody looked."""
+        events: list[Message] = [
+            RecordRead(
+                provenance=provenance(caller, subject_id),
+                record_type=record_type,
+                record_id=referral_id,
+                action=action,
+                referral_id=referral_id,
+            )
+            for referral_id, subject_id in records or [("", "")]
+        ]
+        self._write(events, cause)
 
     def record_denied(
         self,
@@ -80,8 +128,8 @@ class AccessLog:
             action=action,
             reason_code=reason_code,
         )
-        self._write(event, cause)
+        self._write([event], cause)
 
-    def _write(self, event: Message, cause: Cause) -> None:
+    def _write(self, events: Sequence[Message], cause: Cause) -> None:
         body = {"recorded_at": self._clock.now()}
-        self.aggregates.insert(new_id("acc"), body, says=[event], cause=cause)
+        self.aggregates.insert(new_id("acc"), body, says=events, cause=cause)

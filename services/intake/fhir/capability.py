@@ -1,16 +1,56 @@
-"""GET /fhir/metadata: what this server really does, and nothing more."""
+"""GET /fhir/metadata: what this server really does, made from its routes, and nothing more."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from starlette.routing import Route
+
+from services.intake.fhir.searching import PARAMETERS
 from services.intake.r4 import table
 
-PUBLISHED = "2026-11-21"
+PUBLISHED = "2026-11-22"
+Resource = dict[str, Any]
+_VALIDATE = "http://hl7.org/fhir/OperationDefinition/Resource-validate"
+# (shape of the path below its type, method) -> interaction.
+_INTERACTIONS = {
+    ("", "GET"): "search-type",
+    ("", "POST"): "create",
+    ("/_search", "POST"): "search-type",
+    ("/{id}", "GET"): "read",
+    ("/{id}", "PUT"): "update",
+    ("/{id}", "PATCH"): "patch",
+    ("/{id}", "DELETE"): "delete",
+    ("/{id}/_history/{version}", "GET"): "vread",
+}
+_SAID = {
+    "Task": (
+        "How a referral stands; its id is the ServiceRequest's. Created with its contained ServiceRequest it submits "
+        "one. Updated it cancels (status cancelled with statusReason), withdraws an error (entered-in-error), or "
+        "tells that the peer leaves (input expected-departure, or restriction.period.end)."
+    ),
+    "ServiceRequest": (
+        "What was submitted, with its Patient and Encounter contained. Updated it corrects; a contained Consent "
+        "replaces the one that is here."
+    ),
+    "Consent": "What the peer permitted, as it stands.",
+}
 
 
-def statement() -> dict[str, Any]:
-    """The CapabilityStatement."""
+def statement(routes: Iterable[Route]) -> Resource:
+    """The CapabilityStatement of exactly these routes."""
+    by_type: dict[str, dict[str, set[str]]] = {}
+    system: list[Resource] = []
+    for route in routes:
+        name, shape = _split(route.path)
+        methods = (route.methods or set()) - {"HEAD"}
+        if not name:
+            system = [{"code": "transaction"}] if "POST" in methods else []
+            continue
+        kinds = by_type.setdefault(name, {})
+        for method in methods:
+            kinds.setdefault(_INTERACTIONS.get((shape, method), shape.lstrip("/")), set()).add(method)
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -20,15 +60,46 @@ def statement() -> dict[str, Any]:
         "implementation": {"description": "Takes peer support referrals in and tells how they stand."},
         "fhirVersion": table.load().fhir_version,
         "format": ["application/fhir+json", "json"],
+        "patchFormat": ["application/json-patch+json"],
         "rest": [
             {
                 "mode": "server",
                 "documentation": (
-                    "A transaction or collection Bundle with one ServiceRequest, its Patient and their Consent "
-                    "becomes a referral, shown as a Task. Send a bearer token, and X-Purpose-Of-Use to read."
+                    "A transaction, collection or message Bundle with one ServiceRequest, its Patient and their "
+                    "Consent becomes a referral, shown as a Task. Send a bearer token, and X-Purpose-Of-Use to read."
                 ),
-                "resource": [{"type": "Task", "interaction": [{"code": "read"}], "versioning": "versioned"}],
-                "interaction": [{"code": "transaction"}],
+                "resource": [_resource(name, set(kinds)) for name, kinds in sorted(by_type.items())],
+                "interaction": system,
             }
         ],
     }
+
+
+def _split(path: str) -> tuple[str, str]:
+    """Resource type and the rest of the path; the type is empty for the server itself."""
+    name, slash, rest = path.removeprefix("/fhir").lstrip("/").partition("/")
+    return name, slash + rest
+
+
+def _resource(name: str, kinds: set[str]) -> Resource:
+    operations = sorted(kind for kind in kinds if kind.startswith("$"))
+    interactions = sorted(kinds - set(operations))
+    shown: Resource = {"type": name}
+    if name in _SAID:
+        shown["documentation"] = _SAID[name]
+    if interactions:
+        shown["interaction"] = [{"code": code} for code in interactions]
+    if "read" in kinds:
+        is_updated = kinds & {"update", "patch"} and name in PARAMETERS
+        shown["versioning"] = "versioned-update" if is_updated else "versioned"
+        shown["readHistory"] = False
+        shown["updateCreate"] = False
+    if name in PARAMETERS:
+        shown["conditionalCreate"] = "create" in kinds
+        shown["conditionalRead"] = "not-match"
+        shown["searchParam"] = [
+            {"name": parameter, "type": kind} for parameter, kind in sorted(PARAMETERS[name].items())
+        ]
+    if operations:
+        shown["operation"] = [{"name": one.lstrip("$"), "definition": _VALIDATE} for one in operations]
+    return shown

@@ -61,7 +61,40 @@ _TYPES = {
     "consent-inactive": "suppressed",
     "consent-expired": "expired",
     "too-many-faults": "too-costly",
+    "version-stale": "conflict",
+    "several-match": "multiple-matches",
+    "no-such-method": "not-supported",
+    "format-unsupported": "not-supported",
+    "content-type-unsupported": "not-supported",
+    "search-parameter-unknown": "not-supported",
+    "search-modifier-unsupported": "not-supported",
+    "search-value-unreadable": "value",
+    "if-match-missing": "required",
+    "if-match-unreadable": "value",
+    "task-not-requested": "business-rule",
+    "task-status-contradictory": "business-rule",
+    "task-code": "business-rule",
+    "task-focus": "business-rule",
+    "task-for-other": "business-rule",
+    "priority-contradictory": "business-rule",
+    "status-not-settable": "business-rule",
+    "element-not-settable": "business-rule",
+    "reason-missing": "required",
+    "reason-unknown": "code-invalid",
+    "patch-unsupported": "not-supported",
+    "history-not-kept": "not-supported",
 }
+
+# Refusal code -> HTTP status where R4 asks for another than its kind's (http.html).
+_STATUSES = {
+    "version-stale": 412,
+    "several-match": 412,
+    "format-unsupported": 406,
+    "content-type-unsupported": 415,
+    "status-not-settable": 422,
+    "element-not-settable": 422,
+}
+_NOTHING_DELETED = "Nothing is deleted here: cancel the Task, or set it to entered-in-error."
 
 
 def of(refusal: Refusal) -> dict[str, Any]:
@@ -91,13 +124,35 @@ def _issue(kind: str, code: str, message: str, path: str) -> dict[str, Any]:
     return issue
 
 
-def render_refusal(_: Request, refusal: Refusal) -> Response:
+def render_refusal(request: Request, refusal: Refusal) -> Response:
     """The refusal as intake's HTTP door tells it."""
     headers = {"Retry-After": str(refusal.retry_after_s)} if refusal.retry_after_s is not None else {}
-    return answer(of(refusal), HTTP_STATUS[refusal.kind], headers)
+    told = of(refusal)
+    if refusal.code == "no-such-method" and request.method == "DELETE":
+        told = of(Refusal(refusal.code, refusal.kind, _NOTHING_DELETED))
+    status = _STATUSES.get(refusal.code, HTTP_STATUS[refusal.kind])
+    return answer(told, status, headers, is_pretty=is_pretty(request))
 
 
-def answer(resource: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def told(text: str) -> dict[str, Any]:
+    """An outcome that finds nothing wrong."""
+    issue = {"severity": "information", "code": "informational", "details": {"text": text}}
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
+
+
+def is_pretty(request: Request) -> bool:
+    """True where the answer is for somebody's eyes."""
+    return request.query_params.get("_pretty") == "true"
+
+
+def answer(
+    resource: dict[str, Any],
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    *,
+    is_pretty: bool = False,
+) -> Response:
     """A resource as an HTTP response."""
-    body = json.dumps(resource, ensure_ascii=False, separators=(",", ":")).encode()
+    layout: dict[str, Any] = {"indent": 2} if is_pretty else {"separators": (",", ":")}
+    body = json.dumps(resource, ensure_ascii=False, **layout).encode()
     return Response(body, status, headers, media_type=CONTENT_TYPE)

@@ -32,6 +32,7 @@ class Asked:
     url: str = ""
     if_match: str = ""
     if_none_exist: str = ""
+    path: str = ""  # where it was asked
 
 
 @dataclass
@@ -40,6 +41,7 @@ class Parcel:
 
     bundle_type: str  # empty for a single resource
     identity: str  # what makes two sendings the same one
+    fingerprint: str = ""  # of the very bytes
     entry_types: list[str] = field(default_factory=list)  # resource type of each entry, "" where it has none
     laid: list[Laid] = field(default_factory=list)
     security: list[Resource] = field(default_factory=list)  # labels of the sending as a whole
@@ -56,23 +58,24 @@ class Parcel:
             parcel.entry_types.append(entry.get("resource", {}).get("resourceType", ""))
             if "resource" in entry:
                 parcel._lay(entry, f"Bundle.entry[{position}].resource")
-                parcel._ask(entry)
+                parcel._ask(entry, f"Bundle.entry[{position}]")
         return parcel
 
     @classmethod
     def single(cls, resource: Resource, identity: str) -> Parcel:
         """One resource and what it contains."""
-        parcel = cls("", identity, [resource["resourceType"]])
+        parcel = cls("", identity, entry_types=[resource["resourceType"]])
         parcel._lay({"resource": resource}, resource["resourceType"])
         return parcel
 
-    def _ask(self, entry: Resource) -> None:
+    def _ask(self, entry: Resource, path: str) -> None:
         request = entry.get("request", {})
         said = Asked(
             request.get("method", "POST"),
             request.get("url", ""),
             request.get("ifMatch", ""),
             request.get("ifNoneExist", ""),
+            f"{path}.request",
         )
         name = entry["resource"]["resourceType"]
         is_order = name == "ServiceRequest" and not self.asked.if_none_exist

@@ -48,7 +48,8 @@ def parcel_of(resource: dict[str, Any], body: bytes, condition: str = "") -> Par
     if faults:
         raise SubmissionRejected(faults)
     parcel = Parcel.open(resource, "") if is_bundle else Parcel.single(resource, "")
-    parcel.identity = _identity(resource, parcel, body, condition)
+    parcel.fingerprint = hashlib.sha256(body).hexdigest()
+    parcel.identity = _identity(resource, parcel, condition)
     return parcel
 
 
@@ -112,7 +113,7 @@ def _modifier_faults(resource: dict[str, Any], place: str) -> list[Fault]:
     return found
 
 
-def _identity(resource: dict[str, Any], parcel: Parcel, body: bytes, condition: str) -> str:
+def _identity(resource: dict[str, Any], parcel: Parcel, condition: str) -> str:
     """What makes two sendings the same one: an identifier of its own, what it must not exist as, or its very bytes."""
     own = resource.get("identifier", {}) if resource["resourceType"] == "Bundle" else {}
     if "value" in own:
@@ -122,7 +123,7 @@ def _identity(resource: dict[str, Any], parcel: Parcel, body: bytes, condition: 
             for number in parts.own_numbers(laid.resource)[:1]:
                 return f"order:{name}:{number.get('system', '')}|{number['value']}"
     unless = condition or parcel.asked.if_none_exist
-    return f"unless:{unless}" if unless else "body:" + hashlib.sha256(body).hexdigest()
+    return f"unless:{unless}" if unless else "body:" + parcel.fingerprint
 
 
 def _submission(

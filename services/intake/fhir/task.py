@@ -9,6 +9,7 @@ from typing import Any
 from services.intake.domain.person import RecordNumber
 from services.intake.domain.referral import Referral
 from services.intake.domain.states import State
+from services.intake.fhir import outcome
 from services.intake.fhir.names import (
     BUSINESS,
     IDENTIFIER_TYPES,
@@ -180,7 +181,5 @@ def _entry(name: str, referral: Referral, status: str) -> Resource:
         "lastModified": instant(referral.state_at),
     }
     if name == "ServiceRequest":
-        told = f"Task/{referral.referral_id} tells how it stands."
-        issue = {"severity": "information", "code": "informational", "details": {"text": told}}
-        response["outcome"] = {"resourceType": "OperationOutcome", "issue": [issue]}
+        response["outcome"] = outcome.told(f"Task/{referral.referral_id} tells how it stands.")
     return {"response": response}

@@ -34,11 +34,13 @@ from services.intake.handlers.overview import page_of_referrals, watch_referral
 from services.intake.handlers.reading import list_referrals, read_referral
 from services.intake.handlers.searching import look, matching, search
 from services.intake.handlers.submitting import Submitted, reject, submit
+from services.intake.handlers.worklist import Listed, read_worklist
 
 __all__ = [
     "Accepted",
     "Ended",
     "Exhausted",
+    "Listed",
     "Linked",
     "Submitted",
     "Told",
@@ -61,6 +63,7 @@ __all__ = [
     "postpone_pair",
     "read_pair",
     "read_referral",
+    "read_worklist",
     "reject",
     "report_departure",
     "revoke_consent",

@@ -1,0 +1,107 @@
+"""Searches among a source's own referrals, page by page, each by an index and from where the last page ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING
+from pymongo.database import Database
+
+from chassis.aggregates import Aggregates
+from chassis.errors import Refusal
+from services.intake.domain.referral import Referral
+from services.intake.domain.wanted import CHANGED_AT, SUBMITTED_AT, After, Span, Wanted
+from services.intake.store.documents import Document, Kept, referral_of
+from services.intake.store.referrals import Held, Referrals
+
+_FIELDS = {SUBMITTED_AT: "submitted_at", CHANGED_AT: "status_at"}
+Row = tuple[Referral, Kept]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page; `total` counts every match, None where nobody asked; `after` is None on the last page."""
+
+    rows: tuple[Row, ...]
+    total: int | None
+    after: After | None
+
+
+class Finding:
+    """Reads the collections `referrals` and `people`; writes nothing."""
+
+    def __init__(
+        self, database: Database[dict[str, Any]], aggregates: Aggregates, referrals: Referrals
+    ) -> None:
+        self._people = database["people"]
+        self._aggregates, self._referrals = aggregates, referrals
+
+    def ensure_indexes(self) -> None:
+        """A source's referrals by their last change; by submission and by person others have indexes already."""
+        keys = [("source_id", ASCENDING), ("status_at", DESCENDING), ("_id", DESCENDING)]
+        self._aggregates.collection.create_index(keys, name="changed_of_source")
+
+    def page(self, source_id: str, wanted: Wanted) -> Found:
+        """The source's referrals that are wanted, with what was sealed; those of erased people are left out."""
+        query = self._query(source_id, wanted)
+        total = self._aggregates.collection.count_documents(query) if wanted.is_counted else None
+        if not wanted.limit:
+            return Found((), total, None)
+        field = _FIELDS[wanted.sort_by]
+        direction = DESCENDING if wanted.is_descending else ASCENDING
+        shown = {"$and": [query, _from(wanted, field)]} if wanted.after else query
+        sought = self._aggregates.collection.find(shown, {field: 1})
+        ends = list(sought.sort([(field, direction), ("_id", direction)]).limit(wanted.limit + 1))
+        kept = [document["_id"] for document in ends[: wanted.limit]]
+        loaded = self._aggregates.load_many(kept)
+        held = [Held(referral_of(one, loaded[one].body), loaded[one]) for one in kept if one in loaded]
+        last = ends[wanted.limit - 1] if len(ends) > wanted.limit else None
+        rows = tuple(row for one in held if (row := self._opened(one)) is not None)
+        return Found(rows, total, After(last[field], last["_id"]) if last else None)
+
+    def _opened(self, held: Held) -> Row | None:
+        try:
+            return held.referral, self._referrals.open(held)
+        except Refusal:  # the person was erased
+            return None
+
+    def _query(self, source_id: str, wanted: Wanted) -> Document:
+        parts: list[Document] = [{"source_id": source_id}]
+        lists = {
+            "_id": wanted.referral_ids,
+            "status": wanted.states,
+            "peer_id": wanted.peer_ids,
+            "specialist_id": wanted.specialist_ids,
+            "urgency": wanted.urgencies,
+        }
+        parts += [{field: {"$in": sorted(some)}} for field, some in lists.items() if some is not None]
+        parts += [{"peer_id": {"$in": self._peers(marks)}} for marks in wanted.people]
+        parts += [{"orders": {"$in": sorted(marks)}} for marks in wanted.orders]
+        parts += [_spanned(_FIELDS[name], span) for name, span in wanted.spans]
+        if wanted.with_consent:
+            parts.append({"consent_version": {"$gt": 0}})
+        if wanted.is_consent_in_force is not None:
+            over: list[Document] = [{"is_consent_revoked": True}, {"reason_code": "consent-expired"}]
+            parts.append({"$nor" if wanted.is_consent_in_force else "$or": over})
+        return {"$and": parts}
+
+    def _peers(self, marks: frozenset[str]) -> list[str]:
+        found = self._people.find({"records.n": {"$in": sorted(marks)}}, {"_id": 1})
+        return [document["_id"] for document in found]
+
+
+def _spanned(field: str, span: Span) -> Document:
+    inside: Document = {}
+    if span.start is not None:
+        inside["$gte"] = span.start
+    if span.end is not None:
+        inside["$lt"] = span.end
+    return {field: {"$not": inside}} if span.is_outside else {field: inside}
+
+
+def _from(wanted: Wanted, field: str) -> Document:
+    assert wanted.after is not None
+    beyond = "$lt" if wanted.is_descending else "$gt"
+    moment, last = wanted.after.moment, wanted.after.referral_id
+    return {"$or": [{field: {beyond: moment}}, {field: moment, "_id": {beyond: last}}]}
