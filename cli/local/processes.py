@@ -16,9 +16,7 @@ from cli.local.faults import LocalFault
 from cli.local.place import ROOT, Addresses, Place
 
 # Doors of a service's own, each a process.
-MORE_ROLES = {
-    "intake": ("mllp",) if (ROOT / "services" / "intake" / "hl7v2" / "handling.py").exists() else ()
-}
+MORE_ROLES = {"intake": ("mllp",)}
 READY_S = 60.0
 ASK_S = 2.0
 

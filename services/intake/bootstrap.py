@@ -35,14 +35,16 @@ from services.intake.store.links import Links
 from services.intake.store.listing import Listing
 from services.intake.store.marks import Marks
 from services.intake.store.messages import Messages
+from services.intake.store.outward import SUBSCRIPTIONS, Deliveries, Subscriptions
 from services.intake.store.people import People
 from services.intake.store.referrals import Referrals, Said, new_referral_id
 from services.intake.store.rejections import Rejections
 from services.intake.store.sessions import Sessions
+from services.intake.store.worklist import Worklist
 from services.intake.taxonomy import Taxonomy
 
 NAME = "intake"
-_COLLECTIONS = ("referrals", "rejections", LINKS, ACCESSES)
+_COLLECTIONS = ("referrals", "rejections", LINKS, SUBSCRIPTIONS, ACCESSES)
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,9 @@ class Room:
     tokens: TokenReader
     sessions: Sessions
     drafts: Drafts
+    worklist: Worklist
+    subscriptions: Subscriptions
+    deliveries: Deliveries
     new_referral_id: Callable[[], str] = new_referral_id
     says: Callable[[Sequence[Event], Caller, Cause], Said] = Said
 
@@ -81,6 +86,7 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
     marks = Marks(blind)
     vault = Vault(client, settings.mongo_database, master_key)
     spell = Speller(PublicSeal.from_dir(settings.keys_dir, "notifications")).message
+    cipher = AtRest(master_key)
     links = Links(database, clock, NAME, spell)
     table.load()  # 150 KB of definitions: read before the first request waits for them
     aggregates = Aggregates(database, "referrals", clock, NAME)
@@ -100,7 +106,7 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
         messages=Messages(database, blind, clock),
         access=AccessLog(database, clock, NAME),
         vault=vault,
-        parked=ParkedEvents(database, NAME, clock, AtRest(master_key)),
+        parked=ParkedEvents(database, NAME, clock, cipher),
         tokens=TokenReader.from_file(settings.keys_dir / "issuer.pub.pem"),
         sessions=Sessions(
             database,
@@ -108,7 +114,10 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
             timedelta(minutes=settings.desk_idle_minutes),
             timedelta(hours=settings.desk_longest_hours),
         ),
+        worklist=Worklist(Aggregates(database, "referrals", clock, NAME), vault),
         drafts=Drafts(database, clock, master_key, timedelta(hours=settings.desk_draft_hours)),
+        subscriptions=Subscriptions(Aggregates(database, SUBSCRIPTIONS, clock, NAME), cipher, clock),
+        deliveries=Deliveries(database, clock, NAME),
     )
 
 
@@ -126,6 +135,8 @@ def prepare(room: Room) -> None:
     room.parked.ensure_indexes()
     room.sessions.ensure_indexes()
     room.drafts.ensure_indexes()
+    room.subscriptions.ensure_indexes()
+    room.deliveries.ensure_indexes()
 
 
 def relay(room: Room) -> Relay:

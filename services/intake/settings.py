@@ -48,6 +48,20 @@ class Settings(ProcessSettings):
     # Answers in original mode whatever MSH-15 and MSH-16 ask for, for engines that fill them in and wait all the same.
     hl7_always_acknowledge: bool = setting("KINDRED_HL7_ALWAYS_ACKNOWLEDGE", False)
 
+    # Who is told over MLLP when a referral moves: source=host:port, or with TLS and names of their own
+    # source=mllps://host:port?application=...&facility=...&version=2.3&charset=8859/1
+    hl7_receivers: tuple[str, ...] = setting("KINDRED_HL7_RECEIVERS", ())
+    # Rest-hooks: the address of /fhir as subscribers know it ("https://kindred.example/fhir"), how long one answer may
+    # take, the first wait after a failure (doubled up to an hour), and after how many failures in a row it is off.
+    fhir_public_url: str = setting("KINDRED_FHIR_PUBLIC_URL", "")
+    outward_timeout_s: float = setting("KINDRED_OUTWARD_TIMEOUT_S", 10.0)
+    outward_first_wait_s: float = setting("KINDRED_OUTWARD_FIRST_WAIT_S", 5.0)
+    outward_most_failures: int = setting("KINDRED_OUTWARD_MOST_FAILURES", 16)
+    outward_lease_s: float = setting("KINDRED_OUTWARD_LEASE_S", 60.0)
+    outward_subscriptions: int = setting("KINDRED_OUTWARD_SUBSCRIPTIONS", 20)
+    # For tests and demonstrations only: rest-hooks may be plain http and on private addresses.
+    outward_allow_private: bool = setting("KINDRED_OUTWARD_ALLOW_PRIVATE", False)
+
     @property
     def consent_rules(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """What a consent is judged by: our names, and the elements that must have come."""

@@ -10,8 +10,8 @@ from chassis.clock import to_millisecond
 from chassis.hearing import Heard, every, hears
 from services.intake import codec, handlers
 from services.intake.bootstrap import NAME, Room, build_room, prepare
-from services.intake.handlers import Accepted, Ended, Exhausted, Told
-from services.intake.settings import Settings
+from services.intake.handlers import Accepted, Ended, Exhausted, Told, telling
+from services.intake.outward.assembly import WorkerSettings, receivers, sending
 
 # An offer is three events of one referral: they wait a moment for each other, and are one read and one write.
 _BATCH = 64
@@ -25,6 +25,8 @@ class Worker:
 
     def __init__(self, room: Room) -> None:
         self.room = room
+        self.engines = receivers(room.settings)
+        self.sending = sending(room, self.engines)
 
     @hears("offer.made.v1", batch=_BATCH, wait_s=_WAIT_S)
     def on_offer_made(self, batch: Sequence[Heard]) -> None:
@@ -61,6 +63,36 @@ class Worker:
         """Everything was withdrawn: what was asked to be cancelled is."""
         handlers.close(self.room, [Told(**_source(heard)) for heard in batch])
 
+    @hears("referral.status-changed.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_referral_status_changed(self, batch: Sequence[Heard]) -> None:
+        """Our own word, once it is on the bus: the source's systems hear of it."""
+        self._tell(batch)
+
+    @hears("referral.revised.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_referral_revised(self, batch: Sequence[Heard]) -> None:
+        """A Task has a new version, though its status stays."""
+        self._tell(batch)
+
+    @every(1.0)
+    def keep_telling(self) -> None:
+        """The senders run, and look for what came due by the clock."""
+        self.sending.start()
+        self.sending.ring()
+
+    @every(10.0)
+    def measure_waiting(self) -> None:
+        """The gauge of what waits for a receiver."""
+        self.sending.measure()
+
+    def stop(self) -> None:
+        """The senders end what they began."""
+        self.sending.stop()
+
+    def _tell(self, batch: Sequence[Heard]) -> None:
+        moved = {heard.message.referral_id: heard.cause for heard in batch}
+        if telling.tell_source(self.room, moved, self.engines):
+            self.sending.ring()
+
     @every(1.0)
     def expire_due(self) -> None:
         """Referrals whose consent ended before anybody was found are expired."""
@@ -77,5 +109,5 @@ def _source(heard: Heard) -> dict[str, Any]:
 def run(environ: Mapping[str, str]) -> int:
     """The role `worker`."""
     return roles.run_worker(
-        Settings, environ, service=NAME, build_room=build_room, prepare=prepare, worker=Worker
+        WorkerSettings, environ, service=NAME, build_room=build_room, prepare=prepare, worker=Worker
     )

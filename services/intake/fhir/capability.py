@@ -12,6 +12,7 @@ from services.intake.r4 import table
 
 PUBLISHED = "2026-11-22"
 Resource = dict[str, Any]
+_SEARCHED = {"Subscription": {"_id": "token", "status": "token", "url": "uri"}}
 _VALIDATE = "http://hl7.org/fhir/OperationDefinition/Resource-validate"
 # (shape of the path below its type, method) -> interaction.
 _INTERACTIONS = {
@@ -35,6 +36,10 @@ _SAID = {
         "replaces the one that is here."
     ),
     "Consent": "What the peer permitted, as it stands.",
+    "Subscription": (
+        "A rest-hook to changes of Task, with criteria of _id, status, business-status, priority and patient; signed as "
+        "Standard Webhooks says, with ids only (payload application/fhir+json) or an empty body."
+    ),
 }
 
 
@@ -99,6 +104,10 @@ def _resource(name: str, kinds: set[str]) -> Resource:
         shown["conditionalRead"] = "not-match"
         shown["searchParam"] = [
             {"name": parameter, "type": kind} for parameter, kind in sorted(PARAMETERS[name].items())
+        ]
+    elif "search-type" in kinds:
+        shown["searchParam"] = [
+            {"name": parameter, "type": kind} for parameter, kind in _SEARCHED[name].items()
         ]
     if operations:
         shown["operation"] = [{"name": one.lstrip("$"), "definition": _VALIDATE} for one in operations]

@@ -10,7 +10,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.intake.bootstrap import Room
-from services.intake.fhir import asking, capability, changing, checking, creating, outcome, showing
+from services.intake.fhir import (
+    asking,
+    capability,
+    changing,
+    checking,
+    creating,
+    outcome,
+    showing,
+    subscriptions,
+)
 
 Answer = Callable[[Room, Request], Response]
 # Path below /fhir -> method -> what answers it; where no method fits Starlette answers 405 and says which would.
@@ -41,6 +50,7 @@ SERVED: Mapping[str, Mapping[str, Answer]] = {
         f"/{name}/{{id}}/_history/{{version}}": {"GET": partial(showing.vread, name)}
         for name in showing.SHOWN
     },
+    **subscriptions.SERVED,
 }
 
 

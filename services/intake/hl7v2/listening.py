@@ -33,7 +33,8 @@ _ACCEPT_PAUSE_S = 0.1
 _TROUBLE_PAUSE_S = 0.5
 log = logs.get()
 
-# A message -> its answer, or None where nothing may be acknowledged; runs in a thread, never raises.
+# A message -> its answer, empty where none is wanted, None where nothing may be acknowledged; runs in a thread, never
+# raises.
 Handle = Callable[[bytes], bytes | None]
 
 
@@ -197,6 +198,8 @@ class Listener:
             answer = await self._loop.run_in_executor(self._pool, handle, message)
             if answer is None:
                 return False
+            if not answer:
+                return True  # they asked for none (MSH-15, MSH-16)
             writer.write(framed(answer))
             async with asyncio.timeout(_ANSWER_S):
                 await writer.drain()

@@ -1,0 +1,128 @@
+"""One signed POST to a rest-hook: no redirects, no proxy, one address that was checked, and an end in time.
+
+Signed as Standard Webhooks says (https://www.standardwebhooks.com): webhook-id, webhook-timestamp, webhook-signature.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import http.client
+import secrets
+import socket
+import ssl
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from services.intake.domain.outward import Outcome
+from services.intake.outward.endpoints import Endpoint
+
+SECRET_PREFIX = "whsec_"  # noqa: S105  how the standard marks a secret, and none itself
+_SECRET_BYTES = 32
+_MOST_ANSWER_BYTES = 65_536
+_GONE, _TOO_MANY, _UNAVAILABLE = 410, 429, 503
+_LONGEST_RETRY_AFTER_S = 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How the far side took it; `code` is a word for the logs and the subscription's error."""
+
+    outcome: Outcome
+    code: str
+    retry_after_s: int = 0
+
+
+def new_secret() -> str:
+    """A signing secret, as the standard writes them."""
+    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+
+
+def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
+    """The value of webhook-signature (symmetric, v1)."""
+    key = base64.b64decode(secret.removeprefix(SECRET_PREFIX))
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+
+
+def post(
+    endpoint: Endpoint,
+    addresses: Sequence[str],
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    timeout_s: float,
+    tls: ssl.SSLContext,
+) -> Told:
+    """What the far side answered within `timeout_s`, however slowly it drips."""
+    connection = _Pinned(endpoint, addresses, timeout_s, tls)
+    try:
+        connection.connect()
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        connection.close()
+        return Told(
+            Outcome.UNREACHABLE, "certificate" if isinstance(error, ssl.SSLError) else "no-connection"
+        )
+    watchdog = threading.Timer(timeout_s, connection.cut)
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        connection.request("POST", endpoint.target, body, {**headers, "Connection": "close"})
+        answer = connection.getresponse()
+        told = _told(answer.status, answer.getheader("Retry-After", ""))
+        with suppress(OSError, http.client.HTTPException):
+            answer.read(_MOST_ANSWER_BYTES)
+        return told
+    except (OSError, http.client.HTTPException, ValueError):
+        return Told(Outcome.UNKNOWN, "no-answer")
+    finally:
+        watchdog.cancel()
+        connection.close()
+
+
+def _told(status: int, retry_after: str) -> Told:
+    if 200 <= status < 300:
+        return Told(Outcome.DELIVERED, "ok")
+    if status == _GONE:
+        return Told(Outcome.GONE, "http-410")
+    waits = retry_after.isdigit() and status in (_TOO_MANY, _UNAVAILABLE)
+    retry_after_s = min(int(retry_after[:9]), _LONGEST_RETRY_AFTER_S) if waits else 0
+    return Told(Outcome.DECLINED, f"http-{status}", retry_after_s)
+
+
+class _Pinned(http.client.HTTPConnection):
+    """A connection to one of the addresses that were checked; the name is only shown, never looked up again."""
+
+    def __init__(
+        self, endpoint: Endpoint, addresses: Sequence[str], timeout_s: float, tls: ssl.SSLContext
+    ) -> None:
+        super().__init__(endpoint.host, endpoint.port, timeout=timeout_s)
+        self._endpoint, self._addresses, self._tls_context = endpoint, addresses, tls
+        self._plain: socket.socket | None = None
+
+    def connect(self) -> None:
+        """Connected, with TLS where the endpoint wants it."""
+        self._plain = _first(self._addresses, self.port, float(self.timeout or 0))
+        self._plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._endpoint.is_tls:
+            self.sock = self._tls_context.wrap_socket(self._plain, server_hostname=self._endpoint.host)
+        else:
+            self.sock = self._plain
+
+    def cut(self) -> None:
+        """Whatever waits on it ends."""
+        with suppress(OSError, AttributeError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _first(addresses: Sequence[str], port: int, timeout_s: float) -> socket.socket:
+    trouble: OSError = OSError("no address")
+    for address in addresses[:3]:
+        try:
+            return socket.create_connection((address, port), timeout_s / len(addresses[:3]))
+        except OSError as error:
+            trouble = error
+    raise trouble
