@@ -88,28 +88,6 @@ class AccessLog:
         ]
         self._write([search, *reads], cause)
 
-    def record_reads(
-        self,
-        caller: Caller,
-        *,
-        record_type: str,
-        action: str,
-        records: Sequence[tuple[str, str]],
-        cause: Cause,
-    ) -> None:
-        """Like `record_read` for each (referral, subject) of a list, in one write; for none, that somebody looked."""
-        events: list[Message] = [
-            RecordRead(
-                provenance=provenance(caller, subject_id),
-                record_type=record_type,
-                record_id=referral_id,
-                action=action,
-                referral_id=referral_id,
-            )
-            for referral_id, subject_id in records or [("", "")]
-        ]
-        self._write(events, cause)
-
     def record_denied(
         self,
         caller: Caller | None,
