@@ -34,6 +34,14 @@ test: ready-dev ## run every test against a real RabbitMQ and a real MongoDB (T=
 faults: ready-dev ## the long faults: everything killed and frozen for minutes (make test has the short ones)
 	@$(BIN)/python -m cli.local.testbed pytest -m slow_faults --timeout=1800 $(or $(T),tests)
 
+.PHONY: conformance
+conformance: ready-dev ## what we say of each file of ../shared/data/fhir and hl7v2, and which rule says so
+	@$(BIN)/python -m cli.local.testbed tests.conformance.report
+
+.PHONY: fuzz
+fuzz: ready-dev ## 20,000 spoiled Bundles, orders and Tasks against a running intake (N=count S=seed)
+	@$(BIN)/python -m cli.local.testbed tests.conformance.hostile.run $(or $(N),20000) $(or $(S),1)
+
 .PHONY: bench
 bench: ready-dev ## measure, and print ratios to the raw limits (B=intake_bench for one part)
 	@$(BIN)/python -m cli.local.testbed tests.bench.$(or $(B),system_bench)

@@ -1,0 +1,1 @@
+"""Hostile FHIR over HTTP: what is sent, and what must be true however it is answered."""
