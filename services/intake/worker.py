@@ -10,7 +10,7 @@ from chassis.clock import to_millisecond
 from chassis.hearing import Heard, every, hears
 from services.intake import codec, handlers
 from services.intake.bootstrap import NAME, Room, build_room, prepare
-from services.intake.handlers import Accepted, Ended, Exhausted, Told, telling
+from services.intake.handlers import Accepted, Completed, Ended, Exhausted, Met, Told, telling
 from services.intake.outward.assembly import WorkerSettings, receivers, sending
 
 # An offer is three events of one referral: they wait a moment for each other, and are one read and one write.
@@ -57,6 +57,24 @@ class Worker:
         """Somebody comes no more."""
         ended = [Ended(**_source(heard), offer_id=heard.message.offer_id) for heard in batch]
         handlers.seek_again(self.room, ended)
+
+    @hears("handoff.recorded.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_handoff_recorded(self, batch: Sequence[Heard]) -> None:
+        """The peer was met, or was not."""
+        met = [Met(**_source(heard), handoff=codec.handoff_from_proto(heard.message)) for heard in batch]
+        handlers.record_handoff(self.room, met)
+
+    @hears("checkin.recorded.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_checkin_recorded(self, batch: Sequence[Heard]) -> None:
+        """Somebody asked how the peer is; only who was reached is followed up."""
+        reached = [heard for heard in batch if heard.message.outcome == "reached"]
+        handlers.engage(self.room, [Told(**_source(heard)) for heard in reached])
+
+    @hears("case.completed.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_case_completed(self, batch: Sequence[Heard]) -> None:
+        """The specialist's work has ended, with an outcome."""
+        completed = [Completed(**_source(heard), outcome=heard.message.outcome) for heard in batch]
+        handlers.complete(self.room, completed)
 
     @hears("case.closed.v1", batch=_BATCH, wait_s=_WAIT_S)
     def on_case_closed(self, batch: Sequence[Heard]) -> None:

@@ -72,6 +72,34 @@ class MatchingServicer(matching_pb2_grpc.MatchingServiceServicer):
         require(caller, "nurse", "clinician", "specialist", "supervisor", "coordinator", "system")
         return codec.case(*handlers.read_case(self.room, request.referral_id, caller))
 
+    def RecordHandoff(  # noqa: N802
+        self, request: pb.RecordHandoffRequest, context: Any
+    ) -> pb.RecordHandoffResponse:
+        """The first meeting, or why there was none."""
+        caller = current_caller()
+        require(caller, "specialist", "supervisor", "coordinator")
+        said = codec.recorded(request)
+        case = handlers.record_handoff(self.room, said, caller, telemetry.current_cause())
+        return pb.RecordHandoffResponse(checkins=[codec.checkin(one) for one in case.checkins])
+
+    def RecordCheckin(  # noqa: N802
+        self, request: pb.RecordCheckinRequest, context: Any
+    ) -> pb.RecordCheckinResponse:
+        """What came of a follow-up contact."""
+        caller = current_caller()
+        require(caller, "specialist", "supervisor", "coordinator")
+        said = codec.recorded(request)
+        found = handlers.record_checkin(self.room, said, caller, telemetry.current_cause())
+        return pb.RecordCheckinResponse(checkin=codec.checkin(found))
+
+    def CompleteCase(self, request: pb.CompleteCaseRequest, context: Any) -> pb.CompleteCaseResponse:  # noqa: N802
+        """The end, with an outcome."""
+        caller = current_caller()
+        require(caller, "specialist", "supervisor", "coordinator")
+        cause = telemetry.current_cause()
+        handlers.complete(self.room, request.referral_id, request.outcome, caller, cause)
+        return pb.CompleteCaseResponse()
+
 
 def denied(room: Room, caller: Caller | None, method: str, code: str) -> None:
     """Somebody asked for what they may not have: audited."""

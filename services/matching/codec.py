@@ -11,11 +11,11 @@ from chassis.errors import Fault, Kind, Refusal
 from kindred.intake.v1 import events_pb2 as intake_pb2
 from kindred.matching.v1 import matching_pb2 as pb
 from services.matching import places, taxonomy, tongues, wording
-from services.matching.domain.case import Case, Offer
+from services.matching.domain.case import Case, Checkin, Offer
 from services.matching.domain.need import Need
 from services.matching.domain.policy import IMMEDIATE, ROUTINE, URGENT
 from services.matching.domain.specialist import MODALITIES
-from services.matching.handlers import Acceptance, Declining
+from services.matching.handlers import Acceptance, Declining, Recorded
 from services.matching.roster_file import Progress
 
 # A referral that does not say how urgent it is is treated as the most urgent: the other mistake costs more.
@@ -87,6 +87,34 @@ def declining(request: pb.DeclineOfferRequest) -> Declining:
     return Declining(request.offer_id, request.idempotency_key, request.reason_code)
 
 
+def recorded(request: pb.RecordHandoffRequest | pb.RecordCheckinRequest) -> Recorded:
+    """What a specialist records; raises Refusal INVALID naming every field that is missing."""
+    faults = _missing(
+        referral_id=request.referral_id, idempotency_key=request.idempotency_key, outcome=request.outcome
+    )
+    if faults:
+        raise Refusal("request-incomplete", Kind.INVALID, "The request is incomplete.", faults=faults)
+    return Recorded(
+        request.referral_id,
+        request.idempotency_key,
+        request.outcome,
+        modality=request.modality if isinstance(request, pb.RecordHandoffRequest) else "",
+        number=request.number if isinstance(request, pb.RecordCheckinRequest) else 0,
+        at=_moment(request, "occurred_at"),
+    )
+
+
+def checkin(one: Checkin) -> pb.Checkin:
+    """A follow-up contact."""
+    return pb.Checkin(
+        number=one.number,
+        due_at=_stamp(one.due_at),
+        state=one.state,
+        outcome=one.outcome,
+        occurred_at=_stamp(one.occurred_at),
+    )
+
+
 def offer(case: Case, made: Offer) -> pb.Offer:
     """An offer with its explanation, in English."""
     terms = [
@@ -118,6 +146,8 @@ def case(found: Case, seen: list[Offer]) -> pb.GetCaseResponse:
         offers=[offer(found, one) for one in seen],
         opened_at=_stamp(found.opened_at),
         exclusions=[pb.Exclusion(rule=rule, specialists=n) for rule, n in found.exclusions.items()],
+        handoff_outcome=found.handoff.outcome if found.handoff else "",
+        checkins=[checkin(one) for one in found.checkins],
     )
 
 

@@ -18,6 +18,8 @@ from kindred.bus.v1.bus_pb2 import Provenance, SealedField
 from kindred.intake.v1.events_pb2 import ReferralStatusChanged, ReferralSubmitted
 from kindred.matching.v1.events_pb2 import (
     AssignmentEnded,
+    CheckinDue,
+    CheckinMissed,
     OfferAccepted,
     OfferDeclined,
     OfferMade,
@@ -104,6 +106,33 @@ def status_changed(envelope: Envelope, event: ReferralStatusChanged) -> Happenin
         promised_arrival_at=_moment(event, "promised_arrival_at"),
         modality=event.modality,
         version=event.version,
+        **_about(event.provenance),
+    )
+
+
+def checkin_due(envelope: Envelope, event: CheckinDue) -> Happening:
+    """A follow-up contact that its specialist has to make."""
+    return Happening(
+        event=envelope.type,
+        happened_at=to_millisecond(envelope.time),
+        referral_id=event.referral_id,
+        recipient_id=event.specialist_id,
+        contact_id=specialist_contact_id(event.specialist_id),
+        number=event.number,
+        deadline_at=_moment(event, "missed_at"),
+        **_about(event.provenance),
+    )
+
+
+def checkin_missed(envelope: Envelope, event: CheckinMissed) -> Happening:
+    """A follow-up contact that nobody recorded in time."""
+    return Happening(
+        event=envelope.type,
+        happened_at=to_millisecond(envelope.time),
+        referral_id=event.referral_id,
+        recipient_id=event.supervisor_id or _NOBODY,
+        contact_id=specialist_contact_id(event.supervisor_id) if event.supervisor_id else "",
+        number=event.number,
         **_about(event.provenance),
     )
 

@@ -61,6 +61,17 @@ class Worker:
         """Whoever had said yes hears that they need not come."""
         handlers.tell(self.room, [(codec.offer_closed(heard.envelope, heard.message), heard.cause)])
 
+    @hears("checkin.due.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_checkin_due(self, batch: Sequence[Heard]) -> None:
+        """The specialist is reminded of a follow-up contact."""
+        told = [(codec.checkin_due(heard.envelope, heard.message), heard.cause) for heard in batch]
+        handlers.tell(self.room, told)
+
+    @hears("checkin.missed.v1")
+    def on_checkin_missed(self, heard: Heard) -> None:
+        """The supervisor hears of a follow-up contact that nobody made."""
+        handlers.tell(self.room, [(codec.checkin_missed(heard.envelope, heard.message), heard.cause)])
+
     @hears("referral.stopped.v1")
     def on_referral_stopped(self, heard: Heard) -> None:
         """What is queued for the referral is silenced, and what comes late."""

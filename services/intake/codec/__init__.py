@@ -4,6 +4,7 @@ from services.intake.codec.events import Speller, consent_id
 from services.intake.codec.protos import (
     assignment_from_proto,
     criteria_of,
+    handoff_from_proto,
     page_to_proto,
     summary_to_proto,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "consent_id",
     "criteria_of",
     "faults_of",
+    "handoff_from_proto",
     "moment",
     "page_to_proto",
     "person_to_proto",

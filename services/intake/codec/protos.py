@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from chassis.spelling import stamp
 from kindred.intake.v1 import intake_pb2
-from kindred.matching.v1.events_pb2 import OfferAccepted
+from kindred.matching.v1.events_pb2 import HandoffRecorded, OfferAccepted
 from services.intake.codec.paging import position_of, token_of
 from services.intake.codec.words import URGENCIES, URGENCIES_READ, moment
 from services.intake.domain.listing import Criteria, Page
-from services.intake.domain.referral import Assignment, Referral
+from services.intake.domain.referral import Assignment, Handoff, Referral
 from services.intake.domain.submission import Urgency
 
 
@@ -50,6 +50,11 @@ def summary_to_proto(referral: Referral) -> intake_pb2.ReferralSummary:
         reason_code=referral.reason_code,
         expected_departure_at=stamp(referral.expected_departure_at),
     )
+
+
+def handoff_from_proto(event: HandoffRecorded) -> Handoff:
+    """The first meeting, or why there was none."""
+    return Handoff(event.offer_id, event.outcome, event.modality)
 
 
 def assignment_from_proto(event: OfferAccepted) -> Assignment:

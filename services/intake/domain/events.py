@@ -55,6 +55,16 @@ class ReferralStatusChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ReferralClosed:
+    """The referral has ended with an outcome."""
+
+    peer_id: str
+    referral_id: str
+    source_id: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReferralRevised:
     """Facts that matter to a match have changed; `reason_code` is corrected, leaving or consent."""
 
@@ -136,6 +146,7 @@ Event = (
     | SubmissionRejected
     | SubmissionRepeated
     | ReferralStatusChanged
+    | ReferralClosed
     | ReferralRevised
     | ReferralStopped
     | ConsentRecorded

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.intake.domain.errors import ReferralAlreadyAssigned
-from services.intake.domain.events import ReferralStatusChanged
-from services.intake.domain.states import ASSIGNED_ON, Command, State, next_state
+from services.intake.domain.events import Event, ReferralClosed, ReferralStatusChanged
+from services.intake.domain.states import ASSIGNED_ON, CLOSED, Command, State, next_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,18 @@ class Referral:
     consent_version: int = 0  # 0: none came yet
     consent_expires_at: datetime | None = None
     is_consent_revoked: bool = False
+
+
+Changed = tuple[Referral, Sequence[Event]]
+
+
+@dataclass(frozen=True, slots=True)
+class Handoff:
+    """The first meeting of an assignment, or why there was none: met, left-before-seen, unreachable."""
+
+    offer_id: str
+    outcome: str
+    modality: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +114,44 @@ def seek_again(
     )
 
 
+def record_handoff(referral: Referral, handoff: Handoff, said_at: datetime, now: datetime) -> Changed:
+    """The specialist met the peer, or did not; a handoff of another offer than the one that stands changes nothing."""
+    command = Command.RECORD_MET if handoff.outcome == "met" else Command.RECORD_NOT_MET
+    if referral.offer_id != handoff.offer_id or referral.state in CLOSED | {
+        State.CANCEL_REQUESTED,
+        State.ENGAGED,
+    }:
+        return referral, []
+    return _moved(
+        referral,
+        command,
+        now,
+        role="specialist",
+        heard_at=max(said_at, referral.heard_at or said_at),
+        reason_code="" if handoff.outcome == "met" else handoff.outcome,
+        modality=handoff.modality or referral.modality,
+    )
+
+
+def engage(referral: Referral, said_at: datetime, now: datetime) -> Changed:
+    """A check-in reached the peer: they are followed up."""
+    if referral.state not in (State.MET, State.NOT_MET):
+        return referral, []
+    heard_at = max(said_at, referral.heard_at or said_at)
+    return _moved(referral, Command.ENGAGE, now, role="specialist", heard_at=heard_at)
+
+
+def complete(referral: Referral, outcome: str, said_at: datetime, now: datetime) -> Changed:
+    """The specialist's work ended with an outcome; the referral is closed with it."""
+    if referral.state not in (State.MET, State.NOT_MET, State.ENGAGED):
+        return referral, []
+    heard_at = max(said_at, referral.heard_at or said_at)
+    moved, events = _moved(
+        referral, Command.COMPLETE, now, role="specialist", heard_at=heard_at, reason_code=outcome
+    )
+    return moved, [*events, ReferralClosed(moved.peer_id, moved.referral_id, moved.source_id, outcome)]
+
+
 def close(
     referral: Referral, said_at: datetime, now: datetime
 ) -> tuple[Referral, list[ReferralStatusChanged]]:
@@ -116,9 +167,9 @@ def _is_overtaken(referral: Referral, said_at: datetime) -> bool:
 
 
 def _moved(
-    referral: Referral, command: Command, now: datetime, **facts: object
+    referral: Referral, command: Command, now: datetime, *, role: str = "system", **facts: object
 ) -> tuple[Referral, list[ReferralStatusChanged]]:
-    target = next_state(referral.state, command, "system")
+    target = next_state(referral.state, command, role)
     if target is referral.state:
         return referral, []
     moved = changed(referral, target, now, **{"reason_code": "", **facts})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from chassis.envelope import Cause
 from services.intake.domain import referral as referrals
-from services.intake.domain.referral import Assignment
+from services.intake.domain.referral import Assignment, Handoff
 from services.intake.handlers.commanding import SYSTEM
 
 if TYPE_CHECKING:
@@ -40,6 +40,20 @@ class Ended(Told):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Met(Told):
+    """The first meeting, or why there was none."""
+
+    handoff: Handoff
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed(Told):
+    """The specialist's work has ended."""
+
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exhausted(Told):
     """Nobody is left to ask."""
 
@@ -65,6 +79,28 @@ def seek_again(room: Room, ended: Sequence[Ended]) -> None:
     now = room.clock.now()
     room.referrals.revise(
         ended, lambda one, told: referrals.seek_again(one, told.offer_id, told.said_at, now), SYSTEM
+    )
+
+
+def record_handoff(room: Room, met: Sequence[Met]) -> None:
+    """Handoffs: each source sees whether the peer was met."""
+    now = room.clock.now()
+    room.referrals.revise(
+        met, lambda one, told: referrals.record_handoff(one, told.handoff, told.said_at, now), SYSTEM
+    )
+
+
+def engage(room: Room, reached: Sequence[Told]) -> None:
+    """Check-ins that reached the peer: each source sees that they are followed up."""
+    now = room.clock.now()
+    room.referrals.revise(reached, lambda one, told: referrals.engage(one, told.said_at, now), SYSTEM)
+
+
+def complete(room: Room, completed: Sequence[Completed]) -> None:
+    """Cases that ended with an outcome: each referral is closed with it."""
+    now = room.clock.now()
+    room.referrals.revise(
+        completed, lambda one, told: referrals.complete(one, told.outcome, told.said_at, now), SYSTEM
     )
 
 

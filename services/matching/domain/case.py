@@ -21,7 +21,7 @@ from services.matching.domain.policy import Wave
 from services.matching.domain.rank import Candidate
 from services.matching.domain.score import Term
 
-SEEKING, ASSIGNED, UNFILLED, CLOSED = "seeking", "assigned", "unfilled", "closed"
+SEEKING, ASSIGNED, FOLLOWED, UNFILLED, CLOSED = "seeking", "assigned", "followed", "unfilled", "closed"
 OPEN, ACCEPTED, DECLINED, EXPIRED, WITHDRAWN = "open", "accepted", "declined", "expired", "withdrawn"
 ENDED = "ended"  # accepted once, and the assignment ended before it was carried out
 DECLINE_REASONS = ("busy", "too-far", "unwell", "know-each-other", "not-a-good-fit", "other")
@@ -51,6 +51,29 @@ class Offer:
 
 
 @dataclass(frozen=True)
+class Handoff:
+    """The first meeting, or why there was none: met, left-before-seen, unreachable."""
+
+    outcome: str
+    modality: str
+    occurred_at: datetime
+    key: str
+
+
+@dataclass(frozen=True)
+class Checkin:
+    """One follow-up contact: planned, due, recorded or missed."""
+
+    number: int
+    due_at: datetime
+    state: str = "planned"
+    missed_at: datetime | None = None
+    outcome: str = ""
+    occurred_at: datetime | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True)
 class Case:
     """One referral on its way to one specialist."""
 
@@ -64,6 +87,9 @@ class Case:
     revision: int = 1  # of the referral's facts
     stop_code: str = ""
     assigned_weight_milli: int = 0  # what the assignment weighs in the specialist's load
+    handoff: Handoff | None = None
+    checkins: tuple[Checkin, ...] = ()
+    outcome: str = ""
 
     @property
     def referral_id(self) -> str:
@@ -76,12 +102,27 @@ class Case:
         return tuple(offer for offer in self.offers if offer.state == OPEN)
 
     @property
+    def accepted_offer(self) -> Offer:
+        """The offer that was accepted and stands; there is one while the case is assigned or followed."""
+        return next(offer for offer in self.offers if offer.state == ACCEPTED)
+
+    @property
+    def last_assignment(self) -> Offer | None:
+        """The offer that was accepted last, also where its assignment has ended."""
+        accepted = [offer for offer in self.offers if offer.state in (ACCEPTED, ENDED)]
+        return max(accepted, key=lambda offer: offer.answered_at or offer.made_at, default=None)
+
+    @property
     def asked_ids(self) -> frozenset[str]:
         """Everybody who was asked already; nobody is asked twice."""
         return frozenset(offer.specialist_id for offer in self.offers)
 
     def due_at(self, now: datetime) -> datetime | None:
-        """When to look again: at the first deadline, at once where nobody is left to answer, else never."""
+        """When to look again: at the first deadline, at once where nobody is left to answer, at the next check-in."""
+        if self.state == FOLLOWED:
+            times = [one.due_at if one.state == "planned" else one.missed_at for one in self.checkins]
+            waiting = zip(self.checkins, times, strict=True)
+            return min((at for one, at in waiting if at and one.state in ("planned", "due")), default=None)
         if self.state != SEEKING:
             return None
         return min((offer.deadline_at for offer in self.open_offers), default=now)

@@ -40,7 +40,9 @@ def stop(case: Case, stop_code: str, now: datetime) -> Changed:
     case, events = _withdraw(case, case.open_offers, stop_code, now)
     case, ended = _end_assignment(case, stop_code, now)
     specialist_id = ended[0].specialist_id if ended else ""
-    closed = replace(case, state=CLOSED, stop_code=stop_code)
+    closed = replace(
+        case, state=CLOSED, stop_code=stop_code
+    )  # check-ins that were planned are not looked at again
     return closed, [*events, *ended, CaseClosed(case.referral_id, stop_code, specialist_id)]
 
 

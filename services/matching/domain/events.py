@@ -81,6 +81,59 @@ class AssignmentEnded:
 
 
 @dataclass(frozen=True)
+class HandoffRecorded:
+    """The first meeting, or why there was none."""
+
+    referral_id: str
+    offer_id: str
+    specialist_id: str
+    outcome: str
+    modality: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True)
+class CheckinDue:
+    """A follow-up contact is due now; it counts as missed from `missed_at`."""
+
+    referral_id: str
+    specialist_id: str
+    number: int
+    due_at: datetime
+    missed_at: datetime
+
+
+@dataclass(frozen=True)
+class CheckinRecorded:
+    """What came of a follow-up contact."""
+
+    referral_id: str
+    specialist_id: str
+    number: int
+    outcome: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True)
+class CheckinMissed:
+    """Nobody recorded a follow-up contact in time."""
+
+    referral_id: str
+    specialist_id: str
+    number: int
+    supervisor_id: str
+
+
+@dataclass(frozen=True)
+class CaseCompleted:
+    """The specialist ended their work for the referral, with an outcome."""
+
+    referral_id: str
+    specialist_id: str
+    outcome: str
+
+
+@dataclass(frozen=True)
 class CaseClosed:
     """A stopped referral has no open offer and no assignment any more."""
 
@@ -97,5 +150,10 @@ Event = (
     | OfferWithdrawn
     | ReferralEscalated
     | AssignmentEnded
+    | HandoffRecorded
+    | CheckinDue
+    | CheckinRecorded
+    | CheckinMissed
+    | CaseCompleted
     | CaseClosed
 )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
+
+from services.matching.domain.plan import Plan
 
 ROUTINE, URGENT, IMMEDIATE = "routine", "urgent", "immediate"
 
@@ -44,6 +47,7 @@ class Policy:
     minutes_per_mile: int
     load_milli: Mapping[str, int]
     ladders: Mapping[str, tuple[Wave, ...]]
+    follow_up: Plan
 
     @property
     def most_points(self) -> int:
@@ -81,7 +85,15 @@ def from_document(document: Mapping[str, Any], immediate: tuple[Wave, ...] | Non
         minutes_per_mile=document["bedside"]["minutes_per_mile"],
         load_milli=document["load_milli"],
         ladders=ladders,
+        follow_up=_plan(document["follow_up"]),
     )
+
+
+def _plan(told: Mapping[str, Any]) -> Plan:
+    after, grace = told["after_hours"], told["grace_hours"]
+    if len(after) != len(grace) or sorted(after) != list(after):
+        raise ValueError("a plan has a grace for each check-in, and they come one after the other")
+    return Plan(tuple(timedelta(hours=h) for h in after), tuple(timedelta(hours=h) for h in grace))
 
 
 def ladder(

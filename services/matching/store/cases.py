@@ -141,20 +141,21 @@ class CaseStore:
                 return changed[0]
         raise Refusal("too-busy", Kind.UNAVAILABLE, "Try again.", retry_after_s=1, offer_id=offer_id)
 
-    def change(self, referral_id: str, decide: Callable[[Case], Changed], cause: Cause) -> None:
-        """What was heard takes effect on the case once, decided again for as long as somebody else was quicker.
+    def change(
+        self, referral_id: str, decide: Callable[[Case], Changed], cause: Cause, by: Caller = ITSELF
+    ) -> Case:
+        """What was heard or recorded takes effect once, decided again for as long as somebody else was quicker.
 
         An assignment that ends and the load it gives back are one transaction.  Raises Refusal NOT_FOUND.
         """
         for _ in range(_MOST_TRIES):
             loaded = self._find({"_id": referral_id}, "case-unknown")
+            before = self._read(loaded)
             if cause.event_id and cause.event_id in loaded.handled:
-                return
-            changed = decide(self._read(loaded))
-            if not changed[1] and changed[0] == self._read(loaded):
-                return
-            if self._is_saved(loaded, changed, ITSELF, cause):
-                return
+                return before
+            changed = decide(before)
+            if changed == (before, []) or self._is_saved(loaded, changed, by, cause):
+                return changed[0]
         raise Refusal("too-busy", Kind.UNAVAILABLE, "Try again.", retry_after_s=1)
 
     def _is_saved(self, loaded: Loaded, changed: Changed, by: Caller, cause: Cause) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
 from bson.binary import Binary
 
 from services.matching import places, taxonomy
-from services.matching.domain.case import Case, Offer
+from services.matching.domain.case import Case, Checkin, Handoff, Offer
 from services.matching.domain.need import Need
 from services.matching.domain.place import Place
 from services.matching.domain.score import Term
@@ -88,6 +89,9 @@ def from_case(case: Case, now: datetime) -> Document:
         "revision": case.revision,
         "stop_code": case.stop_code,
         "assigned_weight_milli": case.assigned_weight_milli,
+        "handoff": asdict(case.handoff) if case.handoff else None,
+        "checkins": [asdict(one) for one in case.checkins],
+        "outcome": case.outcome,
     }
 
 
@@ -105,6 +109,9 @@ def to_case(referral_id: str, body: Mapping[str, Any]) -> Case:
         revision=body.get("revision", 1),
         stop_code=body.get("stop_code", ""),
         assigned_weight_milli=body.get("assigned_weight_milli", 0),
+        handoff=Handoff(**body["handoff"]) if body.get("handoff") else None,
+        checkins=tuple(Checkin(**one) for one in body.get("checkins", ())),
+        outcome=body.get("outcome", ""),
     )
 
 

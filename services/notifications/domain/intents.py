@@ -15,7 +15,11 @@ class Intent(StrEnum):
     OFFER_MADE = "offer-made"
     OFFER_WITHDRAWN = "offer-withdrawn"
     ASSIGNMENT_ENDED = "assignment-ended"
+    CHECKIN_DUE = "checkin-due"
+    CHECKIN_MISSED = "checkin-missed"
     HELP_ASSIGNED = "help-assigned"
+    PERSON_MET = "person-met"
+    PERSON_NOT_MET = "person-not-met"
     HELP_SOUGHT_AGAIN = "help-sought-again"
     REFERRAL_UNFILLED = "referral-unfilled"
     SUPERVISOR_NEEDED = "supervisor-needed"
@@ -80,6 +84,10 @@ TABLE: Final[tuple[Rule, ...]] = (
     Rule(Intent.OFFER_MADE,         "offer.made.v1",              "",          Recipient.SPECIALIST, Urgency.AS_SAID,   Channel.EMAIL, _AT_DEADLINE,       ("offer_id",)),
     Rule(Intent.OFFER_WITHDRAWN,    "offer.withdrawn.v1",         "",          Recipient.SPECIALIST, Urgency.URGENT,    Channel.EMAIL, _ONE_HOUR,          ("offer_id",)),
     Rule(Intent.ASSIGNMENT_ENDED,   "assignment.ended.v1",        "",          Recipient.SPECIALIST, Urgency.IMMEDIATE, Channel.EMAIL, _ONE_DAY,           ("offer_id",)),
+    Rule(Intent.CHECKIN_DUE,        "checkin.due.v1",             "",          Recipient.SPECIALIST, Urgency.URGENT,    Channel.EMAIL, _AT_DEADLINE,       ("referral_id", "number")),
+    Rule(Intent.CHECKIN_MISSED,     "checkin.missed.v1",          "",          Recipient.SUPERVISOR, Urgency.URGENT,    Channel.EMAIL, _ONE_DAY,           ("referral_id", "number")),
+    Rule(Intent.PERSON_MET,         "referral.status-changed.v1", "met",       Recipient.SOURCE,     Urgency.ROUTINE,   Channel.EMAIL, _ONE_DAY,           ("referral_id",)),
+    Rule(Intent.PERSON_NOT_MET,     "referral.status-changed.v1", "not-met",   Recipient.SOURCE,     Urgency.URGENT,    Channel.EMAIL, _ONE_DAY,           ("referral_id",)),
     Rule(Intent.HELP_ASSIGNED,      "referral.status-changed.v1", "assigned",  Recipient.SOURCE,     Urgency.IMMEDIATE, Channel.EMAIL, _HOUR_PAST_ARRIVAL, ("referral_id", "promised_arrival_at")),
     Rule(Intent.HELP_SOUGHT_AGAIN,  "referral.status-changed.v1", "sought-again", Recipient.SOURCE,  Urgency.IMMEDIATE, Channel.EMAIL, _ONE_HOUR,          ("referral_id", "version")),
     Rule(Intent.REFERRAL_UNFILLED,  "referral.status-changed.v1", "unfilled",  Recipient.SOURCE,     Urgency.IMMEDIATE, Channel.EMAIL, _ONE_DAY,           ("referral_id",)),
@@ -105,6 +113,7 @@ class Happening:
     promised_arrival_at: datetime | None = None
     modality: str = ""
     version: int = 0
+    number: int = 0
     urgency: str = ""
     peer_id: str = ""
     organization_id: str = ""

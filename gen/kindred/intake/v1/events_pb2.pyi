@@ -270,3 +270,15 @@ class PersonUnmerged(_message.Message):
     unmerged_peer_id: str
     reason_code: str
     def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., surviving_peer_id: _Optional[str] = ..., unmerged_peer_id: _Optional[str] = ..., reason_code: _Optional[str] = ...) -> None: ...
+
+class ReferralClosed(_message.Message):
+    __slots__ = ("provenance", "referral_id", "source_id", "outcome")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    referral_id: str
+    source_id: str
+    outcome: str
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., referral_id: _Optional[str] = ..., source_id: _Optional[str] = ..., outcome: _Optional[str] = ...) -> None: ...

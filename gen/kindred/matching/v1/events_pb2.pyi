@@ -142,3 +142,79 @@ class AssignmentEnded(_message.Message):
     specialist_id: str
     reason_code: str
     def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., offer_id: _Optional[str] = ..., referral_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., reason_code: _Optional[str] = ...) -> None: ...
+
+class HandoffRecorded(_message.Message):
+    __slots__ = ("provenance", "referral_id", "offer_id", "specialist_id", "outcome", "modality", "occurred_at")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    OFFER_ID_FIELD_NUMBER: _ClassVar[int]
+    SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    MODALITY_FIELD_NUMBER: _ClassVar[int]
+    OCCURRED_AT_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    referral_id: str
+    offer_id: str
+    specialist_id: str
+    outcome: str
+    modality: str
+    occurred_at: _timestamp_pb2.Timestamp
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., referral_id: _Optional[str] = ..., offer_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., outcome: _Optional[str] = ..., modality: _Optional[str] = ..., occurred_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class CheckinDue(_message.Message):
+    __slots__ = ("provenance", "referral_id", "specialist_id", "number", "due_at", "missed_at")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    DUE_AT_FIELD_NUMBER: _ClassVar[int]
+    MISSED_AT_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    referral_id: str
+    specialist_id: str
+    number: int
+    due_at: _timestamp_pb2.Timestamp
+    missed_at: _timestamp_pb2.Timestamp
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., referral_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., number: _Optional[int] = ..., due_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., missed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class CheckinRecorded(_message.Message):
+    __slots__ = ("provenance", "referral_id", "specialist_id", "number", "outcome", "occurred_at")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    OCCURRED_AT_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    referral_id: str
+    specialist_id: str
+    number: int
+    outcome: str
+    occurred_at: _timestamp_pb2.Timestamp
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., referral_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., number: _Optional[int] = ..., outcome: _Optional[str] = ..., occurred_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class CheckinMissed(_message.Message):
+    __slots__ = ("provenance", "referral_id", "specialist_id", "number", "supervisor_id")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    SUPERVISOR_ID_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    referral_id: str
+    specialist_id: str
+    number: int
+    supervisor_id: str
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., referral_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., number: _Optional[int] = ..., supervisor_id: _Optional[str] = ...) -> None: ...
+
+class CaseCompleted(_message.Message):
+    __slots__ = ("provenance", "referral_id", "specialist_id", "outcome")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    referral_id: str
+    specialist_id: str
+    outcome: str
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., referral_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., outcome: _Optional[str] = ...) -> None: ...

@@ -142,7 +142,7 @@ class GetCaseRequest(_message.Message):
     def __init__(self, referral_id: _Optional[str] = ...) -> None: ...
 
 class GetCaseResponse(_message.Message):
-    __slots__ = ("referral_id", "state", "wave", "assigned_specialist_id", "offers", "opened_at", "exclusions")
+    __slots__ = ("referral_id", "state", "wave", "assigned_specialist_id", "offers", "opened_at", "exclusions", "handoff_outcome", "checkins")
     REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     WAVE_FIELD_NUMBER: _ClassVar[int]
@@ -150,6 +150,8 @@ class GetCaseResponse(_message.Message):
     OFFERS_FIELD_NUMBER: _ClassVar[int]
     OPENED_AT_FIELD_NUMBER: _ClassVar[int]
     EXCLUSIONS_FIELD_NUMBER: _ClassVar[int]
+    HANDOFF_OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    CHECKINS_FIELD_NUMBER: _ClassVar[int]
     referral_id: str
     state: str
     wave: int
@@ -157,7 +159,75 @@ class GetCaseResponse(_message.Message):
     offers: _containers.RepeatedCompositeFieldContainer[Offer]
     opened_at: _timestamp_pb2.Timestamp
     exclusions: _containers.RepeatedCompositeFieldContainer[Exclusion]
-    def __init__(self, referral_id: _Optional[str] = ..., state: _Optional[str] = ..., wave: _Optional[int] = ..., assigned_specialist_id: _Optional[str] = ..., offers: _Optional[_Iterable[_Union[Offer, _Mapping]]] = ..., opened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., exclusions: _Optional[_Iterable[_Union[Exclusion, _Mapping]]] = ...) -> None: ...
+    handoff_outcome: str
+    checkins: _containers.RepeatedCompositeFieldContainer[Checkin]
+    def __init__(self, referral_id: _Optional[str] = ..., state: _Optional[str] = ..., wave: _Optional[int] = ..., assigned_specialist_id: _Optional[str] = ..., offers: _Optional[_Iterable[_Union[Offer, _Mapping]]] = ..., opened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., exclusions: _Optional[_Iterable[_Union[Exclusion, _Mapping]]] = ..., handoff_outcome: _Optional[str] = ..., checkins: _Optional[_Iterable[_Union[Checkin, _Mapping]]] = ...) -> None: ...
+
+class RecordHandoffRequest(_message.Message):
+    __slots__ = ("referral_id", "idempotency_key", "outcome", "modality", "occurred_at")
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    MODALITY_FIELD_NUMBER: _ClassVar[int]
+    OCCURRED_AT_FIELD_NUMBER: _ClassVar[int]
+    referral_id: str
+    idempotency_key: str
+    outcome: str
+    modality: str
+    occurred_at: _timestamp_pb2.Timestamp
+    def __init__(self, referral_id: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., outcome: _Optional[str] = ..., modality: _Optional[str] = ..., occurred_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class RecordHandoffResponse(_message.Message):
+    __slots__ = ("checkins",)
+    CHECKINS_FIELD_NUMBER: _ClassVar[int]
+    checkins: _containers.RepeatedCompositeFieldContainer[Checkin]
+    def __init__(self, checkins: _Optional[_Iterable[_Union[Checkin, _Mapping]]] = ...) -> None: ...
+
+class RecordCheckinRequest(_message.Message):
+    __slots__ = ("referral_id", "idempotency_key", "number", "outcome", "occurred_at")
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    OCCURRED_AT_FIELD_NUMBER: _ClassVar[int]
+    referral_id: str
+    idempotency_key: str
+    number: int
+    outcome: str
+    occurred_at: _timestamp_pb2.Timestamp
+    def __init__(self, referral_id: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., number: _Optional[int] = ..., outcome: _Optional[str] = ..., occurred_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class RecordCheckinResponse(_message.Message):
+    __slots__ = ("checkin",)
+    CHECKIN_FIELD_NUMBER: _ClassVar[int]
+    checkin: Checkin
+    def __init__(self, checkin: _Optional[_Union[Checkin, _Mapping]] = ...) -> None: ...
+
+class CompleteCaseRequest(_message.Message):
+    __slots__ = ("referral_id", "outcome")
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    referral_id: str
+    outcome: str
+    def __init__(self, referral_id: _Optional[str] = ..., outcome: _Optional[str] = ...) -> None: ...
+
+class CompleteCaseResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Checkin(_message.Message):
+    __slots__ = ("number", "due_at", "state", "outcome", "occurred_at")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    DUE_AT_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    OCCURRED_AT_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    due_at: _timestamp_pb2.Timestamp
+    state: str
+    outcome: str
+    occurred_at: _timestamp_pb2.Timestamp
+    def __init__(self, number: _Optional[int] = ..., due_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[str] = ..., outcome: _Optional[str] = ..., occurred_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Exclusion(_message.Message):
     __slots__ = ("rule", "specialists")

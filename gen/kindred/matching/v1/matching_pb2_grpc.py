@@ -60,6 +60,21 @@ class MatchingServiceStub:
                 request_serializer=kindred_dot_matching_dot_v1_dot_matching__pb2.GetCaseRequest.SerializeToString,
                 response_deserializer=kindred_dot_matching_dot_v1_dot_matching__pb2.GetCaseResponse.FromString,
                 _registered_method=True)
+        self.RecordHandoff = channel.unary_unary(
+                '/kindred.matching.v1.MatchingService/RecordHandoff',
+                request_serializer=kindred_dot_matching_dot_v1_dot_matching__pb2.RecordHandoffRequest.SerializeToString,
+                response_deserializer=kindred_dot_matching_dot_v1_dot_matching__pb2.RecordHandoffResponse.FromString,
+                _registered_method=True)
+        self.RecordCheckin = channel.unary_unary(
+                '/kindred.matching.v1.MatchingService/RecordCheckin',
+                request_serializer=kindred_dot_matching_dot_v1_dot_matching__pb2.RecordCheckinRequest.SerializeToString,
+                response_deserializer=kindred_dot_matching_dot_v1_dot_matching__pb2.RecordCheckinResponse.FromString,
+                _registered_method=True)
+        self.CompleteCase = channel.unary_unary(
+                '/kindred.matching.v1.MatchingService/CompleteCase',
+                request_serializer=kindred_dot_matching_dot_v1_dot_matching__pb2.CompleteCaseRequest.SerializeToString,
+                response_deserializer=kindred_dot_matching_dot_v1_dot_matching__pb2.CompleteCaseResponse.FromString,
+                _registered_method=True)
 
 
 class MatchingServiceServicer:
@@ -100,6 +115,27 @@ class MatchingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordHandoff(self, request, context):
+        """The first meeting, or why there was none; by the assigned specialist or their programme.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordCheckin(self, request, context):
+        """What came of a follow-up contact; the earliest open one unless a number is named.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompleteCase(self, request, context):
+        """The work for a referral ends, only with an outcome; the specialist carries less again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MatchingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -127,6 +163,21 @@ def add_MatchingServiceServicer_to_server(servicer, server):
                     servicer.GetCase,
                     request_deserializer=kindred_dot_matching_dot_v1_dot_matching__pb2.GetCaseRequest.FromString,
                     response_serializer=kindred_dot_matching_dot_v1_dot_matching__pb2.GetCaseResponse.SerializeToString,
+            ),
+            'RecordHandoff': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordHandoff,
+                    request_deserializer=kindred_dot_matching_dot_v1_dot_matching__pb2.RecordHandoffRequest.FromString,
+                    response_serializer=kindred_dot_matching_dot_v1_dot_matching__pb2.RecordHandoffResponse.SerializeToString,
+            ),
+            'RecordCheckin': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordCheckin,
+                    request_deserializer=kindred_dot_matching_dot_v1_dot_matching__pb2.RecordCheckinRequest.FromString,
+                    response_serializer=kindred_dot_matching_dot_v1_dot_matching__pb2.RecordCheckinResponse.SerializeToString,
+            ),
+            'CompleteCase': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompleteCase,
+                    request_deserializer=kindred_dot_matching_dot_v1_dot_matching__pb2.CompleteCaseRequest.FromString,
+                    response_serializer=kindred_dot_matching_dot_v1_dot_matching__pb2.CompleteCaseResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -265,6 +316,87 @@ class MatchingService:
             '/kindred.matching.v1.MatchingService/GetCase',
             kindred_dot_matching_dot_v1_dot_matching__pb2.GetCaseRequest.SerializeToString,
             kindred_dot_matching_dot_v1_dot_matching__pb2.GetCaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordHandoff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kindred.matching.v1.MatchingService/RecordHandoff',
+            kindred_dot_matching_dot_v1_dot_matching__pb2.RecordHandoffRequest.SerializeToString,
+            kindred_dot_matching_dot_v1_dot_matching__pb2.RecordHandoffResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordCheckin(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kindred.matching.v1.MatchingService/RecordCheckin',
+            kindred_dot_matching_dot_v1_dot_matching__pb2.RecordCheckinRequest.SerializeToString,
+            kindred_dot_matching_dot_v1_dot_matching__pb2.RecordCheckinResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompleteCase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kindred.matching.v1.MatchingService/CompleteCase',
+            kindred_dot_matching_dot_v1_dot_matching__pb2.CompleteCaseRequest.SerializeToString,
+            kindred_dot_matching_dot_v1_dot_matching__pb2.CompleteCaseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -13,7 +13,7 @@ from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
 from services.matching import waves
 from services.matching.domain import case as cases
-from services.matching.domain import closing
+from services.matching.domain import closing, followup
 from services.matching.domain.case import Case, Changed, Offer
 from services.matching.domain.need import Need
 
@@ -83,7 +83,7 @@ def revise(room: Room, need: Need, revision: int, cause: Cause) -> None:
 
 
 def advance_due(room: Room, cause: Cause) -> int:
-    """Late offers are expired; a case nobody can answer any more goes to its next wave or is unfilled.
+    """Late offers are expired; a case nobody can answer goes to its next wave or is unfilled; check-ins fall due.
 
     Returns how many cases were looked at.
     """
@@ -91,8 +91,15 @@ def advance_due(room: Room, cause: Cause) -> int:
     if due:
         room.roster_watch.refresh()
         now = room.clock.now()
-        room.cases.move([(one, waves.advance(room, one.case, now)) for one in due], cause)
+        room.cases.move([(one, _advanced(room, one.case, now)) for one in due], cause)
     return len(due)
+
+
+def _advanced(room: Room, case: Case, now: datetime) -> Changed:
+    if case.state == cases.FOLLOWED:
+        supervisor_id = room.roster_watch.nearest_supervisor_id(case.need)
+        return followup.advance(case, room.policy.follow_up, supervisor_id, now)
+    return waves.advance(room, case, now)
 
 
 def accept(room: Room, acceptance: Acceptance, caller: Caller, cause: Cause) -> Case:

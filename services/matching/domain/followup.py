@@ -1,0 +1,141 @@
+"""After the acceptance: the handoff, the check-ins that follow it, and an end with an outcome (DOMAIN 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from chassis.errors import Kind, Refusal
+from services.matching.domain.case import (
+    ASSIGNED,
+    CLOSED,
+    ENDED,
+    FOLLOWED,
+    Case,
+    Changed,
+    Checkin,
+    Handoff,
+    closed_offers,
+)
+from services.matching.domain.events import (
+    AssignmentEnded,
+    CaseCompleted,
+    CheckinDue,
+    CheckinMissed,
+    CheckinRecorded,
+    Event,
+    HandoffRecorded,
+)
+from services.matching.domain.plan import Plan
+
+HANDOFF_OUTCOMES = ("met", "left-before-seen", "unreachable")
+CHECKIN_OUTCOMES = ("reached", "no-answer", "asked-to-stop")
+OUTCOMES = ("engaged", "connected-to-treatment", "declined-further", "lost-contact", "moved-away", "died")
+PLANNED, DUE, RECORDED, MISSED = "planned", "due", "recorded", "missed"
+COMPLETED = "completed"
+_CLOCK_SKEW = timedelta(minutes=10)
+
+
+def record_handoff(case: Case, handoff: Handoff, plan: Plan, now: datetime) -> Changed:
+    """The first meeting is on record, and the check-ins are planned from it.
+
+    A peer who left before, or could not be reached, is followed by phone on the same plan; a meeting later replaces
+    that record.  No event where this same key recorded it.  Raises Refusal CONFLICT not-assigned or
+    handoff-already-recorded, INVALID outcome-unknown or time-not-possible.
+    """
+    known = case.handoff
+    if known is not None and known.key == handoff.key:
+        return case, []
+    _require(handoff.outcome in HANDOFF_OUTCOMES, "outcome-unknown", "outcome")
+    _require(handoff.occurred_at <= now + _CLOCK_SKEW, "time-not-possible", "occurred_at")
+    is_late_meeting = known is not None and known.outcome != "met" and handoff.outcome == "met"
+    if case.state not in (ASSIGNED, FOLLOWED):
+        raise Refusal("not-assigned", Kind.CONFLICT, "Nobody is assigned to this referral.")
+    if known is not None and not is_late_meeting:
+        raise Refusal("handoff-already-recorded", Kind.CONFLICT, "The handoff is on record already.")
+    checkins = case.checkins or tuple(
+        Checkin(number, handoff.occurred_at + after) for number, after in enumerate(plan.after, start=1)
+    )
+    said = HandoffRecorded(
+        referral_id=case.referral_id,
+        offer_id=case.accepted_offer.offer_id,
+        specialist_id=case.assigned_specialist_id,
+        outcome=handoff.outcome,
+        modality=handoff.modality,
+        occurred_at=handoff.occurred_at,
+    )
+    return replace(case, state=FOLLOWED, handoff=handoff, checkins=checkins), [said]
+
+
+def record_checkin(
+    case: Case, number: int, outcome: str, *, key: str, at: datetime, now: datetime
+) -> Changed:
+    """The follow-up contact is on record; a missed one may still be recorded late.
+
+    No event where this same key recorded it.  Raises Refusal CONFLICT no-handoff-yet, checkin-already-recorded,
+    NOT_FOUND checkin-unknown, INVALID outcome-unknown or time-not-possible.
+    """
+    if any(one.key == key for one in case.checkins):
+        return case, []
+    if case.state != FOLLOWED:
+        raise Refusal("no-handoff-yet", Kind.CONFLICT, "Record the handoff first.")
+    _require(outcome in CHECKIN_OUTCOMES, "outcome-unknown", "outcome")
+    _require(at <= now + _CLOCK_SKEW, "time-not-possible", "occurred_at")
+    wanted = number or next((one.number for one in case.checkins if one.state != RECORDED), 0)
+    found = next((one for one in case.checkins if one.number == wanted), None)
+    if found is None:
+        raise Refusal("checkin-unknown", Kind.NOT_FOUND, "There is no such check-in left.")
+    if found.state == RECORDED:
+        raise Refusal("checkin-already-recorded", Kind.CONFLICT, "This check-in is on record already.")
+    done = replace(found, state=RECORDED, outcome=outcome, occurred_at=at, key=key)
+    said = CheckinRecorded(case.referral_id, case.assigned_specialist_id, wanted, outcome, at)
+    return _with_checkins(case, [done]), [said]
+
+
+def complete(case: Case, outcome: str, now: datetime) -> Changed:
+    """The work has ended with an outcome; the specialist carries less again.  A second time nothing happens.
+
+    Raises Refusal CONFLICT no-handoff-yet, INVALID outcome-unknown.
+    """
+    if case.state == CLOSED and case.stop_code == COMPLETED:
+        return case, []
+    if case.state != FOLLOWED:
+        raise Refusal("no-handoff-yet", Kind.CONFLICT, "A referral is completed after its handoff.")
+    _require(outcome in OUTCOMES, "outcome-unknown", "outcome")
+    offer = case.accepted_offer
+    ended = AssignmentEnded(offer.offer_id, case.referral_id, offer.specialist_id, COMPLETED)
+    case = closed_offers(case, [offer], ENDED, now, COMPLETED)
+    closed = replace(case, state=CLOSED, stop_code=COMPLETED, outcome=outcome)
+    return closed, [CaseCompleted(case.referral_id, offer.specialist_id, outcome), ended]
+
+
+def advance(case: Case, plan: Plan, supervisor_id: str, now: datetime) -> Changed:
+    """Check-ins whose time has come are due, those nobody recorded in time are missed; each is said once."""
+    if case.state != FOLLOWED:
+        return case, []
+    events: list[Event] = []
+    changed = []
+    for one in case.checkins:
+        missed_at = one.due_at + plan.grace[one.number - 1]
+        if one.state == PLANNED and one.due_at <= now < missed_at:
+            changed.append(replace(one, state=DUE, missed_at=missed_at))
+            events.append(
+                CheckinDue(case.referral_id, case.assigned_specialist_id, one.number, one.due_at, missed_at)
+            )
+        elif one.state in (PLANNED, DUE) and missed_at <= now:
+            changed.append(replace(one, state=MISSED, missed_at=missed_at))
+            events.append(
+                CheckinMissed(case.referral_id, case.assigned_specialist_id, one.number, supervisor_id)
+            )
+    return _with_checkins(case, changed), events
+
+
+def _with_checkins(case: Case, changed: Sequence[Checkin]) -> Case:
+    newer = {one.number: one for one in changed}
+    return replace(case, checkins=tuple(newer.get(one.number, one) for one in case.checkins))
+
+
+def _require(is_so: bool, code: str, field: str) -> None:
+    if not is_so:
+        raise Refusal(code, Kind.INVALID, "This value cannot be taken.", field=field)
