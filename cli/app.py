@@ -4,7 +4,20 @@ from typing import Annotated
 
 import typer
 
-from cli.commands import audit, example, machine, notices, offers, parked, referrals, replay, roster, sign_in
+from cli.commands import (
+    audit,
+    example,
+    machine,
+    notices,
+    offers,
+    parked,
+    referrals,
+    replay,
+    roster,
+    sign_in,
+    submit,
+    watching,
+)
 from cli.reach import Reach, Who
 
 app = typer.Typer(
@@ -33,6 +46,8 @@ def identify(
 
 machine.add_to(app)
 example.add_to(app)
+submit.add_to(app)
+watching.add_to(app)
 referrals.add_to(app)
 sign_in.add_to(app)
 app.add_typer(

@@ -13,6 +13,7 @@ from cli.local import place
 from cli.local.place import Addresses
 
 DEADLINE_S = 10.0
+_PASSING = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"})
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,16 @@ class Reach:
         """KINDRED_<SERVICE>_HTTP, else what `up` wrote."""
         given = os.environ.get(f"KINDRED_{service.upper()}_HTTP", "")
         return given or self._known().http[service]
+
+    def mllp_address(self) -> str:
+        """KINDRED_INTAKE_MLLP, else what `up` wrote; fails where no listener for HL7 v2 runs."""
+        given = os.environ.get("KINDRED_INTAKE_MLLP", "") or self._known().mllp
+        if not given:
+            raise show.fail(
+                "No HL7 v2 listener runs here, so HL7 messages cannot be sent.",
+                "Start one (`python -m services.intake mllp`) and name it: KINDRED_INTAKE_MLLP=host:port ...",
+            )
+        return given
 
     def token(self, role: str, actor: str, organization: str = "", minutes: float = 60) -> str:
         """The token given by --token or KINDRED_TOKEN, else one minted with the local issuer's key."""
@@ -126,17 +137,24 @@ class Reach:
         return pem
 
 
+class Away(Exception):  # noqa: N818
+    """The service does not answer now, or ended what it was answering; the call may be made again."""
+
+
 @contextmanager
-def plain_errors(of: str = "") -> Iterator[None]:
+def plain_errors(of: str = "", *, may_be_away: bool = False) -> Iterator[None]:
     """Turns a failed call into one line with its code, and one line for each faulty field; exit code 1.
 
-    `of` names the service, where a command asks several.
+    `of` names the service, where a command asks several.  With `may_be_away` a service that is away, or a stream that
+    came to its age, raises Away instead.
     """
     import grpc
 
     try:
         yield
     except grpc.RpcError as failed:
+        if may_be_away and failed.code().name in _PASSING:
+            raise Away from None
         code, text, faults = explained(failed)
         raise show.fail(f"{of + ': ' if of else ''}{code}: {text}", *faults) from None
 

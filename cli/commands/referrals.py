@@ -1,9 +1,8 @@
-"""Referrals: bring one in as an ER's record system would, and see how its case stands."""
+"""Referrals: post one as an ER's record system would, and see how its case stands."""
 
 import json
 import urllib.error
 import urllib.request
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,26 +16,7 @@ SUBMIT_S = 15.0
 
 def add_to(app: typer.Typer) -> None:
     """Adds these commands to the top level."""
-    app.command()(submit)
     app.command()(case)
-
-
-def submit(
-    context: typer.Context,
-    files: Annotated[
-        list[Path], typer.Argument(help="FHIR R4 Bundles or ServiceRequests, JSON.", exists=True)
-    ],
-    as_json: show.AsJson = False,
-) -> None:
-    """Send FHIR files to intake; exit code 1 if one of them was refused."""
-    reach: Reach = context.obj
-    answers = []
-    for file in files:
-        http_status, answer = post_fhir(reach, file.read_bytes())
-        answers.append({"file": file.name, "http_status": http_status, **_told(answer)})
-    show.rows(answers, ("file", "http_status", "task", "outcome"), as_json=as_json)
-    if any(answer["http_status"] >= 400 for answer in answers):
-        raise typer.Exit(1)
 
 
 def post_fhir(reach: Reach, content: bytes, *, actor: str = "cli-nurse", organization: str = "cli-er") -> Any:
@@ -75,6 +55,11 @@ def task_id(answer: Any) -> str:
 
 def faults(answer: Any) -> list[str]:
     """Each issue of an OperationOutcome as "code at path: sentence"."""
+    return [f"{code}{' at ' + where if where else ''}: {text}" for code, text, where in issues(answer)]
+
+
+def issues(answer: Any) -> list[tuple[str, str, str]]:
+    """Each issue of an OperationOutcome: code, sentence, path."""
     found = []
     for resource in _resources(answer):
         for issue in resource.get("issue", []) if resource.get("resourceType") == "OperationOutcome" else []:
@@ -82,8 +67,7 @@ def faults(answer: Any) -> list[str]:
             code = coding[0].get("code") or issue.get("code", "")
             where = ", ".join(issue.get("expression", []))
             text = issue.get("details", {}).get("text") or issue.get("diagnostics", "")
-            text = text.removeprefix(f"{where}: ")
-            found.append(f"{code}{' at ' + where if where else ''}: {text}")
+            found.append((code, text.removeprefix(f"{where}: "), where))
     return found
 
 
@@ -125,11 +109,6 @@ def explained(offer: dict[str, Any]) -> str:
         f"{int(term.get('points_milli', 0)) / 1000:g} {term.get('text', term['code'])}" for term in terms
     ]
     return f"{total:g} = {' + '.join(parts)}" if parts else f"{total:g}"
-
-
-def _told(answer: Any) -> dict[str, Any]:
-    told = faults(answer)
-    return {"task": task_id(answer), "outcome": "; ".join(told) or "stored", "answer": answer}
 
 
 def _resources(answer: Any) -> list[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""Files of referrals, read piece by piece and sent through the door that fits, each exactly once."""

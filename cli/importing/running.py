@@ -1,0 +1,66 @@
+"""One run over many files: bounded, in parallel where order does not matter, and noted as it goes."""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cli.importing.csv_rows import Reading
+from cli.importing.journal import Journal
+from cli.importing.pieces import End, Form, Outcome, Piece, Unavailable
+from cli.importing.reading import Unreadable, pieces_of
+from cli.importing.sending import Doors
+
+_WAITING_PER_SENDER = 4
+
+
+@dataclass
+class Run:
+    """Sends every piece of the files once; `is_stopped` says why the rest was left."""
+
+    doors: Doors
+    journal: Journal
+    reading: Reading = field(default_factory=Reading)
+    senders: int = 8
+    is_stopped: str = ""
+    _giving_up: threading.Event = field(default_factory=threading.Event)
+
+    def over(self, files: list[Path]) -> Iterator[Outcome]:
+        """The outcome of each piece in the order of the files; what cannot be read is told as one refused piece."""
+        if (known := self.journal.any_referral()) and not self.doors.knows(known):
+            self.journal.forget()  # the system was emptied since: what it took then, it does not have
+        with ThreadPoolExecutor(self.senders, thread_name_prefix="send") as pool:
+            for file in files:
+                try:
+                    yield from self._of_file(pool, file)
+                except Unreadable as bad:
+                    yield Outcome(Piece(file, Form.CSV, 1), End.REFUSED, faults=[bad.fault])
+
+    def _of_file(self, pool: ThreadPoolExecutor, file: Path) -> Iterator[Outcome]:
+        """HL7 messages go one by one: a cancellation must not overtake its order."""
+        waiting: deque[Future[Outcome]] = deque()
+        for piece in pieces_of(file, self.reading):
+            most = 1 if piece.form is Form.HL7 else self.senders * _WAITING_PER_SENDER
+            waiting.append(pool.submit(self._sent, piece))
+            while len(waiting) >= most:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    def _sent(self, piece: Piece) -> Outcome:
+        known = None if piece.faults else self.journal.answer(piece.key)
+        if known is not None:
+            return Outcome(piece, End.KNOWN, *known)
+        if self._giving_up.is_set():
+            return Outcome(piece, End.UNSENT)
+        try:
+            outcome = self.doors.send(piece)
+        except Unavailable as trouble:
+            self.is_stopped = str(trouble)
+            self._giving_up.set()
+            return Outcome(piece, End.UNSENT)
+        if outcome.end in {End.STORED, End.KNOWN}:
+            self.journal.note(piece.key, outcome.referral_id, outcome.status)
+        return outcome
