@@ -77,7 +77,7 @@ def test_a_referral_says_what_matching_needs_and_not_who(room: Room):
     told = submit(room)
     rows = room.database.referrals.find_one({"_id": told.referral.referral_id})["outbox"]
     event = events_pb2.ReferralSubmitted.FromString(rows[0]["data"])
-    assert [row["type"] for row in rows] == ["referral.submitted.v1"]
+    assert [row["type"] for row in rows] == ["referral.submitted.v1", "consent.recorded.v1"]
     assert (event.age_band, list(event.languages), event.urgency) == ("adult", ["es", "en"], 3)
     assert event.sealed_source_contact.key_id.startswith("notifications:")
     assert event.provenance.peer_id == told.referral.peer_id
@@ -89,7 +89,7 @@ def test_the_same_key_gets_the_same_answer(room: Room):
     first, again = submit(room), submit(room)
     assert again.referral.referral_id == first.referral.referral_id
     assert (first.was_known, again.was_known) == (False, True)
-    assert said(room) == ["referral.submitted.v1", "submission.repeated.v1"]
+    assert said(room) == ["referral.submitted.v1", "consent.recorded.v1", "submission.repeated.v1"]
 
 
 def test_a_key_used_for_something_else_is_a_conflict(room: Room):
@@ -177,7 +177,11 @@ def test_many_at_once_make_one_referral(room: Room, given: dict):
     assert faults == []
     assert (len(ids), len(set(ids))) == (16, 1)
     assert room.database.referrals.count_documents({}) == 1
-    assert sorted(said(room)) == ["referral.submitted.v1"] + ["submission.repeated.v1"] * 15
+    assert sorted(said(room)) == [
+        "consent.recorded.v1",
+        "referral.submitted.v1",
+        *["submission.repeated.v1"] * 15,
+    ]
 
 
 def test_a_submission_without_consent_leaves_nothing(room: Room):

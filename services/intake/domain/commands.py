@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from services.intake.domain.consent import Consent
+from services.intake.domain import asking
+from services.intake.domain.consent import RECIPIENTS, Consent, ends_at
 from services.intake.domain.events import (
     ConsentRecorded,
     ConsentRevoked,
@@ -33,9 +34,16 @@ Changed = tuple[Referral, Sequence[Event]]
 
 
 def open_referral(
-    referral_id: str, peer_id: str, submission: Submission, arrived_at: datetime, now: datetime
+    referral_id: str,
+    peer_id: str,
+    submission: Submission,
+    arrived_at: datetime,
+    now: datetime,
+    *,
+    our_names: tuple[str, ...] = RECIPIENTS,
 ) -> Changed:
     """A new referral: with matching at once, or held until its consent comes."""
+    submission = _settled(submission, now, our_names)
     consent = submission.consent
     opened = Referral(
         referral_id=referral_id,
@@ -53,7 +61,7 @@ def open_referral(
         target = next_state(State.SUBMITTED, Command.HOLD, "system")
         held = replace(opened, state=target, reason_code="consent-missing")
         return held, [status_changed(opened, held)]
-    return opened, [_submitted(opened, submission, arrived_at, now)]
+    return opened, [_submitted(opened, submission, arrived_at, now), _recorded(opened, consent)]
 
 
 def cancel(referral: Referral, role: str, reason_code: str, now: datetime) -> Changed:
@@ -97,6 +105,24 @@ def revoke_consent(referral: Referral, role: str, now: datetime) -> Changed:
     return moved, events
 
 
+def refuse_consent(
+    referral: Referral, role: str, consent: Consent, reason_code: str, now: datetime
+) -> Changed:
+    """A newer document says no: it is recorded as the version that counts, and everything stops as at a revocation."""
+    revoked, events = revoke_consent(referral, role, now)
+    if revoked is referral:
+        return referral, []
+    moved = replace(revoked, consent_version=consent.version, consent_expires_at=None)
+    refused = ConsentRecorded(
+        peer_id=moved.peer_id,
+        referral_id=moved.referral_id,
+        consent_version=consent.version,
+        is_permitted=False,
+        reason_code=reason_code,
+    )
+    return moved, [refused, *events]
+
+
 def expire_consent(referral: Referral, now: datetime) -> Changed:
     """The consent ended by its own terms before anybody was found."""
     target = next_state(referral.state, Command.EXPIRE, "system")
@@ -104,9 +130,16 @@ def expire_consent(referral: Referral, now: datetime) -> Changed:
 
 
 def correct(
-    referral: Referral, role: str, submission: Submission, arrived_at: datetime, now: datetime
+    referral: Referral,
+    role: str,
+    submission: Submission,
+    arrived_at: datetime,
+    now: datetime,
+    *,
+    our_names: tuple[str, ...] = RECIPIENTS,
 ) -> Changed:
     """What was submitted is replaced; a consent that was waited for moves the referral on."""
+    submission = _settled(submission, now, our_names)
     consent = submission.consent
     if referral.state is State.NEEDS_INFORMATION and consent is not None:
         target = next_state(referral.state, Command.SUPPLY, role)
@@ -133,6 +166,15 @@ def report_departure(
     if referral.state is State.NEEDS_INFORMATION:
         return moved, []
     return moved, [_revised(moved, submission, arrived_at, "leaving", now)]
+
+
+def _settled(submission: Submission, now: datetime, our_names: tuple[str, ...]) -> Submission:
+    """The submission with its consent's end as its rules set it: an exception inside may end it sooner."""
+    consent = submission.consent
+    if consent is None or consent.rule is None:
+        return submission
+    ends = ends_at(consent, asking.for_referral(submission, our_names), now)
+    return replace(submission, consent=replace(consent, expires_at=ends))
 
 
 def _supplied(

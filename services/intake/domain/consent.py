@@ -168,6 +168,8 @@ def _narrowing(consent: Consent, ask: Ask) -> list[tuple[str, str]]:
     known = {*ask.our_names, *ask.recipients, TREATING_PROVIDERS}
     if consent.rule is None and named and not known & set(named):
         return [("consent.actor", "consent-restricted")]
+    if provisions.is_ambiguous(consent.rules):
+        return [("consent.is_permitted", "consent-silent")]
     if provisions.purposes_permitted(consent.rules, ask):
         return []
     return [_in_the_way(consent.rules, ask)]

@@ -67,3 +67,10 @@ class ReferralAlreadyAssigned(Refusal):
 
     def __init__(self) -> None:
         super().__init__("referral-already-assigned", Kind.CONFLICT)
+
+
+class DisclosureDenied(Refusal):
+    """Nobody may be told, for the reason that is its code; the denial is in the trail with the referral's id."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code, Kind.FORBIDDEN, "This may not be disclosed to you.")

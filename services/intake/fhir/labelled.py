@@ -8,7 +8,8 @@ from typing import Any
 from services.intake.domain import labels
 from services.intake.fhir.parcel import Parcel
 
-_INLINE = "http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/extension-inline-sec-label"
+_DS4P = "http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/"
+_INLINE, _BASIS = _DS4P + "extension-inline-sec-label", _DS4P + "extension-sec-label-basis"
 _SYSTEMS = frozenset({labels.CONFIDENTIALITY, labels.ACT_CODE, labels.ACT_REASON})
 # What a referral is made of; a label on anything else is a label on what is left out.
 _READ = frozenset(
@@ -21,16 +22,27 @@ def read(parcel: Parcel) -> tuple[str, ...]:
     found = {*_codes(parcel.security)}
     for laid in parcel.laid:
         if laid.resource["resourceType"] in _READ:
-            found.update(_codes(laid.resource.get("meta", {}).get("security", [])), _inline(laid.resource))
+            found.update(of_resource(laid.resource))
     return tuple(sorted(found))
+
+
+def of_resource(resource: dict[str, Any]) -> set[str]:
+    """The codes of a resource's own labels, those on single elements of it, and the policies they rest on.
+
+    The high-water mark is of the whole.
+    """
+    return {*_codes(resource.get("meta", {}).get("security", [])), *_inline(resource)}
 
 
 def _codes(codings: list[dict[str, Any]]) -> Iterator[str]:
     yield from (one["code"] for one in codings if one.get("system") in _SYSTEMS and one.get("code"))
+    for coding in codings:
+        yield from _codes(
+            [one["valueCoding"] for one in coding.get("extension", []) if one.get("url") == _BASIS]
+        )
 
 
 def _inline(value: Any) -> Iterator[str]:
-    """Labels that extensions put on single elements: the high-water mark is of the whole."""
     if isinstance(value, list):
         for one in value:
             yield from _inline(one)

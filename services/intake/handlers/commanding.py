@@ -109,7 +109,11 @@ def correct(
         arrived_at = whole.arrived_at or held.arrived_at
         arrival = room.marks.arrival(Pseudonym(held.referral.peer_id, is_new=False), whole, arrived_at)
         arrival = replace(arrival, digest=room.marks.digest(submission), earlier=earlier(kept, whole))
-        return commands.correct(held.referral, caller.role, whole, arrived_at, now), arrival
+        our_names = room.settings.consent_recipients
+        return (
+            commands.correct(held.referral, caller.role, whole, arrived_at, now, our_names=our_names),
+            arrival,
+        )
 
     return change(room, caller, referral_id, decide, cause=cause, expected_version=expected_version)
 

@@ -18,6 +18,7 @@ from services.intake.domain.events import SubmissionRepeated
 from services.intake.domain.person import Pseudonym
 from services.intake.domain.referral import Referral
 from services.intake.domain.submission import Submission, faults_of
+from services.intake.handlers.consenting import heed_refusal
 
 if TYPE_CHECKING:
     from services.intake.bootstrap import Room
@@ -40,11 +41,14 @@ class Submitted:
 def submit(room: Room, caller: Caller, submission: Submission, cause: Cause) -> Submitted:
     """A referral with a valid consent is stored, then told; the same key, or person and visit, gets the first one.
 
+    A person's no also ends what their earlier yes began.
     Raises SubmissionRejected with every fault, IdempotencyKeyReused.
     """
     now = room.clock.now()
     faults = faults_of(submission, now, room.taxonomy.codes, *room.settings.consent_rules)
     if faults:
+        if any(fault.code in ("consent-refused", "consent-inactive") for fault in faults):
+            heed_refusal(room, caller, submission, cause)
         raise SubmissionRejected(faults)
     answered = room.referrals.answered(submission)
     who = _known_as(room, submission, answered)
@@ -73,7 +77,12 @@ def _open_or_join(
     if sight.same_id:
         return _repeat(room, caller, room.referrals.load(sight.same_id), arrival, cause)
     opened, events = commands.open_referral(
-        room.new_referral_id(), arrival.peer_id, arrival.submission, arrival.arrived_at, now
+        room.new_referral_id(),
+        arrival.peer_id,
+        arrival.submission,
+        arrival.arrived_at,
+        now,
+        our_names=room.settings.consent_recipients,
     )
     is_stored = room.referrals.add(opened, arrival, sight, room.says(events, caller, cause))
     return Submitted(opened, was_known=False) if is_stored else None

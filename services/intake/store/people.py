@@ -40,7 +40,7 @@ class People:
     ) -> None:
         self._people = database["people"]
         self._blind, self._clock, self._faces, self._links = blind, clock, faces, links
-        self._lookout = Lookout(self._people, faces, links)
+        self._lookout = Lookout(self._people, faces, links, clock)
 
     def ensure_indexes(self) -> None:
         """One person per claim, and a way to each mark."""
@@ -78,6 +78,11 @@ class People:
             if peer_id is not None:
                 return Pseudonym(peer_id, is_new=True)
         raise Refusal("person-busy", Kind.UNAVAILABLE, "Try again.", retry_after_s=1)
+
+    def found(self, person: Person, visit_mark: str = "", source_id: str = "") -> str:
+        """Whom `known_as` would surely find, with nothing made or learned; empty where that is nobody."""
+        newcomer = Newcomer.of(person, source_id, visit_mark, self._blind)
+        return self._lookout.judged(self._lookout.seen(newcomer), newcomer).only(newcomer.whole) or ""
 
     def with_number(self, source_id: str, number: RecordNumber) -> str:
         """Whom this source knows by the number; empty where it knows nobody."""

@@ -34,6 +34,7 @@ __all__ = [
     "Provision",
     "Resource",
     "conditions",
+    "is_ambiguous",
     "match",
     "permits",
     "purposes_permitted",
@@ -57,12 +58,18 @@ def _of_root(root: Provision, ask: Ask, item: Item) -> set[bool]:
     exception to an opt-in (the root denies, the policy rule permits) leaves the rest as the policy rule says.
     """
     own = root.is_permit if root.is_permit is not None else root.base
-    inside = _with_exceptions({bool(own)}, root, ask, item)
+    inside = _with_exceptions({True, False} if is_ambiguous(root) else {bool(own)}, root, ask, item)
     outside = {root.base is True and root.is_permit is False}
     matched = match(root, ask, item)
     if matched is Match.YES:
         return inside
     return outside if matched is Match.NO else inside | outside
+
+
+def is_ambiguous(root: Provision) -> bool:
+    """True for conditions without a type: HL7's own examples mean "only these" by them, and "all but these"."""
+    bare = replace(root, base=None, inner=(), starts_at=None, ends_at=None)
+    return root.is_permit is None and bare != Provision()
 
 
 def _of_nested(rule: Provision, ask: Ask, item: Item) -> set[bool]:

@@ -1,0 +1,68 @@
+"""PHI to somebody outside the source: decided by the consent, on record before it leaves."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING
+
+from chassis.envelope import Cause
+from chassis.errors import Kind, Refusal
+from chassis.identity import Caller
+from services.intake.domain import asking, disclosure
+from services.intake.domain import consent as consents
+from services.intake.domain.disclosure import Disclosure
+from services.intake.domain.errors import DisclosureDenied
+
+if TYPE_CHECKING:
+    from services.intake.bootstrap import Room
+    from services.intake.store.referrals import Held
+
+_MOST_TRIES = 20
+_LONGEST_PAUSE_S = 0.02
+
+
+def resolve_person(room: Room, caller: Caller, referral_id: str, *, cause: Cause) -> Disclosure:
+    """Who and where the peer is, for the specialist who was assigned; durable in the trail before it is returned.
+
+    The disclosure is written onto the referral as it was read: a revocation in between makes it stale, and it is
+    decided again.
+    Raises ReferralUnknown, and DisclosureDenied with the reason, which is in the trail, too.
+    """
+    for _ in range(_MOST_TRIES):
+        held = room.referrals.load(referral_id)
+        told = _told(room, caller, held, cause)
+        if told is not None:
+            return told
+        time.sleep(random.uniform(0, _LONGEST_PAUSE_S))
+    raise Refusal("referral-busy", Kind.UNAVAILABLE, "Try again.", retry_after_s=1)
+
+
+def _told(room: Room, caller: Caller, held: Held, cause: Cause) -> Disclosure | None:
+    referral = held.referral
+    reason = disclosure.denial(referral, caller.actor_id, caller.role, caller.purpose_of_use)
+    if reason:
+        raise _denied(room, caller, held, reason, cause)
+    submission = room.referrals.open(held).submission
+    recipients = (caller.actor_id, caller.organization_id)
+    ask = asking.for_specialist(
+        submission, room.settings.consent_recipients, recipients, caller.purpose_of_use
+    )
+    decision = consents.decide(submission.consent, ask, room.clock.now())
+    if not decision.is_permitted:
+        raise _denied(room, caller, held, decision.reason_code, cause)
+    told, made = disclosure.disclose(referral, submission, decision, caller.actor_id)
+    is_stored = room.referrals.change(held, referral, room.says([made], caller, cause))
+    return told if is_stored else None
+
+
+def _denied(room: Room, caller: Caller, held: Held, reason: str, cause: Cause) -> DisclosureDenied:
+    room.access.record_denied(
+        caller,
+        record_type="Referral",
+        record_id=held.referral.referral_id,
+        action="disclose",
+        reason_code=reason,
+        cause=cause,
+    )
+    return DisclosureDenied(reason)
