@@ -50,9 +50,7 @@ class DeskRoom:
         self, actor: str = "nurse-ada", role: str = "nurse", org: str = "er-st-brigid", minutes: float = 10
     ) -> str:
         """A sign-in token."""
-        return identity.mint(
-            self.issuer_pem, actor_id=actor, role=role, organization_id=org, minutes=minutes
-        )
+        return identity.mint(self.issuer_pem, actor_id=actor, role=role, organization_id=org, minutes=minutes)
 
     def link(self, **who: Any) -> str:
         """A sign-in link, as `kindred sign-in` prints it."""
@@ -126,9 +124,7 @@ def a_desk(
     )
     server = serve(app, "127.0.0.1:0")
     try:
-        yield DeskRoom(
-            room, hub, f"http://127.0.0.1:{server.port}", (keys_dir / "issuer.pem").read_bytes()
-        )
+        yield DeskRoom(room, hub, f"http://127.0.0.1:{server.port}", (keys_dir / "issuer.pem").read_bytes())
     finally:
         hub.stop()
         server.stop(grace_s=2)

@@ -152,9 +152,13 @@ def kept_of(sealed: Document, body: Document) -> Kept:
         ),
     )
     lists: Document = {name: tuple(sealed.get(name, ())) for name in _LISTED}
-    history = tuple(Happened(one["state"], one["at"], one["reason"]) for one in body.get("history", ()))
     whole = replace(said, **lists, **{name: sealed[name] for name in _PLAIN if name in sealed})
-    return Kept(whole, history, tuple(consent_of(one) for one in sealed.get("consents", ())))
+    return Kept(whole, history_of(body), tuple(consent_of(one) for one in sealed.get("consents", ())))
+
+
+def history_of(body: Document) -> tuple[Happened, ...]:
+    """What happened, oldest first; a document of a version before this one lacks it (P10)."""
+    return tuple(Happened(one["state"], one["at"], one["reason"]) for one in body.get("history", ()))
 
 
 def _person(sealed: Document) -> Person:

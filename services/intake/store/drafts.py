@@ -20,6 +20,8 @@ from chassis.identity import Caller
 from services.intake.store.blind import BlindIndex
 
 _MOST_UNFINISHED = 20
+# What somebody types of themselves in every form is kept beside their drafts, under this key.
+REMEMBERED = "remembered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class Drafts:
     def unfinished(self, owner: Caller) -> list[Draft]:
         """Whatever this person has not sent, newest first, without what was typed."""
         mine = {"owner": self._owner(owner), "gone_at": {"$gt": self._clock.now()}}
-        query = mine | {"is_closed": {"$exists": False}}
+        query = mine | {"is_closed": {"$exists": False}, "key": {"$ne": REMEMBERED}}
         found = self._drafts.find(query, {"sealed": 0}).sort("saved_at", -1).limit(_MOST_UNFINISHED)
         return [Draft(one["key"], one["about"], one["saved_at"], {}) for one in found]
 

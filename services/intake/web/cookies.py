@@ -38,18 +38,17 @@ def token_of(secret: str) -> str:
     return hmac.new(secret.encode("utf-8", "surrogatepass"), b"kindred desk form", hashlib.sha256).hexdigest()
 
 
-def require_form_token(request: Request) -> dict[str, str]:
-    """The posted fields, from a page of ours in this very browser; raises Refusal FORBIDDEN form-token-wrong."""
+def posted(request: Request) -> tuple[dict[str, str], bool]:
+    """The posted fields, and whether their token is of another session than this one.
+
+    Raises Refusal FORBIDDEN for a form that no page of ours in this browser can have sent.
+    """
     fields = form(request)
     sent, wanted = fields.pop(FIELD, ""), form_token(request)
     site = request.headers.get("sec-fetch-site", "same-origin")
-    if (
-        site not in ("same-origin", "none")
-        or not wanted
-        or not hmac.compare_digest(sent.encode(), wanted.encode())
-    ):
+    if site not in ("same-origin", "none") or not wanted:
         raise Refusal("form-token-wrong", Kind.FORBIDDEN, "This form was not opened in this session.")
-    return fields
+    return fields, not hmac.compare_digest(sent.encode(), wanted.encode())
 
 
 def keep_session(request: Request, response: Response, secret: str) -> None:

@@ -14,8 +14,7 @@ from starlette.routing import Route
 
 from chassis import answers, telemetry
 from chassis.errors import Kind, Refusal
-from chassis.http_names import method_of
-from chassis.http_requests import route_of
+from chassis.http_names import method_of, route_of
 from chassis.identity import Caller
 from services.intake.bootstrap import Room
 from services.intake.store.sessions import Session
@@ -73,17 +72,22 @@ class Desk:
         hospital = self.hospital_of(session)
         return pages.render(request, template, status, session=session, hospital=hospital, **shown)
 
-    def route(self, path: str, view: View, *, method: str = "GET") -> Route:
+    def route(self, path: str, view: View, *, method: str = "GET", keeps_typed: bool = False) -> Route:
         """A path whose view may raise any Refusal; a POST without the form's token never reaches the view.
 
-        The posted fields are in `request.state.fields`.
+        The posted fields are in `request.state.fields`.  A view that `keeps_typed` is reached also with an old token
+        (somebody signed in again in another window), finds `request.state.is_stale` True, and MUST change nothing.
         """
-        return Route(path, partial(self._answer, view), methods=[method], name=f"{method} {path}")
+        answer = partial(self._answer, view, keeps_typed)
+        return Route(path, answer, methods=[method], name=f"{method} {path}")
 
-    def _answer(self, view: View, request: Request) -> Response:
+    def _answer(self, view: View, keeps_typed: bool, request: Request) -> Response:
         try:
             if request.method == "POST":
-                request.state.fields = cookies.require_form_token(request)
+                fields, is_stale = cookies.posted(request)
+                if is_stale and not keeps_typed:
+                    raise Refusal("form-token-wrong", Kind.FORBIDDEN, "This form is of another session.")
+                request.state.fields, request.state.is_stale = fields, is_stale
             return view(self, request)
         except SignInNeeded as needed:
             self.note(request, needed)

@@ -62,6 +62,11 @@ def render(request: Request, template: str, status: int = 200, **shown: Any) -> 
     return HTMLResponse(html, status, headers)
 
 
+def fragment(template: str, reader: str, **shown: Any) -> str:
+    """A part of a page, for one that is open already."""
+    return _PAGES.get_template(template).render(reader=reader, words=WORDS[reader], **shown)
+
+
 def asset(request: Request) -> Response:
     """A file of ours beside the pages; its address changes with its content."""
     name = request.path_params["name"]

@@ -6,7 +6,7 @@ from starlette.routing import BaseRoute
 
 from services.intake.bootstrap import Room
 from services.intake.watching import Hub
-from services.intake.web import hospitals, pages, signing_in
+from services.intake.web import form, hospitals, pages, referral, signing_in, worklist
 from services.intake.web.desk import Desk
 
 
@@ -14,4 +14,10 @@ def routes(room: Room, hub: Hub) -> list[BaseRoute]:
     """What the HTTP door serves below /desk."""
     told = hospitals.load(room.settings.desk_hospitals, room.settings.desk_time_zone)
     desk = Desk(room, hub, told)
-    return [pages.asset_route(), *signing_in.routes(desk)]
+    return [
+        pages.asset_route(),
+        *signing_in.routes(desk),
+        *worklist.routes(desk),
+        *form.routes(desk),
+        *referral.routes(desk),
+    ]

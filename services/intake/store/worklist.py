@@ -1,0 +1,61 @@
+"""What an emergency room is waiting for: its open referrals, and what ended in the last hours, with what was sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from chassis.aggregates import Aggregates
+from chassis.vault import Unreadable, Vault
+from services.intake.domain.referral import Referral
+from services.intake.domain.states import State
+from services.intake.store.documents import Kept, kept_of, referral_of
+
+# Somebody at the desk still waits for something; after these the work is the specialist's.
+WAITING = (
+    State.SUBMITTED,
+    State.NEEDS_INFORMATION,
+    State.SEEKING,
+    State.UNFILLED,
+    State.ASSIGNED,
+    State.CANCEL_REQUESTED,
+)
+MOST = 200
+_SHOWN_FOR = timedelta(hours=12)
+_SUBMITTED_WITHIN = timedelta(days=7)
+
+
+class Worklist:
+    """Reads the collection `referrals` for one organization, by the indexes of its listing."""
+
+    def __init__(self, aggregates: Aggregates, vault: Vault) -> None:
+        self._aggregates, self._vault = aggregates, vault
+
+    def of(self, source_id: str, now: datetime) -> Sequence[Referral]:
+        """What waits, and what moved on within twelve hours; newest first, without PHI."""
+        waiting = {"source_id": source_id, "status": {"$in": [state.value for state in WAITING]}}
+        moved_on = {
+            "source_id": source_id,
+            "submitted_at": {"$gt": now - _SUBMITTED_WITHIN},
+            "status": {"$nin": [state.value for state in WAITING]},
+            "status_at": {"$gt": now - _SHOWN_FOR},
+        }
+        not_shown = {"outbox": 0, "sealed": 0, "claims": 0, "answers": 0, "handled": 0}
+        found = [
+            referral_of(document["_id"], document)
+            for query in (waiting, moved_on)
+            for document in self._aggregates.collection.find(query, not_shown)
+            .sort([("submitted_at", -1), ("_id", -1)])
+            .limit(MOST)
+        ]
+        return sorted(found, key=lambda one: one.submitted_at, reverse=True)
+
+    def opened(self, referral_ids: Sequence[str]) -> dict[str, Kept]:
+        """What was sealed with each; who was erased is left out."""
+        found = {}
+        for referral_id, loaded in self._aggregates.load_many(referral_ids).items():
+            try:
+                found[referral_id] = kept_of(self._vault.open(loaded.body["sealed"]), loaded.body)
+            except Unreadable:
+                continue
+        return found
