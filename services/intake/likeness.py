@@ -1,11 +1,11 @@
-"""How names sound and read, by jellyfish: the one library of the comparison (docs/decisions/0011)."""
+"""How names sound and read, by jellyfish: the one library of the comparison (docs/decisions, the record on linkage)."""
 
 from __future__ import annotations
 
 import jellyfish
 
 _ALIKE = 0.92
-_SHORTEST_TYPED = 5  # in a shorter name one letter makes another name
+_SHORTEST_TYPED = 4  # in a shorter name one letter makes another name
 
 
 def sound(word: str) -> str:

@@ -39,7 +39,10 @@ _PHONE_DIGITS = 10
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What the store knows of two identities without reading them."""
+    """What the store knows of two identities without reading them.
+
+    `is_same_source`: this source spoke of the known one within half a day; `is_phone_shared`: many people have it.
+    """
 
     is_same_source: bool = False
     is_same_visit: bool = False
@@ -76,9 +79,9 @@ def _sex(known: str, new: str) -> str:
 
 def _number(known: Person, new: Person) -> str:
     mine: dict[str, set[str]] = {}
-    for number in known.record_numbers:
+    for number in known.real_numbers():
         mine.setdefault(number.system, set()).add(number.value)
-    shared = [number for number in new.record_numbers if number.system in mine]
+    shared = [number for number in new.real_numbers() if number.system in mine]
     if not shared:
         return UNSAID
     agreeing = {number.system for number in shared if number.value in mine[number.system]}
@@ -128,7 +131,11 @@ def _family(known: Person, new: Person, alike: Alike) -> str:
     formers = {"".join(normalized(name).split()) for name in (*known.former_names, *new.former_names)}
     if formers & {"".join(mine), "".join(theirs)}:
         return "former"
-    return "alike" if alike("".join(mine), "".join(theirs)) else "different"
+    are_both_names = (
+        one <= FREQUENT_FAMILY and other <= FREQUENT_FAMILY
+    )  # "Hernandez" is no typing error of "Fernandez"
+    is_alike = not are_both_names and alike("".join(mine), "".join(theirs))
+    return "alike" if is_alike else "different"
 
 
 def _words(words: tuple[str, ...]) -> frozenset[str]:
@@ -148,7 +155,9 @@ def _given(known: str, new: str, alike: Alike) -> str:
 
 def _first(mine: list[str], theirs: list[str], alike: Alike) -> str:
     one, other = mine[0], theirs[0]
-    if is_nickname(one, other):
+    are_seconds_fine = _second(mine[1:], theirs[1:], "") == "part"
+    is_name_of_its_own = {one, other} <= FREQUENT_GIVEN  # "Betty" may be Elizabeth, and may be her sister
+    if is_nickname(one, other) and are_seconds_fine and not is_name_of_its_own:
         return "nickname"
     if may_be_nickname(one, other):
         return "maybe-nickname"

@@ -77,6 +77,7 @@ _GIVEN_AGREES = _NAMES_AGREE | {"nickname", "part"}
 _GIVEN_CLOSE = _GIVEN_AGREES | {"part-compound", "maybe-nickname", "initial", "second-differs", "alike"}
 _FAMILY_CLOSE = _NAMES_AGREE | {"part", "former", "alike", "swapped"}
 _BIRTH_AGREES = frozenset({"same", "same-january-first"})
+_BIRTH_DIFFERS = frozenset({"different", "generation"})
 _BIRTH_CLOSE = _BIRTH_AGREES | {"swapped", "slip", "year-slip", "partial"}
 
 
@@ -104,10 +105,10 @@ def judge(known: Person, new: Person, beside: Beside, alike: Alike) -> Verdict:
     if _are_different(levels):
         return Verdict(Outcome.DIFFERENT, score, levels)
     caveats = tuple(code for code, holds in _CAVEATS.items() if holds(levels))
-    if _is_one_visit(levels, known, new) or (score >= CERTAIN_AT and not caveats):
+    if _is_vouched_for(levels, known, new) or (score >= CERTAIN_AT and not caveats):
         return Verdict(Outcome.CERTAIN, score, levels)
-    outcome = Outcome.UNCERTAIN if score >= UNCERTAIN_AT else Outcome.DIFFERENT
-    return Verdict(outcome, score, levels, caveats)
+    is_worth_a_look = score >= UNCERTAIN_AT or levels["number"] == "same"
+    return Verdict(Outcome.UNCERTAIN if is_worth_a_look else Outcome.DIFFERENT, score, levels, caveats)
 
 
 Levels = Mapping[str, str]
@@ -116,11 +117,6 @@ Levels = Mapping[str, str]
 def _is_anchored(levels: Levels) -> bool:
     """A number that one system gives to one person, or one visit, stands behind the comparison."""
     return "same" in (levels["number"], levels["visit"])
-
-
-def _has_support(levels: Levels) -> bool:
-    """Something beside name and birth date speaks for it: a phone few people have, or where they live."""
-    return _is_anchored(levels) or levels["phone"] == "same" or levels["zip"] == "same"
 
 
 def _are_different(levels: Levels) -> bool:
@@ -136,38 +132,43 @@ def _are_different(levels: Levels) -> bool:
     return is_twin or levels["birth"] == "generation" or sum(agreeing) < 2
 
 
-def _is_one_visit(levels: Levels, known: Person, new: Person) -> bool:
-    """One visit's number is one person's, unless the two sides say otherwise."""
-    if levels["visit"] != "same" or levels["number"] == "conflict" or levels["generation"] == "conflict":
+def _is_vouched_for(levels: Levels, known: Person, new: Person) -> bool:
+    """A record's or a visit's number is one person's, unless the two sides say otherwise."""
+    is_contradicted = "conflict" in (levels["number"], levels["generation"])
+    if not _is_anchored(levels) or is_contradicted or levels["sex"] == "different":
         return False
+    is_birth_possible = levels["birth"] not in _BIRTH_DIFFERS
     if not known.has_name() or not new.has_name():  # somebody unknown, identified later
-        return (
-            levels["birth"] not in ("different", "generation")
-            or known.is_placeholder()
-            or new.is_placeholder()
-        )
-    are_names_close = levels["family"] in _FAMILY_CLOSE and levels["given"] in _GIVEN_CLOSE
-    return are_names_close and levels["birth"] not in ("different", "generation")
+        return is_birth_possible or known.is_placeholder() or new.is_placeholder()
+    # One visit has one patient; of one record number's holder a clerk may have picked the twin.
+    close = _GIVEN_CLOSE if levels["visit"] == "same" else _GIVEN_CLOSE - {"alike", "second-differs"}
+    is_given_close = levels["given"] in close
+    is_family_possible = levels["family"] in _FAMILY_CLOSE or levels["birth"] in _BIRTH_AGREES
+    return is_given_close and is_family_possible and is_birth_possible
 
 
 def _lacks_support(levels: Levels) -> bool:
-    is_name_whole = levels["family"] in _NAMES_AGREE and levels["given"] in _NAMES_AGREE
+    """A name and a birth date alone are enough only where the name is rare, or where it is the same day's patient."""
+    if _is_anchored(levels) or levels["phone"] == "same":
+        return False
+    is_whole = levels["family"] in _NAMES_AGREE and levels["given"] in _NAMES_AGREE
     is_rare = levels["family"] == "same" and levels["given"] == "same"
-    is_enough = is_rare or (is_name_whole and levels["source"] == "same")
-    return not is_enough and not _has_support(levels)
+    if is_rare or (is_whole and levels["source"] == "same"):
+        return False
+    is_partly_rare = "same" in (levels["family"], levels["given"])
+    return levels["zip"] != "same" or not is_partly_rare or levels["family"] == "swapped"
 
 
 _CAVEATS: dict[str, Callable[[Levels], bool]] = {
     "number-conflict": lambda at: at["number"] == "conflict",
     "generation-conflict": lambda at: at["generation"] == "conflict",
-    "sex-differs": lambda at: at["sex"] == "different" and not _is_anchored(at),
+    "sex-differs": lambda at: at["sex"] == "different",
     # Twins may be called Jayden and Hayden, or Maria Elena and Maria Jose.
-    "given-name-not-sure": lambda at: at["given"] not in _GIVEN_AGREES and not _is_anchored(at),
-    "given-name-differs": lambda at: at["given"] == "different",
+    "given-name-not-sure": lambda at: at["given"] not in _GIVEN_AGREES,
     # A married name is believed where the phone is the person's own.
     "family-name-differs": lambda at: at["family"] == "different" and at["phone"] != "same",
     "birth-date-not-sure": lambda at: at["birth"] not in _BIRTH_AGREES and not _is_anchored(at),
-    "birth-date-differs": lambda at: at["birth"] in ("different", "generation"),
+    "birth-date-differs": lambda at: at["birth"] in _BIRTH_DIFFERS,
     "nothing-beside-the-name": _lacks_support,
 }
 

@@ -31,7 +31,7 @@ donald: don donnie
 dorothy: dot dottie
 edward: ed eddie ted ned
 eduardo: lalo
-elizabeth: liz beth betty eliza lizzie betsy
+elizabeth: liz beth betty lizzie betsy
 enrique: quique
 eugene: gene
 felipe: pipe
@@ -45,8 +45,8 @@ gerald: gerry jerry
 gregory: greg
 guadalupe: lupe lupita
 guillermo: memo
-harold: harry hal
-henry: hank harry
+harold: hal
+henry: hank
 hector: tito
 ignacio: nacho
 isabel: isa chabela
@@ -55,7 +55,7 @@ james: jim jimmy jamie
 jeffrey: jeff
 jennifer: jen jenny
 jesus: chuy
-john: johnny jack
+john: johnny
 jonathan: jon nathan
 joseph: joe joey
 jose: pepe
@@ -70,16 +70,15 @@ leticia: lety
 lorenzo: lencho
 luis: lucho
 manuel: manny manolo
-margaret: maggie meg peggy marge greta
+margaret: maggie meg peggy marge
 margarita: rita mago
 maria: mari
 matthew: matt
 michael: mike mikey mick
-miguel: mike
 nancy: nan
 nathaniel: nate nathan
 nicholas: nick nicky
-nicolas: nico nick
+nicolas: nico
 pamela: pam
 patricia: pat patty tricia paty
 patrick: pat paddy
@@ -89,10 +88,9 @@ rafael: rafa
 ramon: moncho
 raymond: ray
 rebecca: becky
-ricardo: rick ricky
 richard: rick rich dick ricky
 robert: bob rob bobby robbie
-roberto: beto bob
+roberto: beto
 rodolfo: rudy
 ronald: ron ronnie
 rosario: chayo charo
@@ -114,7 +112,7 @@ victoria: vicky tori
 vicente: chente
 vincent: vince vinny
 walter: walt
-william: bill will billy willie liam
+william: bill will billy willie
 zachary: zach zack
 """
 

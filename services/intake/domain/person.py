@@ -18,6 +18,9 @@ _GENERATIONS = {
     "jr": "2", "junior": "2", "ii": "2", "2nd": "2", "sr": "1", "senior": "1", "i": "1", "1st": "1",
     "iii": "3", "3rd": "3", "iv": "4", "4th": "4",
 }  # fmt: skip
+_NO_NUMBERS = frozenset(
+    {"123456789", "1234567890", "none", "unknown", "unk", "na", "null", "pending", "temp", "test"}
+)
 # What staff type for somebody nobody knows yet; no person is found again by it.
 _NO_FAMILY = frozenset({"doe", "unknown", "unidentified", "unk", "trauma", "noname", "anonymous", "nn"})
 _NO_GIVEN = frozenset({"unknown", "unidentified", "unk", "baby", "newborn", "infant", "babyboy", "babygirl"})
@@ -29,6 +32,11 @@ class RecordNumber:
 
     system: str
     value: str
+
+    def is_placeholder(self) -> bool:
+        """True for what is typed where there is no number ("000-00-0000", "UNKNOWN"): it would join strangers."""
+        plain = "".join(ch for ch in self.value.casefold() if ch.isalnum())
+        return len(set(plain)) <= 1 or plain in _NO_NUMBERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,10 @@ class Person:
         if not (family and given and len(self.birth_date) == _FULL_DATE) or self.is_placeholder():
             return ""
         return f"{family}|{given}|{self.birth_date}"
+
+    def real_numbers(self) -> tuple[RecordNumber, ...]:
+        """The record numbers without placeholders."""
+        return tuple(number for number in self.record_numbers if not number.is_placeholder())
 
     def family_words(self) -> tuple[str, ...]:
         """The family name's words without a generation suffix."""

@@ -16,6 +16,7 @@ from services.intake.taxonomy import Taxonomy
 
 Resource = dict[str, Any]
 _FORGOTTEN = frozenset({"old", "temp"})
+_SEXES = frozenset({"female", "male", "other"})
 _RULED_OUT = frozenset({"refuted", "entered-in-error"})
 _STRENGTHS = {strength.value: strength for strength in Strength}
 _ZIP = re.compile(r"([0-9]{5})(?:-?[0-9]{4})?")
@@ -49,7 +50,27 @@ def person_of(patient: Resource, source_id: str) -> Person:
             if point.get("system") in ("phone", "sms") and point.get("value") and point.get("use") != "old"
         ),
         safe_contact=_safe_contact(patient),
+        sex=sex if (sex := patient.get("gender", "")) in _SEXES else "",
+        suffix=" ".join(word for word in name.get("suffix", []) if word),
+        home_zip=_home_zip(patient),
+        former_names=_former_names(patient, name),
     )
+
+
+def _home_zip(patient: Resource) -> str:
+    """Where the peer lives now, as five digits; only to tell people apart, never sent on."""
+    codes = [
+        one.get("postalCode", "")
+        for one in patient.get("address", [])
+        if one.get("use") not in _FORGOTTEN and one.get("type") != "postal"
+    ]
+    return next((match[1] for code in codes if (match := _ZIP.fullmatch(code or ""))), "")
+
+
+def _former_names(patient: Resource, name: Resource) -> tuple[str, ...]:
+    """Family names from before, or beside the one that is used."""
+    families = [one.get("family") or "" for one in patient.get("name", [])]
+    return tuple(dict.fromkeys(family for family in families if family and family != name.get("family")))
 
 
 def _name_of(patient: Resource) -> Resource:

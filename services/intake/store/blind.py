@@ -36,7 +36,7 @@ class BlindIndex:
     def person(self, person: Person) -> PersonMarks:
         """What may be compared of a person."""
         records: dict[str, set[str]] = {}
-        for number in person.record_numbers:
+        for number in person.real_numbers():
             records.setdefault(self.mark("system", number.system), set()).add(self.record(number))
         name = person.name_key()
         return PersonMarks(

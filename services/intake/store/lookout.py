@@ -8,11 +8,12 @@ from typing import Any
 
 from pymongo.collection import Collection
 
+from chassis.clock import Clock
 from services.intake import likeness
 from services.intake.domain import linkage
 from services.intake.domain.comparison import Beside
 from services.intake.domain.linkage import Outcome, Verdict
-from services.intake.domain.person import Person, is_same_person
+from services.intake.domain.person import SAME_VISIT, Person, is_same_person
 from services.intake.store.faces import Faces, Newcomer, marks_of
 from services.intake.store.links import Links
 
@@ -52,8 +53,8 @@ class Found:
 class Lookout:
     """Reads `people`; opens the sealed identity of the few who are near, in memory."""
 
-    def __init__(self, people: Collection[Document], faces: Faces, links: Links) -> None:
-        self._people, self._faces, self._links = people, faces, links
+    def __init__(self, people: Collection[Document], faces: Faces, links: Links, clock: Clock) -> None:
+        self._people, self._faces, self._links, self._clock = people, faces, links, clock
 
     def seen(self, newcomer: Newcomer) -> list[Document]:
         """Everybody with a mark in common, those with a key in common first."""
@@ -93,7 +94,8 @@ class Lookout:
     def _verdict(self, document: Document, newcomer: Newcomer) -> Verdict:
         """The best of what the person's identities say; the identity is opened here, in memory, and goes nowhere."""
         beside = Beside(
-            is_same_source=newcomer.source_id in document.get("sources", []),
+            is_same_source=newcomer.source_id in document.get("sources", [])
+            and self._clock.now() - document["known_at"] < SAME_VISIT,
             is_same_visit=bool(newcomer.visit_mark) and newcomer.visit_mark in document["claims"],
         )
         known = self._faces.opened([document])
@@ -138,7 +140,10 @@ class Lookout:
 
 
 def _is_by_number(document: Document, newcomer: Newcomer) -> bool:
+    """True where a number says it and no name contradicts; another name is looked at (a wrong number, a twin's)."""
     marks = marks_of(document)
+    if newcomer.person.has_name() and marks.name != newcomer.marks.name:
+        return False
     is_shared = bool(marks.records.keys() & newcomer.marks.records.keys())
     return is_shared and is_same_person(marks, newcomer.marks)
 
