@@ -26,11 +26,8 @@ _BUSY = frozenset({429, 502, 503, 504})
 class Doors:
     """Every door, with one token for ten minutes and connections that stay open; safe from many threads."""
 
-    def __init__(
-        self, reach: Reach, *, actor: str, organization: str, patience_s: float = PATIENCE_S
-    ) -> None:
+    def __init__(self, reach: Reach, *, actor: str, organization: str) -> None:
         self._reach, self._actor, self._organization = reach, actor, organization
-        self._patience_s = patience_s
         self._lock = threading.Lock()
         self._kept = threading.local()
         self._token, self._minted_at = "", float("-inf")
@@ -45,7 +42,7 @@ class Doors:
         """How the piece ended; a door that is away is asked again for a minute.  Raises Unavailable after that."""
         if piece.faults:
             return Outcome(piece, End.REFUSED, faults=piece.faults)
-        until, pause_s = time.monotonic() + self._patience_s, 0.1
+        until, pause_s = time.monotonic() + PATIENCE_S, 0.1
         while True:
             try:
                 return self._sent[piece.form](piece)
