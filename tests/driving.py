@@ -243,6 +243,31 @@ class Roster:
         )
         return client.call(matching_pb2_grpc.MatchingServiceStub(client.channel).DeclineOffer, request)
 
+    def record_handoff(self, specialist_id: str, referral_id: str, outcome: str = "met") -> Any:
+        """The specialist records the first meeting, or why there was none."""
+        client = self._specialist(specialist_id)
+        request = matching_pb2.RecordHandoffRequest(
+            referral_id=referral_id,
+            idempotency_key=f"handoff-{referral_id}",
+            outcome=outcome,
+            modality="bedside",
+        )
+        return client.call(matching_pb2_grpc.MatchingServiceStub(client.channel).RecordHandoff, request)
+
+    def record_checkin(self, specialist_id: str, referral_id: str, outcome: str = "reached") -> Any:
+        """The specialist records a follow-up contact."""
+        client = self._specialist(specialist_id)
+        request = matching_pb2.RecordCheckinRequest(
+            referral_id=referral_id, idempotency_key=f"checkin-{referral_id}", outcome=outcome
+        )
+        return client.call(matching_pb2_grpc.MatchingServiceStub(client.channel).RecordCheckin, request)
+
+    def complete(self, specialist_id: str, referral_id: str, outcome: str) -> Any:
+        """The specialist's work ends, with an outcome."""
+        client = self._specialist(specialist_id)
+        request = matching_pb2.CompleteCaseRequest(referral_id=referral_id, outcome=outcome)
+        return client.call(matching_pb2_grpc.MatchingServiceStub(client.channel).CompleteCase, request)
+
     def _specialist(self, specialist_id: str) -> Client:
         if specialist_id not in self.clients:
             self.clients[specialist_id] = self._client("specialist", specialist_id)

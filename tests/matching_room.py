@@ -54,6 +54,11 @@ EVENTS = {
         ("referral", "escalated", "ReferralEscalated"),
         ("assignment", "ended", "AssignmentEnded"),
         ("case", "closed", "CaseClosed"),
+        ("case", "completed", "CaseCompleted"),
+        ("handoff", "recorded", "HandoffRecorded"),
+        ("checkin", "due", "CheckinDue"),
+        ("checkin", "recorded", "CheckinRecorded"),
+        ("checkin", "missed", "CheckinMissed"),
         ("specialist", "enrolled", "SpecialistEnrolled"),
     )
 }

@@ -80,13 +80,27 @@ def test_a_referral_lives(running: Running, er: Er, roster: Roster, officer: Off
         re.search(r"Marlowe|MRN-journey|overdose|opioid|recovery", str(mail), re.I) for mail in mails
     )
 
-    # 9: all of it is in the log, once, and the log is whole
+    # 9: they meet, the source sees it, and a follow-up contact is made
+    winner = offers[0].specialist_id
+    planned = roster.record_handoff(winner, referral_id).checkins
+    assert len(planned) == 6
+    until("the Task is in progress", lambda: er.task(referral_id).json()["status"] == "in-progress")
+    roster.record_checkin(winner, referral_id)
+    until("the referral is followed up", lambda: "engaged" in json.dumps(er.task(referral_id).json()))
+
+    # 10: it ends, with an outcome
+    roster.complete(winner, referral_id, "connected-to-treatment")
+    until("the Task is completed", lambda: er.task(referral_id).json()["status"] == "completed")
+    assert roster.case(referral_id).state == "closed"
+
+    # 11: all of it is in the log, once, and the log is whole
     def trail():
         entries = officer.entries(referral_id=referral_id)
         types = {entry.event_type for entry in entries}
         wanted = {
             "referral.submitted.v1", "offer.made.v1", "offer.accepted.v1", "offer.withdrawn.v1",
-            "notice.sent.v1", "referral.status-changed.v1", "record.read.v1", "submission.repeated.v1",
+            "notice.sent.v1", "referral.status-changed.v1", "handoff.recorded.v1", "checkin.recorded.v1",
+            "case.completed.v1", "referral.closed.v1", "record.read.v1", "submission.repeated.v1",
         }  # fmt: skip
         return wanted <= types and entries
 

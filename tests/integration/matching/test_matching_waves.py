@@ -10,6 +10,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.errors import Refusal
+from chassis.identity import Caller
 from chassis.sealing import PrivateSeal
 from kindred.intake.v1 import events_pb2
 from services.matching import handlers
@@ -249,7 +250,7 @@ def test_each_role_sees_only_what_it_may(room):
     submit(room, a_submission())
 
     def seen_by(actor_id, role, organization_id):
-        caller = handlers.Caller(actor_id, role, organization_id)
+        caller = Caller(actor_id, role, organization_id)
         return [o.specialist_id for o in handlers.read_case(room, "ref_1", caller)[1]]
 
     assert seen_by("a", "specialist", "bronx-peers") == ["a"]
@@ -258,13 +259,13 @@ def test_each_role_sees_only_what_it_may(room):
     for actor, role, organization in (("z", "specialist", "bronx-peers"), ("nurse-9", "nurse", "elsewhere")):
         with pytest.raises(Refusal, match="case-unknown"):
             seen_by(actor, role, organization)
-    listed = handlers.list_offers(room, "", "", True, handlers.Caller("b", "specialist", "queens-peers"))
+    listed = handlers.list_offers(room, "", "", True, Caller("b", "specialist", "queens-peers"))
     assert [(case.referral_id, offer.specialist_id) for case, offer in listed] == [("ref_1", "b")]
-    of_another = handlers.Caller("b", "specialist", "bronx-peers")
+    of_another = Caller("b", "specialist", "bronx-peers")
     assert handlers.list_offers(room, "", "", True, of_another) == []
     assert handlers.list_offers(room, "", "ref_1", True, of_another) == []
     with pytest.raises(Refusal, match="not-your-offer"):
-        handlers.list_offers(room, "a", "", True, handlers.Caller("b", "specialist", "queens-peers"))
+        handlers.list_offers(room, "a", "", True, Caller("b", "specialist", "queens-peers"))
     assert SYSTEM.role == "system"
 
 
