@@ -32,7 +32,7 @@ class Outcome:
     unanswered: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def note(self, name: str, sending: Sending, status: int, body: bytes) -> None:
+    def note(self, name: str, sending: Sending, status: int, body: bytes, location: str) -> None:
         """Counts one answer, and says what is wrong with it."""
         wrong, codes = wrong_with(status, body)
         with self.lock:
@@ -40,7 +40,7 @@ class Outcome:
             self.codes.update(codes)
             self.wrong += [f"{name} {sending.path}: {status} {one}" for one in wrong]
             if status < _REFUSED and "$validate" not in sending.path:
-                self.told.update(found.decode() for found in _TOLD.findall(body))
+                self.told.update(found.decode() for found in _TOLD.findall(location.encode() + b" " + body))
 
 
 def wrong_with(status: int, body: bytes) -> tuple[list[str], list[str]]:
@@ -71,13 +71,13 @@ class Target:
 
     def send(
         self, way: http.client.HTTPConnection, sending: Sending, method: str = "POST"
-    ) -> tuple[int, bytes]:
+    ) -> tuple[int, bytes, str]:
         """One request on this connection; what no client could put in a header is left out."""
         headers = self.headers() | sending.headers
         sendable = {name: value for name, value in headers.items() if value.isascii() or value.isprintable()}
         way.request(method, sending.path, sending.body, sendable)
         answer = way.getresponse()
-        return answer.status, answer.read()
+        return answer.status, answer.read(), answer.headers.get("Location", "")
 
     def connection(self) -> http.client.HTTPConnection:
         """A new connection."""
@@ -136,9 +136,9 @@ def afterwards(target: Target, database: Any, outcome: Outcome, most_read: int) 
     ]
     way = target.connection()
     for one in sorted(stored)[:most_read]:
-        status, body = target.send(way, Sending(f"/fhir/Task/{one}", b""), "GET")
+        status, body, _ = target.send(way, Sending(f"/fhir/Task/{one}", b""), "GET")
         wrong += [f"{one}: {status} {what}" for what in (wrong_with(status, body)[0] or [])]
         wrong += [f"{one} is stored and cannot be read: {status}"] * (status != 200)
     good = Sending("/fhir", json.dumps(a_bundle("after-all")).encode(), {"Content-Type": JSON})
-    status, body = target.send(way, good)
+    status, body, _ = target.send(way, good)
     return wrong + ([] if status == 200 else [f"a good Bundle afterwards: {status} {body[:300]!r}"])

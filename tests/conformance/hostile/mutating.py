@@ -135,7 +135,32 @@ def _swap(tree: Tree, at: Path, chance: random.Random) -> None:
     _home(tree, at)[at[-1]] = taken
 
 
-OF_THE_TREE = (_replace, _replace, _replace, _remove, _remove, _wrap, _unwrap, _repeat, _add, _add, _swap)
+# What is valid where it stands, or nearly, and means something else: it gets past the validator, to those behind it.
+PLAUSIBLE = (
+    "draft", "completed", "entered-in-error", "revoked", "on-hold", "deny", "permit", "plan", "proposal", "routine",
+    "asap", "unknown", "rejected", "inactive", "female", "es", "zh-Hant-TW", "1899-12-31", "2024-02", "1988",
+    "2099-01-01T00:00:00Z", "2020-01-01T00:00:00+14:00", "0999-06-01", "not-a-code", "T40.1X1A", "F11.20", "EMER",
+    "urn:uuid:patient", "urn:uuid:encounter", "urn:uuid:consent", "#patient", "Patient/1", "urn:oid:2.999.1", "phone",
+    "MRN-1", "V-1", "Marlowe", "+1 518 555 0100", "er@x.example", "x@", "00000", "12208-1234", "\u00c5ngstr\u00f6m",
+)  # fmt: skip
+
+
+def _mean_other(tree: Tree, at: Path, chance: random.Random) -> None:
+    home = _home(tree, at)
+    value = home[at[-1]]
+    if isinstance(value, str):
+        home[at[-1]] = chance.choice(PLAUSIBLE)
+    elif isinstance(value, bool):
+        home[at[-1]] = not value
+    elif isinstance(value, list):
+        chance.shuffle(value)
+    elif isinstance(value, dict) and len(value) > 1 and chance.random() < 0.5:
+        value.pop(chance.choice(list(value)))
+
+
+OF_THE_TREE = (
+    *(_mean_other,) * 5, _replace, _replace, _replace, _remove, _remove, _wrap, _unwrap, _repeat, _add, _add, _swap,
+)  # fmt: skip
 
 
 def spoiled_tree(tree: Tree, chance: random.Random) -> Tree:
@@ -210,6 +235,7 @@ def a_tree(number: int, chance: random.Random) -> tuple[str, Tree]:
     text = json.dumps(contained).replace("urn:uuid:", "#")
     parts = json.loads(text)
     order = next(one for one in parts if one["resourceType"] == "ServiceRequest")
+    order["supportingInfo"] = [{"reference": "#consent"}, {"reference": "#condition"}]
     others = [one for one in parts if one is not order]
     if chance.random() < 0.5:
         return "/fhir/ServiceRequest", order | {"contained": others}
