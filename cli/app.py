@@ -7,6 +7,7 @@ import typer
 from cli.commands import (
     audit,
     example,
+    follow_up,
     machine,
     notices,
     offers,
@@ -54,6 +55,7 @@ app.add_typer(
     roster.app, name="roster", help="The specialists: bring them in, or make plainly fictional ones."
 )
 app.add_typer(offers.app, name="offers", help="Offers of a specialist: list, accept, decline.")
+follow_up.add_to(app)
 notices.add_to(app)
 app.add_typer(audit.app, name="audit", help="The privacy audit log: search it, verify it.")
 replay.add_to(app)

@@ -62,7 +62,7 @@ def test_bad_roster_rows_are_listed_with_line_and_column_and_good_ones_stored(
 def test_a_referral_is_followed_from_the_file_to_the_log(
     kindred: Any, running: Running, tmp_path: Path
 ) -> None:
-    """Submit, case, offers, accept, notices, audit: each command shows the next step of one referral."""
+    """Submit, case, notices, decline, accept, handoff, check-in, completion, audit: each command shows the next step of one referral."""
     (tmp_path / "bundle.json").write_text(json.dumps(a_bundle("cli-1", kind="collection")))
     roster.write(tmp_path / "roster.csv", roster.specialists(120, seed=5))
     told(kindred("roster", "import", str(tmp_path / "roster.csv"), "--json"))
@@ -89,6 +89,11 @@ def test_a_referral_is_followed_from_the_file_to_the_log(
     told(kindred("offers", "accept", second["offer_id"], "--as", second["specialist_id"], "--json"))
     case = told(kindred("case", referral, "--json"))
     assert (case["state"], case["assigned_specialist_id"]) == ("assigned", second["specialist_id"])
+    winner = ("--as", second["specialist_id"], "--json")
+    assert len(told(kindred("handoff", referral, *winner))) == 6
+    assert told(kindred("checkin", referral, *winner))["outcome"] == "reached"
+    told(kindred("complete", referral, "--outcome", "engaged", *winner))
+    assert told(kindred("case", referral, "--json"))["state"] == "closed"
 
 
 def test_a_refused_file_is_told_with_the_place_of_its_fault(kindred: Any, tmp_path: Path) -> None:
