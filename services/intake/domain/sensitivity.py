@@ -75,7 +75,7 @@ _OF_ICD: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(
         (f"F{number:02}" for number in (*range(1, 10), *range(20, 70), *range(90, 100))), ("PSY",)
     ),
-    **dict.fromkeys(("R4585", "T1491", "Z915", "Z658", "O906"), ("PSY",)),
+    **dict.fromkeys(("R4585", "T1491", "Z915", "O906"), ("PSY",)),
     **dict.fromkeys((f"X{number}" for number in range(71, 84)), ("PSY",)),
     **dict.fromkeys((f"F{number}" for number in range(70, 90)), ("DVD",)),
     **dict.fromkeys(("B20", "Z21", "R75", "O987", "Z206", "Z717", "B9735", "Z114"), ("HIV",)),
@@ -86,6 +86,7 @@ _OF_ICD: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys((f"O{number:02}" for number in range(100)), ("SEX",)),
     **dict.fromkeys((f"Z{number}" for number in range(30, 40)), ("SEX",)),
     **dict.fromkeys(("F52", "F64", "F65", "F66", "Z640", "Z7251", "Z7252", "Z7253"), ("SEX",)),
+    "Z655": ("VIO",),
     "D57": ("SCA",),
     **dict.fromkeys(("Z14", "Z15"), ("GDIS",)),
 }

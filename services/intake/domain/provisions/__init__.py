@@ -43,7 +43,7 @@ __all__ = [
 
 def permits(root: Provision, ask: Ask, item: Item, purpose: str) -> bool:
     """True only where every reading of the rules permits this part for this purpose."""
-    return _of_root(root, replace(ask, purposes=(purpose,)), item) == {True}
+    return not _root_may_deny(root, replace(ask, purposes=(purpose,)), item)
 
 
 def purposes_permitted(root: Provision, ask: Ask) -> tuple[str, ...]:
@@ -53,17 +53,16 @@ def purposes_permitted(root: Provision, ask: Ask) -> tuple[str, ...]:
     )
 
 
-def _of_root(root: Provision, ask: Ask, item: Item) -> set[bool]:
-    """What the document may mean.  Outside the root's conditions nothing was said, and silence is not a yes; only an
-    exception to an opt-in (the root denies, the policy rule permits) leaves the rest as the policy rule says.
+def _root_may_deny(root: Provision, ask: Ask, item: Item) -> bool:
+    """Outside the root's conditions nothing was said, and silence is not a yes; only an exception to an opt-in (the
+    root denies, the policy rule permits) leaves the rest as the policy rule says.
     """
     own = root.is_permit if root.is_permit is not None else root.base
-    inside = _with_exceptions({True, False} if is_ambiguous(root) else {bool(own)}, root, ask, item)
-    outside = {root.base is True and root.is_permit is False}
     matched = match(root, ask, item)
-    if matched is Match.YES:
-        return inside
-    return outside if matched is Match.NO else inside | outside
+    is_silent_outside = not (root.base is True and root.is_permit is False)
+    if matched is not Match.YES and is_silent_outside:
+        return True
+    return matched is not Match.NO and _with_exceptions(not own or is_ambiguous(root), root, ask, item)
 
 
 def is_ambiguous(root: Provision) -> bool:
@@ -72,20 +71,13 @@ def is_ambiguous(root: Provision) -> bool:
     return root.is_permit is None and bare != Provision()
 
 
-def _of_nested(rule: Provision, ask: Ask, item: Item) -> set[bool]:
-    own = {True, False} if rule.is_permit is None or rule.unread else {rule.is_permit}
-    return _with_exceptions(own, rule, ask, item)
+def _may_deny(rule: Provision, ask: Ask, item: Item) -> bool:
+    return _with_exceptions(not rule.is_permit or bool(rule.unread), rule, ask, item)
 
 
-def _with_exceptions(own: set[bool], rule: Provision, ask: Ask, item: Item) -> set[bool]:
-    """Every answer the rule may give: its own, unless exceptions apply; of these a denial wins."""
+def _with_exceptions(own_may_deny: bool, rule: Provision, ask: Ask, item: Item) -> bool:
+    """May the rule deny?  Its own answer counts unless an exception surely applies; of exceptions a denial wins."""
     found = [(match(one, ask, item), one) for one in rule.inner]
-    said = [(matched, _of_nested(one, ask, item)) for matched, one in found if matched is not Match.NO]
-    may_be_alone = all(matched is Match.MAYBE for matched, _ in said)
-    answers = set()
-    if any(False in answer for _, answer in said) or (False in own and may_be_alone):
-        answers.add(False)
-    is_denied = any(matched is Match.YES and True not in answer for matched, answer in said)
-    if not is_denied and (any(True in answer for _, answer in said) or (True in own and may_be_alone)):
-        answers.add(True)
-    return answers
+    if any(matched is not Match.NO and _may_deny(one, ask, item) for matched, one in found):
+        return True
+    return own_may_deny and all(matched is not Match.YES for matched, _ in found)
