@@ -93,10 +93,11 @@ class Call:
     def _of_person(self) -> list[Referral]:
         numbers = identity.person_said(self.message, self.sender.source_id).get("record_numbers", ())
         peers = {self.room.people.with_number(self.sender.source_id, number) for number in numbers} - {""}
-        if len(peers) > 1:  # two people by their numbers: nobody is guessed at
+        groups = {tuple(self.room.people.group(peer)) for peer in peers}
+        if len(groups) != 1:  # nobody, or two people by their numbers: nobody is guessed at
             return []
-        everybody = dict.fromkeys(one for peer in peers for one in self.room.people.group(peer))
-        return [one for peer in everybody for one in self.room.referrals.of_peer(self.sender.source_id, peer)]
+        source_id = self.sender.source_id
+        return [one for peer in groups.pop() for one in self.room.referrals.of_peer(source_id, peer)]
 
     def _has_visit(self, referral: Referral) -> bool:
         return (

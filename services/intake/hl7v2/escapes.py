@@ -11,6 +11,7 @@ from services.intake.hl7v2.delimiters import Delimiters
 _HEX = re.compile(r"X((?:[0-9A-Fa-f]{2})+)")
 _LINES = re.compile(r"\.(?:br|sp(?:\+?\d+)?|ce)")
 _LAYOUT = re.compile(r"\.(?:fi|nf|in[+-]?\d+|ti[+-]?\d+|sk\+?\d+)")
+_CONTROLS = tuple(map(chr, (*range(0x20), 0x7F)))
 _SHOWN = frozenset({"H", "N"})  # highlighting on and off: the words stay, their look does not
 
 
@@ -51,6 +52,7 @@ def escaped(text: str, delimiters: Delimiters) -> str:
 def _table(delimiters: Delimiters) -> dict[int, str]:
     escape = delimiters.escape
     if not escape:  # nothing can be escaped, so what would break the message is left out
-        return {ord(sign): " " for sign in (*delimiters.by_letter().values(), "\r", "\n") if sign}
-    table = {ord(sign): escape + letter + escape for letter, sign in delimiters.by_letter().items() if sign}
-    return table | {ord("\r"): f"{escape}X0D{escape}", ord("\n"): f"{escape}X0A{escape}"}
+        return {ord(sign): " " for sign in (*delimiters.by_letter().values(), *_CONTROLS) if sign}
+    table = {ord(sign): f"{escape}X{ord(sign):02X}{escape}" for sign in _CONTROLS}
+    letters = delimiters.by_letter().items()
+    return table | {ord(sign): escape + letter + escape for letter, sign in letters if sign}

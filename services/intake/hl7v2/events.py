@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from chassis.errors import Fault, Kind, Refusal
 from services.intake import handlers
+from services.intake.domain.commands import CANCEL_REASONS, PEER_REASONS
 from services.intake.domain.errors import SubmissionRejected
 from services.intake.domain.referral import Referral
-from services.intake.domain.states import OPEN
+from services.intake.domain.states import OPEN, State
 from services.intake.domain.submission import Submission
+from services.intake.handlers.commanding import own_referral
 from services.intake.hl7v2 import identity, times
 from services.intake.hl7v2.calls import Call
 from services.intake.hl7v2.message import Segment
@@ -18,7 +21,9 @@ from services.intake.hl7v2.reading import Reading
 
 _MOST_TRIES = 5
 _STALE = "version-stale"
-# RF1-10 as table 0336 leaves it to the sites: our reasons are taken, everything else is "other".
+_OF_THE_PEER = {reason: reason for reason in PEER_REASONS if reason not in CANCEL_REASONS} | {
+    "declined-by-peer": "not-said"
+}
 _PERSON_WORDS = frozenset({"languages", "characteristics"})
 _VISIT_WORDS = frozenset({"place", "expected_departure_at"})
 
@@ -33,10 +38,13 @@ class Done:
 
 
 def refer(call: Call) -> Done:
-    """REF^I12: a new referral, or the one it repeats."""
+    """REF^I12: a new referral, or the one it repeats; a consent that one waited for is taken from the repeat."""
     submission = call.reading.new(call.sender.source_id, call.key)
     told = handlers.submit(call.room, call.caller, submission, call.cause)
-    return Done(told.referral, call.reading.warnings)
+    referral, is_held = told.referral, told.referral.state is State.NEEDS_INFORMATION
+    if told.was_known and is_held and submission.consent is not None:
+        referral = _corrected(call, referral, call.reading, f"{call.key}:{referral.referral_id}")
+    return Done(referral, call.reading.warnings)
 
 
 def modify(call: Call) -> Done:
@@ -51,11 +59,19 @@ def modify(call: Call) -> Done:
 
 
 def cancel(call: Call) -> Done:
-    """REF^I14: the source takes the referral back, with the reason of RF1-10 where it is one of ours."""
-    found, rf1 = call.referral(), call.message.first("RF1")
-    reason = rf1.text(10) if rf1 else ""
-    reason = reason if reason in handlers.commanding.CANCEL_REASONS else "other"
-    return Done(handlers.cancel(call.room, call.caller, found.referral_id, reason, cause=call.cause))
+    """REF^I14: the source takes the referral back, with the reason of RF1-10 where it is one of ours.
+
+    A reason of the peer's is the peer's no; `entered-in-error` says that it should never have been sent.
+    """
+    referral_id, reason = call.referral().referral_id, call.message.text("RF1", 10)
+    who, cause = (call.room, call.caller), call.cause
+    if reason == State.ENTERED_IN_ERROR:
+        return Done(handlers.enter_in_error(*who, referral_id, cause=cause))
+    if reason in _OF_THE_PEER:
+        said = _OF_THE_PEER[reason]
+        return Done(handlers.decline_by_peer(*who, referral_id, said, cause=cause))
+    reason = reason if reason in CANCEL_REASONS else "other"
+    return Done(handlers.cancel(*who, referral_id, reason, cause=cause))
 
 
 def ask(call: Call) -> Done:
@@ -76,7 +92,7 @@ def discharge(call: Call) -> Done:
     return Done(is_noted=bool(found))
 
 
-def _departure(call: Call) -> times.datetime:
+def _departure(call: Call) -> datetime:
     """PV1-45, else EVN-6 (occurred), else EVN-2 (recorded), else now: an A03 says that they leave."""
     for name, number in (("PV1", 45), ("EVN", 6), ("EVN", 2)):
         segment = call.message.first(name)
@@ -119,9 +135,11 @@ def merge(call: Call) -> Done:
         raise SubmissionRejected(
             [Fault("MRG", "segment-missing", "A merge names both persons: PID and MRG.")]
         )
-    for kept, merged in pairs:
+    linked = [
         handlers.merge_people(call.room, call.caller, kept, merged, cause=call.cause)
-    return Done()
+        for kept, merged in pairs
+    ]
+    return Done(is_noted=any(one.is_new for one in linked))
 
 
 def _pairs(
@@ -131,9 +149,8 @@ def _pairs(
     source_id = call.sender.source_id
     kept = identity.record_numbers(pid.values(3), source_id) if pid else ()
     merged = identity.record_numbers(mrg.values(1), source_id)
-    pairs = [(other, number) for number in merged for other in kept if other.system == number.system][
-        : len(merged)
-    ]
+    by_system = {number.system: number for number in reversed(kept)}
+    pairs = [(by_system[number.system], number) for number in merged if number.system in by_system]
     if not pairs:
         message = "MRG-1 holds no number of an authority that PID-3 has one of."
         raise SubmissionRejected([Fault(mrg.at(1), "merge-without-pair", message)])
@@ -162,9 +179,7 @@ def _corrected(call: Call, found: Referral, reading: Reading, key: str) -> Refer
     Somebody else's change between reading and writing is not overwritten: it is read again.
     """
     for tries_left in reversed(range(_MOST_TRIES)):
-        held = handlers.commanding.own_referral(
-            call.room, call.caller, found.referral_id, "update", call.cause
-        )
+        held = own_referral(call.room, call.caller, found.referral_id, "update", call.cause)
         kept = call.room.referrals.open(held).submission
         changed = reading.onto(kept, key)
         if held.referral.state in OPEN and _says_nothing_new(kept, changed):

@@ -39,6 +39,8 @@ _CONDITIONS = {
     "control-id-reused": "205",
     "idempotency-key-reused": "205",
     "sender-unknown": "207",
+    "message-too-large": "207",
+    "internal-error": "207",
 }
 _REJECTED = frozenset(
     {

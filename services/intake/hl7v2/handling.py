@@ -15,7 +15,7 @@ from chassis.identity import Caller
 from chassis.mongo import is_outside_trouble
 from services.intake import handlers
 from services.intake.domain.states import State
-from services.intake.hl7v2 import answers, charset, faults, message, senders
+from services.intake.hl7v2 import answers, charset, faults, identity, message, senders
 from services.intake.hl7v2.answers import ACCEPTED, Answer
 from services.intake.hl7v2.calls import Call
 from services.intake.hl7v2.charset import Charset
@@ -81,7 +81,7 @@ def handle(room: Room, raw: bytes) -> bytes:
             raise
         error_id = door_answers.note_bug(error, DOOR, "hl7 message")
         text = f"This is a fault of ours; its number is {error_id}."
-        answer = Answer(faults.ERROR, (Fault("", "internal-error", text),), kind=Kind.UNAUTHENTICATED)
+        answer = Answer(faults.ERROR, (Fault("", "internal-error", text),))
     is_always = room.settings.hl7_always_acknowledge
     return answers.render(answer, header, chosen, room.clock.now(), is_always=is_always)
 
@@ -244,9 +244,14 @@ def _of_told(told: dict[str, Any], read: Message) -> Answer:
 
 
 def _numbers(read: Message) -> tuple[str, ...]:
-    """What an RRI repeats of the sender's own words, as they came: RF1-6, PID-3, PID-5."""
+    """What an RRI repeats of the sender's own words, as they came: RF1-6, the record numbers of PID-3, PID-5."""
     rf1, pid = read.first("RF1"), read.first("PID")
-    return (rf1.raw(6) if rf1 else "", pid.raw(3) if pid else "", pid.raw(5) if pid else "")
+    numbers = [value.raw for value in pid.values(3) if identity.is_record(value)] if pid else []
+    return (
+        rf1.raw(6) if rf1 else "",
+        read.delimiters.repetition.join(numbers) if read.delimiters.repetition else "".join(numbers[:1]),
+        pid.raw(5) if pid else "",
+    )
 
 
 def _refused(refusal: Refusal) -> Answer:

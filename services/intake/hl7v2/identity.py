@@ -17,6 +17,7 @@ _NOT_A_RECORD = frozenset(
         "SS DL AN ANC AND ANT VN BA BC CC TAX PPN PCN MA MC MCD MCN MCR HC MB SN WC WCN NPI DEA BR BRN XX",
     )
 )
+_SOCIAL_SECURITY = "USSSA"
 _PLACEHOLDERS = frozenset({"0", "00000000", "999999999", "UNKNOWN", "NONE", "NA", "N/A"})
 _NOT_A_VOICE = frozenset({"FX", "BP", "INTERNET", "X.400", "MD", "TDD"})
 _NOT_THEIRS = frozenset({"WPN", "NET"})
@@ -75,13 +76,16 @@ def _numbers_of(pid: Segment) -> list[Value]:
 def record_numbers(values: Iterable[Value], source_id: str) -> tuple[RecordNumber, ...]:
     """Numbers of the person's records with the authority that gave them; not their payer's or their visit's."""
     found = [
-        RecordNumber(authority(value, 4, source_id), value.text(1))
-        for value in values
-        if value.text(5).upper() not in _NOT_A_RECORD
-        and value.text(1)
-        and value.text(1).upper() not in _PLACEHOLDERS
+        RecordNumber(authority(value, 4, source_id), value.text(1)) for value in values if is_record(value)
     ]
     return tuple(dict.fromkeys(found))
+
+
+def is_record(value: Value) -> bool:
+    """True for a CX that holds a number of a person's record: not a social security, account or insurance number."""
+    number, kind = value.text(1).upper(), value.text(5).upper()
+    is_social = _SOCIAL_SECURITY in (value.text(4).upper(), value.text(6).upper())
+    return bool(number) and number not in _PLACEHOLDERS and kind not in _NOT_A_RECORD and not is_social
 
 
 def authority(value: Value, component: int, source_id: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from services.intake.hl7v2 import charset as charsets
 from services.intake.hl7v2 import delimiters as separators
@@ -150,6 +151,11 @@ def header_of(raw: bytes) -> Segment:
 _LONGEST_HEADER = 65_536
 
 
+@lru_cache(maxsize=64)
+def _ends_among_crs(sign: str) -> re.Pattern[str]:
+    return re.compile(rf"\r\n?|\n(?=[A-Z][A-Z0-9]{{2}}{re.escape(sign)})")
+
+
 def _lines(text: str, delimiters: Delimiters) -> list[str]:
     """One text per segment.
 
@@ -157,10 +163,9 @@ def _lines(text: str, delimiters: Delimiters) -> list[str]:
     part of the field it stands in.
     """
     text = text.strip(_PADDING + "\r\n")
-    if "\r" in text and "\n" in text.replace("\r\n", ""):
-        text = re.sub(rf"(?<!\r)\n(?![A-Z][A-Z0-9]{{2}}{re.escape(delimiters.field)})", "\v", text)
-    lines = [line.strip("\x00\x1c") for line in _ENDS.split(text)]
-    kept = [line.replace("\v", "\n") for line in lines if line.strip(_PADDING)]
+    ends = _ends_among_crs(delimiters.field) if "\r" in text else _ENDS
+    lines = [line.strip("\x00\x1c") for line in ends.split(text)]
+    kept = [line for line in lines if line.strip(_PADDING)]
     for position, line in enumerate(kept):
         if not _SEGMENT_ID.fullmatch(line[:3]) or line[3:4] not in ("", delimiters.field):
             behind = kept[position - 1][:3]

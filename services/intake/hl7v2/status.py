@@ -122,7 +122,8 @@ def segments(
     state = standing.state.value
     reference = [standing.referral_id, OURS[0]]
     rf1 = ["RF1", _plain(pen, [status, _TEXTS[status], "HL70283", state, "", topics.SYSTEM])]
-    rf1 += ["", "", "", "", order, "", "", times.written(standing.state_at), "", _plain(pen, reference)]
+    # RF1-6 is required: who gave the order no number gets ours there, too.
+    rf1 += ["", "", "", "", order or _plain(pen, reference), "", "", times.written(standing.state_at), "", _plain(pen, reference)]
     pid = ["PID", "1", "", person, "", name or '""']
     sign = pen.delimiters.field
     return [
@@ -147,7 +148,7 @@ def _observations(pen: Pen, standing: Standing) -> list[str]:
         told.append(("modality", coded, [standing.modality, "", topics.SYSTEM]))
     empty = (None,) * 5
     return [
-        pen.segment("OBX", str(number), kind, [topic, "", topics.SYSTEM], None, value, *empty, "F")
+        pen.segment("OBX", str(number), kind, [topic, "", topics.SYSTEM], "1", value, *empty, "F")
         for number, (topic, kind, value) in enumerate(told, start=1)
     ]
 
@@ -177,7 +178,7 @@ def _entity(number: RecordNumber) -> Composite:
 
 def _numbered(number: RecordNumber) -> Composite:
     """A number as CX: the reverse of identity.authority."""
-    return [number.value, "", "", _authority(number.system)]
+    return [number.value, "", "", _authority(number.system), "MR"]
 
 
 def _authority(system: str) -> tuple[str, str, str]:

@@ -15,12 +15,11 @@ SOURCE = "er-st-brigid"
 SENDER = Sender(SOURCE, times.zone("America/New_York"))
 SOURCES = ("STBRIGID=er-st-brigid@America/New_York", "HARBOR=er-harbor")
 RF1 = "RF1|P^Pending^HL70283|S^STAT^HL70280|PEER||E|PEER-881^BRIGIDADT|20261121"
-PRD = "PRD|RP^Referring Provider^HL70286|OKONKWO^ADA^^^^RN|12 Quay Rd^^Albany^NY^12208||^WPN^PH^desk@st-brigid.example^^518^5550100"
-PID = (
-    "PID|1||MRN-70077^^^BRIGID&2.999.1&ISO^MR~123-45-6789^^^USA^SS||QUILLFEATHER^WREN^J^^^^L~FEATHER^BIRDIE^^^^^N||19880401"
-    "|F||2054-5^Black^HL70005|1 Elm St^^Albany^NY^12208||^PRN^PH^^1^518^5550177~^NET^Internet^wren@mail.example||es^Spanish^HL70296"
-    "||CAT^Catholic^HL70006|ACC-9"
-)
+PRD = "PRD|RP^Referring Provider^HL70286|OKONKWO^ADA^^^^RN|12 Quay Rd^^Albany^NY^12208||"
+PRD += "^WPN^PH^desk@st-brigid.example^^518^5550100"
+PID = "PID|1||MRN-70077^^^BRIGID&2.999.1&ISO^MR~123-45-6789^^^USA^SS||QUILLFEATHER^WREN^J^^^^L~FEATHER^BIRDIE^^^^^N"
+PID += "||19880401|F||2054-5^Black^HL70005|1 Elm St^^Albany^NY^12208||^PRN^PH^^1^518^5550177"
+PID += "~^NET^Internet^wren@mail.example||es^Spanish^HL70296||CAT^Catholic^HL70006|ACC-9"
 
 
 def segment(name: str, fields: dict[int, str]) -> str:
@@ -28,10 +27,14 @@ def segment(name: str, fields: dict[int, str]) -> str:
     return "|".join([name, *(fields.get(number, "") for number in range(1, max(fields) + 1))])
 
 
-PV1 = segment(
-    "PV1",
-    {1: "1", 2: "E", 3: "ED^12^A^STBRIGID", 19: "V-1^^^BRIGID&2.999.2&ISO^VN", 44: "20261121164000"},
-)
+PV1_FIELDS = {
+    1: "1",
+    2: "E",
+    3: "ED^12^A^STBRIGID",
+    19: "V-1^^^BRIGID&2.999.2&ISO^VN",
+    44: "20261121164000",
+}
+PV1 = segment("PV1", PV1_FIELDS)
 DG1 = "DG1|1||T40.1X1A^Poisoning by heroin^I10|||F"
 CON = (
     "CON|1|001^Authorization to disclose^HL70496|FORM-7|C-55||||||W|A||20261121165500|20261121165500|20270221"
