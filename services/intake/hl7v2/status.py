@@ -123,7 +123,18 @@ def segments(
     reference = [standing.referral_id, OURS[0]]
     rf1 = ["RF1", _plain(pen, [status, _TEXTS[status], "HL70283", state, "", topics.SYSTEM])]
     # RF1-6 is required: who gave the order no number gets ours there, too.
-    rf1 += ["", "", "", "", order or _plain(pen, reference), "", "", times.written(standing.state_at), "", _plain(pen, reference)]
+    rf1 += [
+        "",
+        "",
+        "",
+        "",
+        order or _plain(pen, reference),
+        "",
+        "",
+        times.written(standing.state_at),
+        "",
+        _plain(pen, reference),
+    ]
     pid = ["PID", "1", "", person, "", name or '""']
     sign = pen.delimiters.field
     return [
