@@ -1,0 +1,240 @@
+"""How many FHIR Bundles a second become durable, beside the bare validator and an empty Starlette handler.
+
+make bench B=fhir_bench     (or python -m cli.local.testbed tests.bench.fhir_bench [SUBMITS])
+
+Every Bundle is of a new person (nine resources).  Closed loop with 1 and 32 clients, then an open loop at half of what
+32 clients reached: there a latency counts from the moment the Bundle was due, so that a server that stalls is not
+spared by clients that wait.  Medians of three rounds; the machine's load is printed, because it shares its cores.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import secrets
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chassis import identity, mongo
+from cli.local import keys
+from services.intake import taxonomy
+from services.intake.fhir import body, reading
+from services.intake.r4 import validator
+from tests.bundles import a_bundle
+from tests.integration.intake.intake_processes import running, until
+
+ROUNDS = 3
+CLIENTS = (1, 32)
+_EMPTY = """
+import sys
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
+
+async def take(request):
+    await request.body()
+    return Response(b"{}", media_type="application/fhir+json")
+
+uvicorn.run(Starlette(routes=[Route("/fhir", take, methods=["POST"])]), port=int(sys.argv[1]), log_level="warning")
+"""
+
+
+def nine_resources(number: str) -> dict[str, Any]:
+    """A referral as a record system sends it: patient, visit, hospital, clinician, condition, consent, order, more."""
+    coverage = {
+        "resourceType": "Coverage", "status": "active", "beneficiary": {"reference": "urn:uuid:patient"},
+        "payor": [{"reference": "urn:uuid:hospital"}],
+        "type": {"coding": [{"system": "https://nahdo.org/sopt", "code": "2"}]},
+    }  # fmt: skip
+    unit = {"resourceType": "Location", "status": "active", "name": "ED", "address": {"postalCode": "12208"}}
+    return a_bundle(number, coverage=coverage, location=unit)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one loop reached."""
+
+    per_second: float
+    seconds: list[float]
+
+    def told(self) -> str:
+        """Rate, median and 99th percentile."""
+        p99 = statistics.quantiles(self.seconds, n=100)[98]
+        p50 = statistics.median(self.seconds)
+        return f"{self.per_second:>7.0f}/s   p50 {p50 * 1e3:>6.1f} ms   p99 {p99 * 1e3:>6.1f} ms"
+
+
+class Way:
+    """One kept connection that sends bytes made beforehand: the client costs next to nothing."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def send(self, request: bytes) -> None:
+        """Sends it and reads the whole answer; fails where it is not 200."""
+        self.socket.sendall(request)
+        answer = http.client.HTTPResponse(self.socket)
+        answer.begin()
+        text = answer.read()
+        assert answer.status == http.client.OK, text[:500]
+
+
+def requests(count: int, headers: dict[str, str]) -> list[bytes]:
+    """So many POSTs of new people, as bytes."""
+    made = []
+    for _ in range(count):
+        raw = json.dumps(nine_resources(secrets.token_hex(6))).encode()
+        lines = {"Host": "x", **headers, "Content-Length": str(len(raw))}
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        made.append(f"POST /fhir HTTP/1.1\r\n{head}\r\n".encode() + raw)
+    return made
+
+
+def loop(port: int, sent: list[bytes], clients: int, per_second: float = 0.0) -> Measured:
+    """All of them sent by so many clients, as fast as they are answered, or each at its own moment."""
+    numbers, taken, lock = iter(range(len(sent))), [], threading.Lock()
+    started = time.perf_counter()
+
+    def one() -> None:
+        way = Way(port)
+        while True:
+            with lock:
+                number = next(numbers, None)
+            if number is None:
+                return
+            due = started + number / per_second if per_second else time.perf_counter()
+            if (early := due - time.perf_counter()) > 0:
+                time.sleep(early)
+            way.send(sent[number])
+            taken.append(time.perf_counter() - due)
+
+    threads = [threading.Thread(target=one) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(taken) == len(sent), f"only {len(taken)} of {len(sent)} were answered"
+    return Measured(len(sent) / (time.perf_counter() - started), taken)
+
+
+def _middle(measure: Callable[[], Measured]) -> Measured:
+    """The round of median rate, with the latencies of all of them."""
+    rounds = [measure() for _ in range(ROUNDS)]
+    return Measured(
+        statistics.median(one.per_second for one in rounds), [one for each in rounds for one in each.seconds]
+    )
+
+
+def pure(work: Callable[[], object], times: int) -> float:
+    """Calls a second of CPU time in one thread, the median of the rounds."""
+    work()
+    rates = []
+    for _ in range(ROUNDS):
+        started = time.process_time()
+        for _ in range(times):
+            work()
+        rates.append(times / (time.process_time() - started))
+    return statistics.median(rates)
+
+
+@contextmanager
+def empty_handler() -> Iterator[int]:
+    """The port of a Starlette that reads the body and answers {}: as fast as HTTP can be here."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    popen = subprocess.Popen([sys.executable, "-c", _EMPTY, str(port)])
+    try:
+        until("the empty handler", lambda: _is_open(port))
+        yield port
+    finally:
+        popen.terminate()
+        popen.wait(20)
+
+
+def _is_open(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def intake(uri: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """The port of a real api process on a database of its own, and a nurse's headers."""
+    database = f"kindred_bench_{secrets.token_hex(4)}"
+    with tempfile.TemporaryDirectory() as folder:
+        keys_dir = keys.create(Path(folder) / "keys")
+        environ = {
+            "KINDRED_MONGO_URI": uri,
+            "KINDRED_MONGO_DATABASE": database,
+            "KINDRED_AMQP_URI": os.environ.get("AMQP_URI", "amqp://127.0.0.1:1/none"),
+            "KINDRED_KEYS_DIR": str(keys_dir),
+        }
+        pem = (keys_dir / "issuer.pem").read_bytes()
+        token = identity.mint(pem, actor_id="bench", role="nurse", organization_id="er-bench")
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/fhir+json"}
+        try:
+            with running("api", environ, Path(folder)) as process:
+                yield process.ready()["http_port"], headers
+        finally:
+            client = mongo.connect(uri)
+            client.drop_database(database)
+            client.close()
+
+
+def main(submits: int) -> None:
+    """Prints every figure and its ratio to the limits."""
+    made = nine_resources("bench")
+    raw, known = json.dumps(made).encode(), taxonomy.load()
+    print(
+        f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores;"
+        f" a Bundle of {len(made['entry'])} resources, {len(raw)} bytes"
+    )
+    validated = pure(lambda: validator.check(made), 500)
+    read = pure(lambda: reading.read(reading.open_bundle(raw), "er", known), 200)
+    parsed = pure(lambda: body.parse(raw), 1_000)
+    print(
+        f"per second of CPU: strict parse {parsed:.0f}, bare validator {validated:.0f}, parse+validate+read {read:.0f}"
+    )
+    durable: dict[int, Measured] = {}
+    with empty_handler() as bare_port, intake(os.environ["MONGO_URI"]) as (port, headers):
+        loop(port, requests(50, headers), 4)  # connections, indexes, compiled paths
+        for clients in CLIENTS:
+            count = submits if clients > 1 else submits // 3
+            bare = _middle(
+                lambda clients=clients, count=count: loop(bare_port, requests(count, headers), clients)
+            )
+            durable[clients] = _middle(
+                lambda clients=clients, count=count: loop(port, requests(count, headers), clients)
+            )
+            print(f"{clients:>3} clients, durable        {durable[clients].told()}")
+            print(f"{clients:>3} clients, empty handler  {bare.told()}")
+            rate = durable[clients].per_second
+            print(
+                f"     ratio to the empty handler {rate / bare.per_second:.2f},"
+                f" to the bare validator {rate / validated:.2f}"
+            )
+        half = durable[CLIENTS[-1]].per_second / 2
+        at_half = _middle(lambda: loop(port, requests(max(int(half * 8), 100), headers), CLIENTS[-1], half))
+        print(f"at half of that, durable    {at_half.told()}")
+    print(
+        f"load {os.getloadavg()[0]:.1f} at the end; this client, mongod, RabbitMQ and intake share the cores"
+    )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 300)
