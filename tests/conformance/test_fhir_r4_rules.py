@@ -124,6 +124,9 @@ ALLOWED: dict[str, Resource] = {
         {"fullUrl": "http://x.example/Patient/p", "resource": PERSON, "search": {"mode": "match"}},
         total=1, link=[{"relation": "self", "url": "http://x.example/Patient?_id=p"}],
     ),
+    "a result that refers to what is not in it": bundle(
+        "searchset", {"resource": order(subject={"reference": "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0"})}
+    ),
     "two versions in a history": bundle(
         "history",
         *({"fullUrl": "http://x.example/Patient/p", "resource": PERSON | {"meta": {"versionId": version}},

@@ -22,6 +22,11 @@ class Scope:
     in_bundle: Mapping[str, str] | None = None  # fullUrl -> resource type, of every Bundle around
     in_resource: Mapping[str, str] = field(default_factory=dict)  # "#id" -> type, of the containing resource
     is_contained: bool = False
+    is_whole: bool = False  # a Bundle that is sent as one whole: what a urn names must be inside
+
+
+# Results of a search or a history are a part of what the server has.
+_PARTS = frozenset({"searchset", "history", "batch-response", "transaction-response"})
 
 
 def fault_of(item: dict[str, Any], targets: frozenset[str] | None, scope: Scope, table: Table) -> str | None:
@@ -52,7 +57,7 @@ def _target(literal: str, scope: Scope, table: Table) -> tuple[str | None, str |
     if scope.in_bundle is not None and literal in scope.in_bundle:
         return None, scope.in_bundle[literal]
     if literal.startswith(("urn:uuid:", "urn:oid:")):
-        return ("reference-unresolved" if scope.in_bundle is not None else None), None
+        return ("reference-unresolved" if scope.is_whole else None), None
     match = _LITERAL.fullmatch(literal) or _CONDITIONAL.fullmatch(literal)
     if match is not None and table.is_resource_type(match[1]):
         return None, match[1]
@@ -106,17 +111,23 @@ def _texts(value: Any) -> Iterator[str]:
             waiting.extend(one)
 
 
-def bundle_types(bundle: dict[str, Any]) -> dict[str, str]:
+def scope_of_bundle(bundle: dict[str, Any], around: Scope) -> Scope:
+    """What the entries of a Bundle can refer to; a Bundle inside another one also to what is there."""
+    types = {**(around.in_bundle or {}), **_bundle_types(bundle)}
+    return Scope(types, is_whole=bundle.get("type") not in _PARTS)
+
+
+def _bundle_types(bundle: dict[str, Any]) -> dict[str, str]:
     """What the entries can be referred to by -> resource type ("" where it cannot be told)."""
     found: dict[str, str] = {}
-    for entry in entries_of(bundle):
+    for entry in _entries_of(bundle):
         name = type_of(entry.get("resource"))
         if type(entry.get("fullUrl")) is str:
             found[entry["fullUrl"]] = name
     return found
 
 
-def entries_of(bundle: dict[str, Any]) -> list[dict[str, Any]]:
+def _entries_of(bundle: dict[str, Any]) -> list[dict[str, Any]]:
     """The entries that are objects; others are faults of structure and told as such."""
     entries = bundle.get("entry")
     return [one for one in entries if type(one) is dict] if type(entries) is list else []

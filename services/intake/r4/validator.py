@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from chassis.errors import Fault
@@ -74,10 +75,10 @@ class _Walk:
         if scope.is_contained:
             return scope
         if rule.name == "Bundle":
-            return Scope({**(scope.in_bundle or {}), **references.bundle_types(value)})
+            return references.scope_of_bundle(value, scope)
         contained = value.get("contained")
         types = references.contained_types(contained) if type(contained) is list else {}
-        return Scope(scope.in_bundle, types)
+        return replace(scope, in_resource=types)
 
     def object(self, value: Any, rule: TypeRule, place: Place, depth: int) -> None:
         if type(value) is not dict:
@@ -128,7 +129,7 @@ class _Walk:
         elif field.is_resource:
             scope = self.scope
             if field.key == "contained":
-                scope = Scope(scope.in_bundle, scope.in_resource, is_contained=True)
+                scope = replace(scope, is_contained=True)
             self.resource(item, place, depth + 1, scope)
         elif field.inner is not None:
             self.object(item, field.inner, place, depth + 1)
