@@ -83,6 +83,7 @@ def _top(pen: Pen, header: Segment, kind: str, now: datetime) -> str:
     if not parties[0]:
         parties[0] = OURS[0]
     event = header.text(9, 2)
+    is_plain = bool(header.raw(18)) and pen.charset.codec == "ascii"  # also where theirs is none we can write
     of_type = [kind, event, "RRI_I12" if kind == "RRI" else "ACK"] if event else [kind]
     return pen.header(
         parties,
@@ -90,7 +91,7 @@ def _top(pen: Pen, header: Segment, kind: str, now: datetime) -> str:
         now,
         processing_id=header.raw(11) or "P",
         version_field=header.raw(12) or pen.version,
-        charset=header.raw(18),
+        charset="ASCII" if is_plain else header.raw(18),
     )
 
 
