@@ -35,7 +35,10 @@ _SAID = {
         "What was submitted, with its Patient and Encounter contained. Updated it corrects; a contained Consent "
         "replaces the one that is here."
     ),
-    "Consent": "What the peer permitted, as it stands.",
+    "Consent": (
+        "What the peer permitted, as it stands. Updated it is a new version; status inactive or entered-in-error, or a "
+        "denial, takes it back, and everything stops at once."
+    ),
     "Subscription": (
         "A rest-hook to changes of Task, with criteria of _id, status, business-status, priority and patient; signed as "
         "Standard Webhooks says, with ids only (payload application/fhir+json) or an empty body."

@@ -21,6 +21,7 @@ PEER_ID, SOURCE_ID = SYSTEM + "identifier/peer", SYSTEM + "identifier/source"
 SOURCES_OWN_ID = SYSTEM + "identifier/consent-of-source"
 PART_2_URI = "https://www.ecfr.gov/current/title-42/chapter-I/subchapter-A/part-2"
 HIPAA_URI = "https://www.ecfr.gov/current/title-45/subtitle-A/subchapter-C/part-164"
+_NO_YEAR = 9999  # an end past the calendar, as it was read
 _TERMS = "http://terminology.hl7.org/CodeSystem/"
 _ROLES = _TERMS + "v3-ParticipationType"
 
@@ -48,7 +49,9 @@ def of(referral: Referral, kept: Kept) -> Resource | None:
         "resourceType": "Consent",
         "id": consent_id(referral.referral_id),
         "meta": {
-            "versionId": str(consent.version),
+            "versionId": str(
+                referral.task_version
+            ),  # its status moves with the referral, not with the document
             "lastUpdated": _instant(referral.state_at),
             "security": labels.security(labelled),
         },
@@ -65,8 +68,6 @@ def of(referral: Referral, kept: Kept) -> Resource | None:
         "policyRule": _policy_rule(consent),
         "provision": _root(consent),
     }
-    if not _elements(consent):
-        del resource["extension"]
     return {key: value for key, value in resource.items() if value}
 
 
@@ -149,7 +150,7 @@ def _actor(actor: Actor) -> Resource:
 def _period(start: datetime | None, end: datetime | None) -> Resource:
     """From the first instant to the last; an end that is the start of a day was the day before, whole."""
     said = {} if start is None else {"start": _instant(start)}
-    if end is not None and end.year < datetime.max.year:
+    if end is not None and end.year < _NO_YEAR:
         said["end"] = _instant(end)
     return said
 
@@ -163,6 +164,7 @@ def _elements(consent: Consent) -> list[Resource]:
         {"url": "witness", "valueString": consent.witness},
     ]
     said = [one for one in told if any(value for key, value in one.items() if key != "url")]
+    said.append({"url": "version", "valueInteger": consent.version})  # type: ignore[dict-item]
     if consent.is_revocation_told is not None:
         said.append({"url": "revocation-told", "valueBoolean": consent.is_revocation_told})  # type: ignore[dict-item]
     return said

@@ -14,7 +14,7 @@ from services.intake.fhir.consent_out import of
 from services.intake.fhir.consent_rules import Parties, rules_of
 from services.intake.fhir.parcel import Laid, Parcel, end_of, start_of
 
-__all__ = ["NARROWING", "of", "read", "read_one"]
+__all__ = ["NARROWING", "of", "places", "read", "read_one"]
 
 Resource = dict[str, Any]
 _SCOPE_SYSTEM = "http://terminology.hl7.org/CodeSystem/consentscope"
@@ -38,6 +38,7 @@ NARROWING = (
     *("actor", "action", "securityLabel", "purpose", "class", "code", "dataPeriod", "data", "period"),
     *("provision", "modifierExtension"),
 )
+
 # What was never said: another document of the person is not outdated by it.
 _NEVER_IN_FORCE = frozenset({"draft", "proposed", "entered-in-error"})
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -67,6 +68,27 @@ def read_one(resource: Resource, recipients: Collection[str]) -> Consent:
     """A Consent that came by itself; whoever it names by a reference alone stays unknown."""
     parcel = Parcel("", "")
     return _consent(Laid(resource, "Consent"), Parties.of(parcel, recipients))
+
+
+def places(at_consent: str) -> dict[str, str]:
+    """Where each part of a consent that lies at this path is found."""
+    return {
+        "consent": at_consent,
+        "consent.is_permitted": at_consent + ".provision.type",
+        "consent.signed_at": at_consent + ".dateTime",
+        "consent.starts_at": at_consent + ".provision.period.start",
+        "consent.expires_at": at_consent + ".provision.period.end",
+        "consent.scope": at_consent + ".scope",
+        "consent.verification": at_consent + ".verification",
+        "consent.category": at_consent + ".category",
+        "consent.discloser": at_consent + ".organization",
+        "consent.signature": at_consent + ".performer",
+        "consent.purpose": at_consent + ".provision.purpose",
+        "consent.recipient": at_consent + ".provision.actor",
+        "consent.expiry": at_consent + ".provision.period.end",
+        "consent.revocation": at_consent + ".extension",
+        **{f"consent.{name}": f"{at_consent}.provision.{name}" for name in NARROWING},
+    }
 
 
 def _is_stricter(consent: Consent) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from services.intake.domain import labels
+from services.intake.domain.submission import Submission
 from services.intake.fhir.parcel import Parcel
 
 _DS4P = "http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/"
@@ -52,3 +53,14 @@ def _inline(value: Any) -> Iterator[str]:
         for key, one in value.items():
             if key != "contained" and isinstance(one, (dict, list)):
                 yield from _inline(one)
+
+
+def marked(resource: dict[str, Any], submission: Submission) -> dict[str, Any]:
+    """The resource under the labels of the referral it shows."""
+    security = labels.security(labels.of(submission))
+    return {**resource, "meta": {**resource.get("meta", {}), "security": security}}
+
+
+def mark_of_all(submissions: Iterable[Submission]) -> list[dict[str, str]]:
+    """The high-water mark of a Bundle that shows these referrals."""
+    return labels.security(labels.high_water(labels.of(one) for one in submissions))

@@ -15,6 +15,7 @@ from services.intake.fhir import (
     capability,
     changing,
     checking,
+    consent_changing,
     creating,
     outcome,
     showing,
@@ -25,6 +26,7 @@ Answer = Callable[[Room, Request], Response]
 # Path below /fhir -> method -> what answers it; where no method fits Starlette answers 405 and says which would.
 SERVED: Mapping[str, Mapping[str, Answer]] = {
     "": {"POST": creating.bundle},
+    "/": {"POST": creating.bundle},  # as many clients spell the base
     **{
         f"/{name}/$validate": {"POST": partial(checking.validate, name)}
         for name in ("Bundle", "ServiceRequest", "Task")
@@ -45,7 +47,7 @@ SERVED: Mapping[str, Mapping[str, Answer]] = {
         "GET": partial(showing.read, "ServiceRequest"),
         "PUT": changing.put_request,
     },
-    "/Consent/{id}": {"GET": partial(showing.read, "Consent")},
+    "/Consent/{id}": {"GET": partial(showing.read, "Consent"), "PUT": consent_changing.put_consent},
     **{
         f"/{name}/{{id}}/_history/{{version}}": {"GET": partial(showing.vread, name)}
         for name in showing.SHOWN

@@ -17,7 +17,16 @@ from services.intake import handlers
 from services.intake.bootstrap import Room
 from services.intake.domain.referral import Referral
 from services.intake.doorway import PURPOSES, READERS, of_an_organization
-from services.intake.fhir import asking, consent_out, outcome, search_values, searching, service_request, task
+from services.intake.fhir import (
+    asking,
+    consent_out,
+    labelled,
+    outcome,
+    search_values,
+    searching,
+    service_request,
+    task,
+)
 
 if TYPE_CHECKING:
     from services.intake.store.documents import Kept
@@ -25,8 +34,12 @@ if TYPE_CHECKING:
 Resource = dict[str, Any]
 _MOST_FIELDS = 200
 SHOWN: Mapping[str, Callable[[Referral, Kept], Resource | None]] = {
-    "Task": lambda referral, kept: task.of(referral, kept.placer_identifiers),
-    "ServiceRequest": lambda referral, kept: service_request.of(referral, kept.submission),
+    "Task": lambda referral, kept: labelled.marked(
+        task.of(referral, kept.placer_identifiers), kept.submission
+    ),
+    "ServiceRequest": lambda referral, kept: labelled.marked(
+        service_request.of(referral, kept.submission), kept.submission
+    ),
     "Consent": consent_out.of,
 }
 
@@ -92,6 +105,7 @@ def search(name: str, room: Room, request: Request) -> Response:
     if found.total is not None:
         bundle["total"] = found.total
     if entries:
+        bundle["meta"] = {"security": labelled.mark_of_all(kept.submission for _, kept in found.rows)}
         bundle["entry"] = entries
     return outcome.answer(bundle, is_pretty=outcome.is_pretty(request))
 

@@ -38,7 +38,7 @@ _PARTS = {
     ext.SAFE_CONTACT: frozenset({"may-leave-message", "do-not-contact", "who-else-answers"}),
     ext.CHARACTERISTIC: frozenset({"topic", "answered", "code", "said-by", "how"}),
     ext.CONSENT_ELEMENTS: frozenset(
-        {"scope", "expiry-event", "revocation-told", "signature-method", "witness"}
+        {"scope", "expiry-event", "revocation-told", "signature-method", "witness", "version"}
     ),
 }
 MESSAGES = {

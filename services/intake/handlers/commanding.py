@@ -93,13 +93,16 @@ def correct(
 ) -> Referral:
     """What was submitted is replaced; a consent that was waited for moves the referral on.
 
-    A submission without a consent keeps the one that is here.  The same `idempotency_key` again changes nothing.
+    A submission without a consent keeps the one that is here; of one that says no, the no is taken and everything
+    stops.  The same `idempotency_key` again changes nothing.
     Raises SubmissionRejected with every fault, IdempotencyKeyReused, and what `change` raises.
     """
     now = room.clock.now()
 
     def decide(held: Held) -> tuple[Changed, Arrival | None]:
         kept = room.referrals.open(held)
+        if submission.consent is not None and submission.consent.is_permitted is False:
+            return refused(room, caller, held, submission.consent)
         whole = _with_known_consent(held, kept, submission)
         faults = faults_of(whole, now, room.taxonomy.codes, *room.settings.consent_rules)
         if faults:
@@ -147,6 +150,18 @@ def expire_due(room: Room, cause: Cause) -> int:
         moved, events = commands.expire_consent(held.referral, now) if is_over else (held.referral, [])
         room.referrals.change(held, moved, room.says(events, SYSTEM, cause))
     return len(due)
+
+
+def refused(room: Room, caller: Caller, held: Held, consent: Consent) -> tuple[Changed, Arrival | None]:
+    """The person's no, as the next version of the consent; nothing else of what came with it is taken."""
+    refusal = replace(consent, version=held.referral.consent_version + 1)
+    now, kept = room.clock.now(), room.referrals.open(held)
+    moved = commands.refuse_consent(held.referral, caller.role, refusal, "consent-refused", now)
+    if moved[0] is held.referral:
+        return moved, None
+    whole = replace(kept.submission, consent=refusal, idempotency_key="")
+    arrival = room.marks.arrival(Pseudonym(held.referral.peer_id, is_new=False), whole, held.arrived_at)
+    return moved, replace(arrival, earlier=earlier(kept, whole))
 
 
 def earlier(kept: Kept, whole: Submission) -> tuple[Consent, ...]:

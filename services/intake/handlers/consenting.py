@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chassis.envelope import Cause
 from chassis.errors import Fault
 from chassis.identity import Caller
-from services.intake.domain import asking, commands
+from services.intake.domain import asking
 from services.intake.domain import consent as consents
 from services.intake.domain.commands import Changed
 from services.intake.domain.consent import Consent
 from services.intake.domain.errors import SubmissionRejected
-from services.intake.domain.person import Pseudonym
 from services.intake.domain.referral import Referral
 from services.intake.domain.states import OPEN
-from services.intake.handlers.commanding import change, correct, earlier, own_referral, revoke_consent
+from services.intake.handlers.commanding import change, correct, own_referral, refused, revoke_consent
 
 if TYPE_CHECKING:
     from services.intake.bootstrap import Room
@@ -36,13 +35,15 @@ def update_consent(
     consent: Consent,
     *,
     idempotency_key: str,
+    where: Mapping[str, str],
     cause: Cause,
     expected_version: int = 0,
 ) -> Referral:
     """The referral's consent as a newer document has it: the next version, or the end of it.
 
     A document that says no, or that is no longer in force, stops the referral at once; so does one entered in error,
-    which makes known that what was relied on is false (42 CFR 2.31(c)).
+    which makes known that what was relied on is false (42 CFR 2.31(c)).  `where` names the place of each fault in what
+    was sent.
     Raises SubmissionRejected where the document can be neither: expired, unsigned, silent, or narrower than a referral
     needs; and what `correct` raises.
     """
@@ -62,8 +63,8 @@ def update_consent(
         )
     if not decision.is_permitted:
         faults = consents.faults_of(consent, ask, room.clock.now())
-        raise SubmissionRejected([Fault(place, code, words) for place, code, words in faults])
-    whole = replace(kept.submission, consent=consent, idempotency_key=idempotency_key)
+        raise SubmissionRejected([Fault(where.get(at, at), code, words) for at, code, words in faults])
+    whole = replace(kept.submission, consent=consent, idempotency_key=idempotency_key, where=where)
     return correct(room, caller, referral_id, whole, cause=cause, expected_version=expected_version)
 
 
@@ -114,17 +115,8 @@ def _taken_back(
     """A refusal is a version of its own; a document that is merely withdrawn ends the version that is here."""
     if reason_code != "consent-refused":
         return revoke_consent(room, caller, referral_id, cause=cause, expected_version=expected_version)
-    now = room.clock.now()
 
     def decide(held: Held) -> tuple[Changed, Arrival | None]:
-        kept = room.referrals.open(held)
-        refusal = replace(consent, version=held.referral.consent_version + 1)
-        moved = commands.refuse_consent(held.referral, caller.role, refusal, reason_code, now)
-        if moved[0] is held.referral:
-            return moved, None
-        whole = replace(kept.submission, consent=refusal, idempotency_key="")
-        who = Pseudonym(held.referral.peer_id, is_new=False)
-        arrival = room.marks.arrival(who, whole, held.arrived_at)
-        return moved, replace(arrival, earlier=earlier(kept, whole))
+        return refused(room, caller, held, consent)
 
     return change(room, caller, referral_id, decide, cause=cause, expected_version=expected_version)
