@@ -7,13 +7,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from chassis import identity
-from chassis.clock import Clock
+from chassis.clock import SystemClock
 from chassis.envelope import Cause
 from chassis.http_server import build_app, serve
 from chassis.settings import read
@@ -37,11 +38,23 @@ HOSPITALS = {
 }
 
 
+class AheadClock:
+    """The real time and as much ahead of it as a test says; MongoDB forgets by real time, so it is never behind."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def now(self) -> datetime:
+        """The moment of this desk."""
+        return SystemClock().now() + self.ahead
+
+
 @dataclass
 class DeskRoom:
     """A running desk: its room, its address and the issuer's key."""
 
     room: Room
+    clock: AheadClock
     hub: Hub
     address: str
     issuer_pem: bytes
@@ -82,7 +95,45 @@ class DeskRoom:
 
 def form_token(text: str) -> str:
     """The form token in a page."""
-    return text.split('name="csrf" value="')[1].split('"')[0]
+    return hidden(text, "csrf")
+
+
+def hidden(text: str, name: str) -> str:
+    """A hidden field of a page."""
+    return text.split(f'name="{name}" value="')[1].split('"', maxsplit=1)[0]
+
+
+WREN = {
+    "urgency": "immediate",
+    "family": "Quillfeather",
+    "given": "Wren",
+    "birth": "1988-04-01",
+    "unit": "ER",
+    "bed": "12",
+    "reason_overdose": "1",
+    "language": "es",
+    "consent": "yes",
+    "consent_signature": "aloud",
+    "consent_witness": "Ada Lark, RN",
+    "consent_by": "peer",
+    "consent_until": "revoked",
+    "phones": "+15185550177",
+    "ref_name": "Dr. Otis Lark",
+}
+
+
+def fill(client: httpx.Client, **changed: str) -> dict[str, str]:
+    """A form as it would be posted: Wren's, with what is changed; an empty text leaves a field out."""
+    page = client.get("/desk/new").text
+    typed = {name: text for name, text in (WREN | changed).items() if text}
+    return typed | {"csrf": form_token(page), "key": hidden(page, "key")}
+
+
+def refer(client: httpx.Client, **changed: str) -> str:
+    """Wren, or somebody a little different, is referred; returns the referral's id."""
+    answer = client.post("/desk/new", data=fill(client, **changed))
+    assert answer.status_code == 303, answer.text
+    return answer.headers["location"].split("/")[3].split("?")[0]
 
 
 def post(client: httpx.Client, page: str, action: str, **fields: str) -> httpx.Response:
@@ -92,9 +143,7 @@ def post(client: httpx.Client, page: str, action: str, **fields: str) -> httpx.R
 
 
 @contextmanager
-def a_desk(
-    mongo_uri: str, database: Any, folder: Path, clock: Clock | None = None, **environ: str
-) -> Iterator[DeskRoom]:
+def a_desk(mongo_uri: str, database: Any, folder: Path, **environ: str) -> Iterator[DeskRoom]:
     """A prepared, served desk; everything it opened is closed afterwards."""
     (folder / "hospitals.json").write_text(json.dumps(HOSPITALS), encoding="utf-8")
     keys_dir = keys.create(folder / "keys")
@@ -109,6 +158,7 @@ def a_desk(
             **environ,
         },
     )
+    clock = AheadClock()
     room = bootstrap.build_room(settings, clock)
     bootstrap.prepare(room)
     hub = Hub(room.database)

@@ -15,6 +15,7 @@ from services.intake.web.times import Unreadable
 ANSWERS = ("yes", "no", "later")
 KEEP = "keep"  # in a correction: the consent that is here stands
 INTERMEDIARY = "Kindred"
+PART_2 = "42CFRPart2"
 _DAYS = 30
 
 
@@ -41,7 +42,10 @@ def _given(
     signed_at: datetime | None,
     expires_at: datetime | None,
 ) -> Consent:
-    """What the text says that was read to them; each element is one of 42 CFR 2.31(a)."""
+    """What the text says that was read to them; each element is one of 42 CFR 2.31(a).
+
+    What was said aloud is no written consent, so it never claims to be one under Part 2.
+    """
     is_aloud = fields.get("consent_signature") == "aloud"
     is_peer = fields.get("consent_by") != "representative"
     return Consent(
@@ -61,7 +65,7 @@ def _given(
         witness=fields.get("consent_witness", "").strip(),
         kept_at="" if is_aloud else fields.get("consent_kept_at", "").strip(),
         # A yes by word of mouth is no written consent: it may be relied on where Part 2 does not apply, and says so.
-        policies=() if is_aloud else ("42CFRPart2",),
+        policies=() if is_aloud and not hospital.is_part_2 else (PART_2,),
     )
 
 

@@ -144,9 +144,8 @@ def _sent(desk: Desk, request: Request, session: Session) -> Response:
     submission, faults = reading_form.read(fields, hospital, reader_of(request), now, known)
     with rejections_audited(room, caller, "desk"):
         if faults:
-            raise SubmissionRejected(
-                _once([*faults, *faults_of(submission, now, room.taxonomy.codes)], is_known=bool(known))
-            )
+            found = faults_of(submission, now, room.taxonomy.codes, *room.settings.consent_rules)
+            raise SubmissionRejected(reading_form.merged(faults, found, is_known=known is not None))
         if about:
             handlers.correct(room, caller, about, submission, cause=cause)
             told = "corrected"
@@ -156,15 +155,6 @@ def _sent(desk: Desk, request: Request, session: Session) -> Response:
     room.drafts.close(caller, _key(request))
     room.drafts.keep(caller, REMEMBERED, "", {name: fields[name] for name in _OWN if fields.get(name)})
     return RedirectResponse(f"{pages.HOME}/referrals/{about}?told={told}", 303)
-
-
-def _once(faults: Sequence[Fault], *, is_known: bool) -> list[Fault]:
-    """One fault for each field; a correction without a new consent keeps the one that is there."""
-    found: dict[str, Fault] = {}
-    for fault in faults:
-        if not (is_known and fault.code == "consent-missing"):
-            found.setdefault(fault.path, fault)
-    return list(found.values())
 
 
 def _key(request: Request) -> str:

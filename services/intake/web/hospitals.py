@@ -18,6 +18,7 @@ class Hospital:
     zone: ZoneInfo
     zip: str = ""
     units: tuple[str, ...] = ()
+    is_part_2: bool = False  # a programme under 42 CFR Part 2: a consent needs a signature on paper there
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ def load(path: str, usual_zone: str) -> Hospitals:
             ZoneInfo(one.get("time_zone", usual_zone)),
             str(one.get("zip", "")),
             tuple(str(unit) for unit in one.get("units", ())),
+            bool(one.get("is_part_2", False)),
         )
         for organization_id, one in told.items()
     }

@@ -28,6 +28,16 @@ _PAGES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_CALLING = frozenset({"phone", "video"})
+
+
+def state_key(referral: Any) -> str:
+    """The word for a referral's state: who comes to the bedside comes, who calls will call."""
+    is_call = referral.state.value == "assigned" and referral.modality in _CALLING
+    return "state_assigned_call" if is_call else f"state_{referral.state.value}"
+
+
+_PAGES.globals["state_key"] = state_key
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
@@ -41,6 +41,7 @@ _WHERE = {
     "consent": "consent",
     "consent.signed_at": "consent_time",
     "consent.expires_at": "consent_until_date",
+    "consent.signature": "consent_signature",
     "languages": "language",
     "payer_code": "payer",
     "modalities": "way_bedside",
@@ -91,6 +92,21 @@ def read(
         is_naloxone_given=_ASKED.get(fields.get("naloxone", "")),
         where=_WHERE,
     ), faults
+
+
+def merged(own: Sequence[Fault], found: Sequence[Fault], *, is_known: bool) -> list[Fault]:
+    """One fault for each field, the form's own first.
+
+    A correction without a new consent keeps the one that is there; a witness is missed once.
+    """
+    passed_over = {"consent-missing"} if is_known else set()
+    if any(fault.path == "consent_witness" for fault in own):
+        passed_over.add("consent-unwitnessed")
+    faults: dict[str, Fault] = {}
+    for fault in [*own, *found]:
+        if fault.code not in passed_over:
+            faults.setdefault(fault.path, fault)
+    return list(faults.values())
 
 
 def _unchosen(fields: Mapping[str, str]) -> list[Fault]:

@@ -20,7 +20,7 @@ from services.intake.store.sessions import Session
 from services.intake.web import live, pages
 from services.intake.web.desk import Desk
 from services.intake.web.filling_form import place_of
-from services.intake.web.words import WORDS, reader_of
+from services.intake.web.words import reader_of
 
 _URGENCY = {"immediate": 0, "urgent": 1, "routine": 2}
 _WITH_SOMEBODY = frozenset({State.MET, State.NOT_MET, State.ENGAGED})
@@ -159,8 +159,3 @@ def is_late(referral: Referral, now: datetime) -> bool:
 def initials(given: str, family: str) -> str:
     """ "W. Q."; enough to tell two beds apart."""
     return " ".join(f"{name[0].upper()}." for name in (given.strip(), family.strip()) if name)
-
-
-def state_word(referral: Referral, reader: str) -> str:
-    """The state in plain words."""
-    return WORDS[reader][f"state_{referral.state.value}"]
