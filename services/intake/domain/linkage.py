@@ -173,6 +173,14 @@ _CAVEATS: dict[str, Callable[[Levels], bool]] = {
 }
 
 
+def is_name_confirmed(levels: Levels) -> bool:
+    """True where the new description may be compared with later ones: the given name and the birth date agree.
+
+    A mistyped given name that came under the right number must not become a door for the twin who bears it.
+    """
+    return levels["given"] in _GIVEN_AGREES | {"unsaid"} and levels["birth"] in _BIRTH_AGREES | {"unsaid"}
+
+
 def without_private_phone(beside: Beside) -> Beside:
     """What is known beside, where many people have the phone: a shelter's, a family's."""
     return replace(beside, is_phone_shared=True)

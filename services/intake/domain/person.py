@@ -6,12 +6,13 @@ import re
 import unicodedata
 from calendar import monthrange
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 SAME_VISIT = timedelta(hours=12)
 _DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
 _FULL_DATE = 10
+_SHORTEST_FILLER = 4  # "9999" is a filler, "9" is somebody's number
 # Letters that Unicode does not take apart, as passports spell them (ICAO Doc 9303-3, 6).
 _SPELLED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
 _GENERATIONS = {
@@ -36,7 +37,8 @@ class RecordNumber:
     def is_placeholder(self) -> bool:
         """True for what is typed where there is no number ("000-00-0000", "UNKNOWN"): it would join strangers."""
         plain = "".join(ch for ch in self.value.casefold() if ch.isalnum())
-        return len(set(plain)) <= 1 or plain in _NO_NUMBERS
+        is_one_sign = len(set(plain)) <= 1 and (len(plain) >= _SHORTEST_FILLER or not plain.strip("0"))
+        return is_one_sign or plain in _NO_NUMBERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,27 +158,6 @@ class PersonMarks:
     birth: str = ""
     generation: str = ""
     records: Mapping[str, frozenset[str]] = field(default_factory=dict)
-
-
-_MOST_PHONES = 8
-
-
-def combined(known: Person, new: Person) -> Person:
-    """What a source says now, and what it said before of the same person where it is silent now."""
-    plain = ("family_name", "given_name", "birth_date", "sex", "suffix", "home_zip", "safe_contact")
-    kept = {name: getattr(known, name) for name in plain if not getattr(new, name)}
-    is_named = new.has_name() or not known.has_name()
-    names = {} if is_named else {"family_name": known.family_name, "given_name": known.given_name}
-    former = [*known.former_names, *new.former_names]
-    if is_named and known.has_name() and normalized(known.family_name) != normalized(new.family_name):
-        former.append(known.family_name)
-    return replace(
-        new,
-        **{**kept, **names},
-        record_numbers=tuple(dict.fromkeys((*known.record_numbers, *new.record_numbers))),
-        phones=tuple(dict.fromkeys((*new.phones, *known.phones)))[:_MOST_PHONES],
-        former_names=tuple(dict.fromkeys(name for name in former if name))[:_MOST_PHONES],
-    )
 
 
 def is_same_person(known: PersonMarks, new: PersonMarks) -> bool:

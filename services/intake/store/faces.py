@@ -7,9 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from chassis.vault import Unreadable, Vault
-from services.intake.domain.person import Person, PersonMarks, RecordNumber, SafeContact, combined
+from services.intake import likeness
+from services.intake.domain import linkage
+from services.intake.domain.comparison import Beside, levels
+from services.intake.domain.person import Person, PersonMarks, RecordNumber, SafeContact
 from services.intake.store.blind import BlindIndex
 
+_MOST_FACES = 6  # of one person, by one source
 Document = dict[str, Any]
 
 
@@ -100,23 +104,34 @@ class Faces:
         """The key of somebody who was not stored after all is gone."""
         self._vault.erase(peer_id)
 
-    def opened(self, documents: Iterable[Document], source_id: str | None = None) -> list[Person]:
-        """Every identity in these documents, or only what one source said; nothing of somebody who was erased."""
-        rows = [row for document in documents for row in document.get("faces", [])]
-        found = (self._open(row) for row in rows if source_id in (None, row["source"]))
-        return [person for person in found if person is not None]
+    def opened(self, documents: Iterable[Document]) -> list[Person]:
+        """What somebody may be compared with; nothing of somebody who was erased."""
+        rows = [row for document in documents for row in document.get("faces", []) if not row.get("is_weak")]
+        return self._all(rows)
 
-    def changed(self, document: Document, newcomer: Newcomer) -> tuple[Document, bool]:
-        """(this source's row, whether it says more than the one that is there)."""
-        known = next((row for row in document.get("faces", []) if row["source"] == newcomer.source_id), None)
-        if known is not None and known["digest"] == newcomer.digest:
-            return known, False
-        before = self._open(known) if known is not None else None
-        person = combined(before, newcomer.person) if before else newcomer.person
-        if person == before and known is not None:
-            return known, False
-        sealed = self._vault.seal(document["_id"], asdict(person))
-        return {"source": newcomer.source_id, "digest": newcomer.digest, "sealed": sealed}, True
+    def told_by(self, documents: Iterable[Document], source_id: str) -> list[Person]:
+        """Everything one source said about who they are."""
+        rows = [row for document in documents for row in document.get("faces", [])]
+        return self._all(row for row in rows if row["source"] == source_id)
+
+    def learned(self, document: Document, newcomer: Newcomer) -> Document | None:
+        """A description of somebody known that says something new, as it is to be stored; None where it does not."""
+        rows = document.get("faces", [])
+        own = [row for row in rows if row["source"] == newcomer.source_id]
+        if any(row["digest"] == newcomer.digest for row in own) or len(own) >= _MOST_FACES:
+            return None
+        if own and not newcomer.person.has_name():
+            return None
+        confirmed = any(
+            not known.has_name()
+            or linkage.is_name_confirmed(levels(known, newcomer.person, Beside(), likeness.is_alike))
+            for known in self.opened([document])
+        )
+        return {**self.sealed(document["_id"], newcomer), "is_weak": not confirmed}
+
+    def _all(self, rows: Iterable[Document]) -> list[Person]:
+        found = (self._open(row) for row in rows)
+        return [person for person in found if person is not None]
 
     def _open(self, row: Document) -> Person | None:
         try:

@@ -181,6 +181,9 @@ class Links:
             decided, events = decide(pair)
             top, below = pair.surviving_id, pair.merged_id
             self._people.update_one({"_id": top}, {"$pull": {"absorbed": below}}, session=session)
+            self._people.update_one(
+                {"_id": top, "absorbed": []}, {"$unset": {"absorbed": ""}}, session=session
+            )
             self._people.update_one({"_id": below}, {"$unset": {"merged_into": ""}}, session=session)
             self._store(loaded, decided, events, said, session=session)
             return decided

@@ -97,7 +97,7 @@ class People:
     def faces_at(self, peer_id: str, source_id: str) -> list[Person]:
         """What this source said about who somebody is, under this pseudonym and those that lead to it."""
         members = self._links.members(peer_id)
-        return self._faces.opened(self._people.find({"_id": {"$in": members}}, {"faces": 1}), source_id)
+        return self._faces.told_by(self._people.find({"_id": {"$in": members}}, {"faces": 1}), source_id)
 
     def is_known_at(self, peer_id: str, source_id: str) -> bool:
         """True where this source has spoken of the person, under this pseudonym or one that leads to it."""
@@ -163,29 +163,29 @@ class People:
         """
         others = frozenset().union(*(claims for peer_id, claims in held.items() if peer_id != known["_id"]))
         rows = [row for row in newcomer.rows if row not in known["records"] and row["n"] not in others]
-        face, is_face_new = self._faces.changed(known, newcomer)
+        face = self._faces.learned(known, newcomer)
         is_source_new = bool(newcomer.source_id) and newcomer.source_id not in known.get("sources", [])
+        is_confirmed = face is not None and not face["is_weak"]
         gained = {
             key: value
             for key in ("name", "birth")
             if not known[key] and (value := getattr(newcomer.marks, key))
         }
-        if not (rows or gained or is_face_new or is_source_new):
+        if not (rows or gained or face or is_source_new):
             return True
         update: Document = {
             "$addToSet": {
                 "records": {"$each": rows},
                 "claims": {"$each": [row["n"] for row in rows]},
-                "trails": {"$each": list(newcomer.trails)},
-                "phones": {"$each": list(newcomer.phones)},
+                "trails": {"$each": list(newcomer.trails) if is_confirmed else []},
+                "phones": {"$each": list(newcomer.phones) if is_confirmed else []},
                 "sources": {"$each": [newcomer.source_id] if is_source_new else []},
             }
         }
         if gained:
             update["$set"] = gained
-        if is_face_new:
-            kept = [row for row in known.get("faces", []) if row["source"] != newcomer.source_id]
-            update.setdefault("$set", {})["faces"] = [*kept, face]
+        if face:
+            update["$push"] = {"faces": face}
         try:
             self._people.update_one({"_id": known["_id"]}, update)
         except DuplicateKeyError:

@@ -12,7 +12,7 @@ from services.intake.domain import linkage
 from services.intake.domain.comparison import Beside, levels
 from services.intake.domain.linkage import Outcome, Verdict, judge
 from services.intake.domain.nicknames import FORMALS, formals, is_nickname, may_be_nickname
-from services.intake.domain.person import Person, RecordNumber, combined, normalized
+from services.intake.domain.person import Person, RecordNumber, normalized
 from services.intake.store.blind import BlindIndex
 from tests import linkage_people
 from tests.unit.intake.intake_builders import a_person
@@ -20,7 +20,7 @@ from tests.unit.intake.intake_builders import a_person
 CERTAIN, UNCERTAIN, DIFFERENT = Outcome.CERTAIN, Outcome.UNCERTAIN, Outcome.DIFFERENT
 BARE = replace(a_person(), record_numbers=())
 FREQUENT = replace(BARE, family_name="Garcia", given_name="Maria", phones=())
-_RARE = {("birth", "year-slip"), ("family", "swapped"), ("given", "maybe-nickname")}
+_RARE = {("birth", "year-slip"), ("generation", "same"), ("family", "swapped"), ("given", "maybe-nickname")}
 BLIND = BlindIndex(b"7" * 96)
 
 
@@ -249,18 +249,3 @@ def test_nicknames_are_of_one_name_or_of_several():
     assert not is_nickname("robert", "robert")
     assert formals("wren") == {"wren"}
     assert all(short == normalized(short) for short in FORMALS)
-
-
-def test_what_a_source_says_now_keeps_what_it_said_before():
-    """Silence takes nothing back, a new family name remembers the old one, a placeholder replaces no name."""
-    later = Person(family_name="Brackwater", given_name="Wren", phones=("+15185550188",))
-    whole = combined(a_person(), later)
-    assert (whole.family_name, whole.birth_date, whole.former_names) == (
-        "Brackwater",
-        "1988-04-01",
-        ("Quillfeather",),
-    )
-    assert whole.phones == ("+15185550188", "+15185550177")
-    assert whole.record_numbers == a_person().record_numbers
-    unknown = combined(a_person(), Person(family_name="Doe", given_name="John"))
-    assert (unknown.family_name, unknown.given_name) == ("Quillfeather", "Wren")
