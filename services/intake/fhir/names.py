@@ -1,5 +1,8 @@
 """The systems by which codes and identifiers are named in FHIR: ours and the standards'."""
 
+import re
+
+_SPACE = re.compile(r"\s")
 SYSTEM = "https://kindred.example/fhir/"
 REFERRAL_ID = SYSTEM + "identifier/referral"
 PEER_ID = SYSTEM + "identifier/peer"
@@ -20,7 +23,8 @@ TASK_CODES = "http://hl7.org/fhir/CodeSystem/task-code"
 
 def uri(system: str) -> str:
     """A number the source gave without a system gets one that names the source."""
-    return SOURCE_ID + "/" + system.removeprefix("source:") if system.startswith("source:") else system
+    spelled = SOURCE_ID + "/" + system.removeprefix("source:") if system.startswith("source:") else system
+    return _SPACE.sub("%20", spelled)  # a URI has none, and other doors' systems may
 
 
 def system_of(identifier_uri: str, source_id: str) -> str:

@@ -106,10 +106,8 @@ def of(refusal: Refusal) -> dict[str, Any]:
         )
         for fault in refusal.faults
     ]
-    return {
-        "resourceType": "OperationOutcome",
-        "issue": issues or [_issue(kind, refusal.code, refusal.message, "")],
-    }
+    whole = _issue(_TYPES.get(refusal.code, kind), refusal.code, refusal.message, "")
+    return {"resourceType": "OperationOutcome", "issue": issues or [whole]}
 
 
 def _issue(kind: str, code: str, message: str, path: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ _MOST_PARAMETERS = 100
 _SAFE_NAME = re.compile(r"_?[A-Za-z][A-Za-z0-9.:-]{0,40}")
 _CURSOR = re.compile(r"(-?[0-9]{1,15})\.([A-Za-z0-9-]{1,64})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST_MS = 32_503_680_000_000  # the year 3000
 # Asked of the server, not of the resources.
 _CONTROLS = frozenset({"_format", "_pretty"})
 
@@ -222,7 +223,7 @@ def _cursor(reading: _Reading, value: str) -> None:
         match = _CURSOR.fullmatch(base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).decode("ascii"))
     except ValueError:
         match = None
-    if match is None:
+    if match is None or abs(int(match[1])) > _LATEST_MS:
         raise Unreadable("This is not where a page of ours ended.")
     moment = _EPOCH + timedelta(milliseconds=int(match[1]))
     reading.wanted = replace(reading.wanted, after=After(moment, match[2]))

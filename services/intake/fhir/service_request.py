@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from services.intake.domain.person import Person
 from services.intake.domain.referral import Referral
 from services.intake.domain.states import State
-from services.intake.domain.submission import Characteristic, Preference, SourceContact, Submission
+from services.intake.domain.submission import Characteristic, Code, Preference, SourceContact, Submission
 from services.intake.fhir import extensions as ext
 from services.intake.fhir import names
 from services.intake.fhir.task import PRIORITIES, identifier_of, instant, placed
 
 Resource = dict[str, Any]
+_CODE = re.compile(r"\S+( \S+)*")
 _PEER_SUPPORT = "Peer support referral"
 _UNKNOWN_CLASS = {"system": "http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "code": "UNK"}
 
@@ -56,7 +59,7 @@ def of(referral: Referral, said: Submission) -> Resource:
     }
     optional = {
         "extension": _extensions(said),
-        "reasonCode": [{"coding": [_coding(one.system, one.code, one.display)]} for one in said.codes],
+        "reasonCode": [_concept(one) for one in said.codes],
         "note": [{"text": said.note}] if said.note.strip() else [],
     }
     return request | {key: value for key, value in optional.items() if value}
@@ -66,9 +69,12 @@ def _source(referral: Referral) -> Resource:
     return {"type": "Organization", "identifier": {"system": names.SOURCE_ID, "value": referral.source_id}}
 
 
-def _coding(system: str, code: str, display: str) -> Resource:
-    said = {"system": system, "code": code, "display": display}
-    return {key: value for key, value in said.items() if value}
+def _concept(one: Code) -> Resource:
+    """The code; what another door let through and R4 has no code for is words."""
+    if not _CODE.fullmatch(one.code):
+        return {"text": one.display.strip() or one.code}
+    said = {"system": names.uri(one.system), "code": one.code, "display": one.display}
+    return {"coding": [{key: value for key, value in said.items() if value}]}
 
 
 def _extensions(said: Submission) -> list[Resource]:
@@ -96,19 +102,16 @@ def _preference(one: Preference) -> Resource:
 
 def _patient(said: Submission) -> Resource:
     person = said.person
-    name = {"use": "official", "family": person.family_name, "given": [person.given_name]}
-    if not person.given_name:
-        del name["given"]
-    if not person.family_name:
-        del name["family"]
     optional: Resource = {
         "extension": _about_person(said),
         "identifier": [
             {"system": names.uri(one.system), "value": one.value} for one in person.record_numbers
         ],
-        "name": [name] if len(name) > 1 else [],
+        "name": _names(person),
         "telecom": [{"system": "phone", "value": phone} for phone in person.phones],
+        "gender": person.sex,
         "birthDate": person.birth_date,
+        "address": [{"use": "home", "postalCode": person.home_zip}] if person.home_zip else [],
         "communication": [
             {"language": {"coding": [{"system": "urn:ietf:bcp:47", "code": tag}]}, "preferred": position == 0}
             for position, tag in enumerate(said.languages)
@@ -116,6 +119,18 @@ def _patient(said: Submission) -> Resource:
     }
     patient = {"resourceType": "Patient", "id": "patient"}
     return patient | {key: value for key, value in optional.items() if value}
+
+
+def _names(person: Person) -> list[Resource]:
+    """The name as it was sent, then family names from before."""
+    parts = {
+        "family": person.family_name,
+        "given": [person.given_name] if person.given_name else [],
+        "suffix": [person.suffix] if person.suffix else [],
+    }
+    said = {key: value for key, value in parts.items() if value}
+    former = [{"use": "old", "family": family} for family in person.former_names]
+    return ([{"use": "official", **said}] if said else []) + former
 
 
 def _about_person(said: Submission) -> list[Resource]:

@@ -77,7 +77,9 @@ class Finding:
         }
         parts += [{field: {"$in": sorted(some)}} for field, some in lists.items() if some is not None]
         parts += [{"peer_id": {"$in": self._peers(marks)}} for marks in wanted.people]
-        parts += [{"orders": {"$in": sorted(marks)}} for marks in wanted.orders]
+        for marks in wanted.orders:  # the source's own numbers, and ours
+            some = {"$in": sorted(marks)}
+            parts.append({"$or": [{"orders": some}, {"_id": some}]})
         parts += [_spanned(_FIELDS[name], span) for name, span in wanted.spans]
         if wanted.with_consent:
             parts.append({"consent_version": {"$gt": 0}})

@@ -59,7 +59,12 @@ def a_request(number: int | str, **given: Any) -> dict[str, Any]:
     """A ServiceRequest that contains its Patient, Encounter, Consent and requester."""
     made = a_bundle(number)
     request = copy.deepcopy(resource(made, "ServiceRequest"))
-    named = {"Patient": "patient", "Encounter": "encounter", "Consent": "consent", "Practitioner": "clinician"}
+    named = {
+        "Patient": "patient",
+        "Encounter": "encounter",
+        "Consent": "consent",
+        "Practitioner": "clinician",
+    }
     contained = []
     for kind, name in named.items():
         one = copy.deepcopy(resource(made, kind))

@@ -47,7 +47,9 @@ def test_one_resource_with_what_it_contains_becomes_a_referral(fhir: Fhir, bus: 
 def test_a_gravity_bundle_of_a_task_and_its_request_becomes_one_referral(fhir: Fhir):
     """Task and ServiceRequest in a transaction are told where each of them is."""
     made = a_bundle("gravity")
-    task = a_task("gravity", focus={"reference": "urn:uuid:service-request"}, requester={"display": "Dr Quill"})
+    task = a_task(
+        "gravity", focus={"reference": "urn:uuid:service-request"}, requester={"display": "Dr Quill"}
+    )
     task["for"] = {"reference": "urn:uuid:patient"}
     del task["contained"]
     made["entry"].append(
@@ -74,7 +76,11 @@ BSER = "http://hl7.org/fhir/us/bser/CodeSystem/TaskBusinessStatusCS"
             "Task.businessStatus",
         ),
         ({"status": "completed"}, "task-not-requested", "Task.status"),
-        ({"focus": {"reference": "#patient"}}, "task-focus", "Task.focus"),
+        (
+            {"focus": {"reference": "#patient"}, "basedOn": [{"reference": "#order"}]},
+            "task-focus",
+            "Task.focus",
+        ),
         ({"priority": "routine"}, "priority-contradictory", "Task.priority"),
         ({"for": {"identifier": {"value": "somebody-else"}}}, "task-for-other", "Task.for"),
     ],
