@@ -72,6 +72,8 @@ def post(
     try:
         connection.request("POST", endpoint.target, body, {**headers, "Connection": "close"})
         answer = connection.getresponse()
+        if connection.is_cut:
+            return Told(Outcome.UNKNOWN, "no-answer")  # an end of ours looks like the end of the headers
         told = _told(answer.status, answer.getheader("Retry-After", ""))
         with suppress(OSError, http.client.HTTPException):
             answer.read(_MOST_ANSWER_BYTES)
@@ -101,19 +103,19 @@ class _Pinned(http.client.HTTPConnection):
     ) -> None:
         super().__init__(endpoint.host, endpoint.port, timeout=timeout_s)
         self._endpoint, self._addresses, self._tls_context = endpoint, addresses, tls
-        self._plain: socket.socket | None = None
+        self.is_cut = False
 
     def connect(self) -> None:
         """Connected, with TLS where the endpoint wants it."""
-        self._plain = _first(self._addresses, self.port, float(self.timeout or 0))
-        self._plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plain = _first(self._addresses, self.port, float(self.timeout or 0))
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock = plain  # from here on `close` closes it
         if self._endpoint.is_tls:
-            self.sock = self._tls_context.wrap_socket(self._plain, server_hostname=self._endpoint.host)
-        else:
-            self.sock = self._plain
+            self.sock = self._tls_context.wrap_socket(plain, server_hostname=self._endpoint.host)
 
     def cut(self) -> None:
         """Whatever waits on it ends."""
+        self.is_cut = True
         with suppress(OSError, AttributeError):
             self.sock.shutdown(socket.SHUT_RDWR)
 
