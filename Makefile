@@ -39,8 +39,9 @@ conformance: ready-dev ## what we say of each file of ../shared/data/fhir and hl
 	@$(BIN)/python -m cli.local.testbed tests.conformance.report
 
 .PHONY: fuzz
-fuzz: ready-dev ## 20,000 spoiled Bundles, orders and Tasks against a running intake (N=count S=seed)
+fuzz: ready-dev ## 20,000 spoiled Bundles, orders and Tasks, then 20,000 HL7 messages (N=count S=seed of the Bundles)
 	@$(BIN)/python -m cli.local.testbed tests.conformance.hostile.run $(or $(N),20000) $(or $(S),1)
+	@$(BIN)/python -m cli.local.testbed pytest -m slow_faults --timeout=1800 tests/security/test_hl7_fuzz.py
 
 .PHONY: bench
 bench: ready-dev ## measure, and print ratios to the raw limits (B=intake_bench for one part)

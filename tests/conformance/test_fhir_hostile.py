@@ -22,7 +22,7 @@ from tests.conformance.hostile.driving import Outcome, Target
 from tests.conformance.hostile.mutating import HEADERS, Sending, a_sending
 from tests.integration.intake.intake_processes import Er, running
 
-COUNT, CLIENTS, SEED = 400, 4, 7
+COUNT, CLIENTS, SEED = 500, 4, 7
 EXAMPLES = 150
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "GARBAGE")
 DESK = (

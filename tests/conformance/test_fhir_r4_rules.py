@@ -367,6 +367,8 @@ def _grown(times: int) -> list[Resource]:
             for number in range(times)]},
         patient(name=[{"given": [None] * times, "_given": [ABSENT] * times}]),
         narrated("<p>" * times + "x" + "</p>" * times),
+        bundle("collection", *({"fullUrl": f"urn:u:{number}", "resource": bundle("collection", {"resource": PERSON})}
+                               for number in range(times))),
     ]  # fmt: skip
 
 

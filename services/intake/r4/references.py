@@ -19,7 +19,9 @@ _CONDITIONAL = re.compile(r"([A-Z][A-Za-z]+)\?\S+")
 class Scope:
     """What can be referred to from one place."""
 
-    in_bundle: Mapping[str, str] | None = None  # fullUrl -> resource type, of every Bundle around
+    bundles: tuple[
+        Mapping[str, str], ...
+    ] = ()  # fullUrl -> resource type, of each Bundle around, inmost first
     in_resource: Mapping[str, str] = field(default_factory=dict)  # "#id" -> type, of the containing resource
     is_contained: bool = False
     is_whole: bool = False  # a Bundle that is sent as one whole: what a urn names must be inside
@@ -54,8 +56,9 @@ def _target(literal: str, scope: Scope, table: Table) -> tuple[str | None, str |
     if literal[:1] == "#":
         name = scope.in_resource.get(literal)
         return ("reference-unresolved" if name is None else None), name
-    if scope.in_bundle is not None and literal in scope.in_bundle:
-        return None, scope.in_bundle[literal]
+    for inside in scope.bundles:
+        if literal in inside:
+            return None, inside[literal]
     if literal.startswith(("urn:uuid:", "urn:oid:")):
         return ("reference-unresolved" if scope.is_whole else None), None
     match = _LITERAL.fullmatch(literal) or _CONDITIONAL.fullmatch(literal)
@@ -113,8 +116,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 def scope_of_bundle(bundle: dict[str, Any], around: Scope) -> Scope:
     """What the entries of a Bundle can refer to; a Bundle inside another one also to what is there."""
-    types = {**(around.in_bundle or {}), **_bundle_types(bundle)}
-    return Scope(types, is_whole=bundle.get("type") not in _PARTS)
+    return Scope((_bundle_types(bundle), *around.bundles), is_whole=bundle.get("type") not in _PARTS)
 
 
 def _bundle_types(bundle: dict[str, Any]) -> dict[str, str]:
