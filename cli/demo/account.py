@@ -14,7 +14,14 @@ from cli.demo.promises import Seen, Verdict
 
 COLORS = ("cyan", "magenta", "yellow", "green", "blue", "bright_red")
 REASONS = 4
-ENDS = {"assigned": "green", "unfilled": "yellow", "refused": "blue", "lost": "bold red"}
+ENDS = {
+    "assigned": "green",
+    "unfilled": "yellow",
+    "refused": "blue",
+    "lost": "bold red",
+    "cancelled": "blue",
+    "consent-revoked": "blue",
+}
 
 
 class Account:

@@ -1,6 +1,7 @@
 """The people of the play: nurses who send, specialists who accept, decline or stay silent."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from cli.commands.referrals import faults, post_fhir, task_id
-from cli.demo import answer_page
+from cli.demo import answer_page, messages
 from cli.demo.bundles import bundle
 from cli.demo.people import Story
 from cli.demo.post_office import PostOffice
 from cli.reach import Reach, explained
 
 ASK_EVERY_S = 0.25
+# Nothing more happens to these in the play.
+ENDS = {"assigned", "unfilled", "cancelled", "consent-revoked"}
 RPC_S = 5.0
 
 # Told what happens, as it happens: the story, and one line.
@@ -39,13 +42,16 @@ class Played:
     accepted_as: str = ""
     late: list[str] = field(default_factory=list)
     task_status: str = ""
+    stopped_at: datetime | None = None
 
     @property
     def outcome(self) -> str:
-        """refused, assigned, unfilled, seeking, or lost (acknowledged, but matching knows no case)."""
+        """refused, assigned, unfilled, seeking, why it was stopped, or lost (acknowledged, matching knows no case)."""
         if self.http_status >= 400:
             return "refused"
-        return self.case.state if self.case is not None else "lost"
+        if self.case is None:
+            return "lost"
+        return str(self.case.stop_code) if self.case.state == "closed" else str(self.case.state)
 
     @property
     def offers(self) -> list[Any]:
@@ -69,8 +75,10 @@ class Cast:
         self._tell = tell
 
     def send(self, story: Story) -> Played:
-        """The nurse sends the Bundle; where the story says so, a second nurse sends the visit again."""
+        """The ER sends the referral through its door; where the story says so, a second nurse sends it again."""
         played = Played(story, datetime.now(UTC))
+        if story.door == "hl7v2":
+            return self._send_message(played)
         sent = bundle(story, self.run_mark, played.sent_at)
         played.http_status, answer = self._post(story, sent, "nurse-one")
         played.referral_id = task_id(answer)
@@ -88,15 +96,40 @@ class Cast:
             )
         return played
 
+    def _send_message(self, played: Played) -> Played:
+        """REF^I12 over MLLP; where the consent is late, it is held, and a REF^I13 brings the consent."""
+        story = played.story
+        told = self._message(played, "I12", has_consent=not story.is_consent_late)
+        found = re.search(r"ref-[0-9a-f]{32}", told["answer"])
+        played.http_status = 200 if told["code"] == "AA" else 400
+        if told["code"] != "AA" or not found:
+            played.refused_with = [told["answer"].replace("\r", " ")]
+            self._tell(story, f"turned away, {told['code']}")
+            return played
+        played.referral_id = found[0]
+        self._tell(story, f"acknowledged over HL7 v2 ({told['code']}) as {played.referral_id}")
+        if story.is_consent_late:
+            self._tell(story, "held: the consent is still to come")
+            told = self._message(played, "I13")
+            self._tell(story, f"the consent came in a REF^I13 ({told['code']}): specialists are sought now")
+        return played
+
+    def _message(self, played: Played, event: str, *, has_consent: bool = True) -> dict[str, str]:
+        known = self._reach.known
+        assert known is not None
+        now = datetime.now(UTC)
+        message = messages.referral(played.story, self.run_mark, now, event, has_consent=has_consent)
+        return messages.send(known.mllp, message)
+
     def play(self, everybody: list[Played], within_s: float) -> None:
-        """Specialists answer until every acknowledged referral is assigned or unfilled, or the time is up."""
+        """Specialists answer until every acknowledged referral is assigned, unfilled or over, or the time is up."""
         deadline = time.monotonic() + within_s
         open_ones = [played for played in everybody if played.referral_id]
         with ThreadPoolExecutor(8) as pool:
             while open_ones and time.monotonic() < deadline:
                 began = time.monotonic()
                 list(pool.map(self._look, open_ones))
-                open_ones = [one for one in open_ones if one.outcome not in {"assigned", "unfilled"}]
+                open_ones = [one for one in open_ones if one.outcome not in ENDS]
                 time.sleep(max(0.0, ASK_EVERY_S - (time.monotonic() - began)))
 
     def refresh(self, everybody: list[Played]) -> None:
@@ -137,6 +170,9 @@ class Cast:
         waiting = [offer for offer in offers if offer.offer_id not in played.answered]
         if not waiting or played.accepted_as or played.story.answer in {"silent", "nobody"}:
             return
+        if played.story.answer in {"cancelled", "revoked"}:
+            self._take_back(played)
+            return
         if played.story.answer == "second-wave":
             waiting = [offer for offer in waiting if offer.wave > 1]
         links = self._post_office.links(self._reach, played.referral_id)
@@ -151,6 +187,22 @@ class Cast:
             self._accept(played, *told[0])
         elif told:
             self._accept_by_link(played, *told[0])
+
+    def _take_back(self, played: Played) -> None:
+        """While offers are out the ER takes the referral back, or the person their consent; once."""
+        if played.stopped_at is not None:
+            return
+        played.stopped_at = datetime.now(UTC)
+        if played.story.answer == "cancelled":
+            told = self._message(played, "I14")
+            self._tell(played.story, f"taken back by the ER with a REF^I14 ({told['code']})")
+            return
+        from kindred.intake.v1 import intake_pb2
+
+        who = self._reach.metadata("nurse", "nurse-one", played.story.hospital.source_id, purpose="TREAT")
+        asked = intake_pb2.RevokeConsentRequest(referral_id=played.referral_id)
+        self._reach.intake().RevokeConsent(asked, timeout=RPC_S, metadata=who)
+        self._tell(played.story, "the person took their consent back")
 
     def _accept_by_link(self, played: Played, offer: Any, link: str) -> None:
         """The specialist opens the page of their e-mail and says yes there."""

@@ -22,12 +22,23 @@ ROCHESTER = Hospital("er-genesee-lamp", "Genesee Lamp Hospital (fictional)", "14
 SYRACUSE = Hospital("er-salt-city", "Salt City Infirmary (fictional)", "13210")
 
 
+_ENDS = {
+    "refused": "refused",
+    "silent": "unfilled",
+    "nobody": "unfilled",
+    "cancelled": "cancelled",
+    "revoked": "consent-revoked",
+}
+
+
 @dataclass(frozen=True)
 class Story:
     """One person, what the ER knows, what they wish for, and how specialists answer in this play.
 
     `answer`: accept, decline-first, second-wave, silent, race, nobody (no specialist can serve), refused
-    (intake must turn it away with `refusal`).
+    (intake must turn it away with `refusal`), cancelled (the ER takes it back while offers are out), revoked (the
+    person takes their consent back then).
+    `door`: fhir, or hl7v2 (REF^I12 over MLLP); `is_consent_late`: the consent follows in a REF^I13.
     """
 
     key: str
@@ -51,11 +62,13 @@ class Story:
     payer: str = "medicaid"
     modalities: tuple[str, ...] = ()
     leaves_out: tuple[str, ...] = field(default=())
+    door: str = "fhir"
+    is_consent_late: bool = False
 
     @property
     def expected(self) -> str:
-        """How it must end: assigned, unfilled or refused."""
-        return {"refused": "refused", "silent": "unfilled", "nobody": "unfilled"}.get(self.answer, "assigned")
+        """How it must end: assigned, unfilled, refused, cancelled or consent-revoked."""
+        return _ENDS.get(self.answer, "assigned")
 
     def wishes(self, strength: str) -> frozenset[str]:
         """The attribute codes the peer gave this strength."""
@@ -153,7 +166,19 @@ STORIES: tuple[Story, ...] = (
     Story(
         "mutual-aid", "wants the way of abstinence", ROCHESTER, "Cordelia", "Stonebread-Test", "1968-08-18",
         ((ICD10, "F10.20"),), preferences=(("pathway.abstinence", "strong"), ("pathway.medication", "none")),
-        kind="collection",
+        door="hl7v2",
+    ),
+    Story(
+        "left", "goes home before anybody comes, the ER takes it back", SYRACUSE, "Ottoline", "Openroad-Test",
+        "1987-01-19", ((ICD10, "F10.20"),), answer="cancelled", door="hl7v2",
+    ),
+    Story(
+        "second-thoughts", "takes the consent back after an hour", ALBANY, "Fitzgerald", "Stillwater-Test",
+        "1976-05-25", ((ICD10, "F11.20"),), answer="revoked",
+    ),
+    Story(
+        "paper-later", "the consent is signed after the referral is sent", BUFFALO, "Philippa", "Inkwell-Test",
+        "1983-03-03", ((ICD10, "F14.20"),), door="hl7v2", is_consent_late=True,
     ),
     Story(
         "child-welfare", "her children were taken last week", SYRACUSE, "Rosamund", "Emptynest-Test", "1993-09-09",

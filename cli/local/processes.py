@@ -17,6 +17,17 @@ from cli.local.place import ROOT, Addresses, Place
 
 # Doors of a service's own, each a process.
 MORE_ROLES = {"intake": ("mllp",)}
+# MSH-4 of the fictional hospitals of the demonstration, and the source each speaks for.
+HL7_SOURCES = tuple(
+    f"{source_id.removeprefix('er-').replace('-', '').upper()}={source_id}@America/New_York"
+    for source_id in (
+        "er-st-brigid",
+        "er-hallorans-bridge",
+        "er-lakelight",
+        "er-genesee-lamp",
+        "er-salt-city",
+    )
+)
 READY_S = 60.0
 ASK_S = 2.0
 
@@ -105,6 +116,8 @@ def _service(known: Addresses, service: str, role: str, overrides: Mapping[str, 
     }
     if role == "api":
         env["KINDRED_GRPC_ADDRESS"] = known.grpc[service]
+    if service == "intake":
+        env["KINDRED_HL7_SOURCES"] = ",".join(HL7_SOURCES)
     if role == "mllp":
         env["KINDRED_MLLP_ADDRESS"] = known.mllp
     argv = (sys.executable, "-m", f"services.{service}", role)

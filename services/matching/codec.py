@@ -148,6 +148,7 @@ def case(found: Case, seen: list[Offer]) -> pb.GetCaseResponse:
         exclusions=[pb.Exclusion(rule=rule, specialists=n) for rule, n in found.exclusions.items()],
         handoff_outcome=found.handoff.outcome if found.handoff else "",
         checkins=[checkin(one) for one in found.checkins],
+        stop_code=found.stop_code,
     )
 
 

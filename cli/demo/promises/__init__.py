@@ -17,6 +17,7 @@ PROMISES = (
     referrals.waves_expire,
     record.noticed_once,
     record.source_is_told,
+    record.stopped_is_silent,
     record.audited_once,
     record.reads_are_entries,
     record.denied_is_an_entry,

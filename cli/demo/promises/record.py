@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import UTC
 from typing import Any
 
 from cli.demo.bundles import marked
@@ -10,6 +11,8 @@ from cli.demo.promises.seen import Seen, Verdict, verdict
 
 # A notice whose offer closed before it was sent is cancelled: nobody is told of what is over.
 ENDS = {"sent", "cancelled"}
+# Before the stop, and after it only that no answer is needed any more.
+MAY_HEAR = {"offer-made", "offer-withdrawn", "assignment-ended"}
 
 
 def noticed_once(seen: Seen) -> Verdict:
@@ -46,6 +49,8 @@ def source_is_told(seen: Seen) -> Verdict:
     wanted = {"assigned": "help-assigned", "unfilled": "referral-unfilled"}
     wrong = []
     for one in seen.acknowledged:
+        if one.stopped_at is not None:
+            continue  # see stopped_is_silent
         intents = [notice.intent for notice in seen.notices[one.referral_id]]
         if intents.count(wanted.get(one.outcome, "")) != 1:
             wrong.append(f"{one.story.key} is {one.outcome}, notices: {sorted(set(intents))}")
@@ -55,6 +60,30 @@ def source_is_told(seen: Seen) -> Verdict:
         "the ER hears once how it ended, and a supervisor hears of every unfilled referral",
         wrong,
         f"{len(seen.acknowledged)} referrals",
+    )
+
+
+def stopped_is_silent(seen: Seen) -> Verdict:
+    """What was stopped has no open offer, nobody comes, and nobody hears of it but whoever was asked."""
+    wrong, seconds = [], []
+    for one in (one for one in seen.acknowledged if one.stopped_at is not None):
+        open_ones = [offer.offer_id for offer in one.offers if offer.state in ("open", "accepted")]
+        told = [
+            n.intent for n in seen.notices[one.referral_id] if n.state == "sent" and n.intent not in MAY_HEAR
+        ]
+        wrong += [f"{one.story.key}: offers still stand"] if open_ones else []
+        wrong += [f"{one.story.key}: {intent} was sent" for intent in told]
+        stops = [e for e in seen.entries[one.referral_id] if e.event_type == "case.closed.v1"]
+        wrong += [f"{one.story.key}: {len(stops)} entries say that it is closed"] if len(stops) != 1 else []
+        ended = [
+            offer.answered_at.ToDatetime(tzinfo=UTC) for offer in one.offers if offer.state == "withdrawn"
+        ]
+        seconds += [(max(ended) - one.stopped_at).total_seconds()] if ended else []
+    return verdict(
+        "P7 a consent taken back, or a referral, stops what is in flight",
+        wrong,
+        f"{len(seconds)} stopped while offers were out; every offer withdrawn after "
+        + ", ".join(f"{one:.2f} s" for one in seconds),
     )
 
 

@@ -24,8 +24,16 @@ def test_there_are_enough_stories_of_different_kinds() -> None:
     """At least twenty people, with every kind of end and of answer."""
     assert len(STORIES) >= 20
     assert len({story.key for story in STORIES}) == len(STORIES)
-    assert {story.expected for story in STORIES} == {"assigned", "unfilled", "refused"}
+    assert {story.expected for story in STORIES} == {
+        "assigned",
+        "unfilled",
+        "refused",
+        "cancelled",
+        "consent-revoked",
+    }
+    assert {story.door for story in STORIES} == {"fhir", "hl7v2"}
     answers = {"accept", "decline-first", "second-wave", "silent", "race", "nobody", "refused"}
+    answers |= {"cancelled", "revoked"}
     assert {story.answer for story in STORIES} == answers
 
 

@@ -50,6 +50,8 @@ def states_of(story: Story) -> list[tuple[str, int]]:
             return [("expired", 1), ("accepted", 2), ("withdrawn", 2)]
         case "decline-first":
             return [("declined", 1), ("accepted", 1), ("withdrawn", 1)]
+        case "cancelled" | "revoked":
+            return [("withdrawn", 1), ("withdrawn", 1)]
     return [("accepted", 1), ("withdrawn", 1)]
 
 
@@ -68,15 +70,22 @@ def a_story_played(number: int, story: Story) -> Played:
     played.accepted_as = winner
     played.late = ["offer-already-closed"] if story.answer == "race" else []
     played.repeat_ids = [played.referral_id] * 2 if story.is_sent_twice else []
+    is_stopped = story.answer in ("cancelled", "revoked")
+    played.stopped_at = NOW if is_stopped else None
     played.case = matching_pb2.GetCaseResponse(
-        referral_id=played.referral_id, state=story.expected, assigned_specialist_id=winner, offers=offers
+        referral_id=played.referral_id,
+        state="closed" if is_stopped else story.expected,
+        stop_code=story.expected if is_stopped else "",
+        assigned_specialist_id=winner,
+        offers=offers,
     )
     return played
 
 
 def notices_of(played: Played) -> list[notifications_pb2.Notice]:
     wanted = [("offer-made", offer.specialist_id) for offer in played.offers]
-    wanted += [("help-assigned" if played.outcome == "assigned" else "referral-unfilled", "er")]
+    ends = {"assigned": "help-assigned", "unfilled": "referral-unfilled"}
+    wanted += [(ends[played.outcome], "er")] if played.outcome in ends else []
     wanted += [("supervisor-needed", "sup")] if played.outcome == "unfilled" else []
     return [
         notifications_pb2.Notice(
@@ -89,6 +98,7 @@ def notices_of(played: Played) -> list[notifications_pb2.Notice]:
 def entries_of(played: Played) -> list[audit_pb2.Entry]:
     kinds = ["referral.submitted.v1", *("offer.made.v1" for _ in played.offers)]
     kinds += [CHANGES.get(offer.state, "offer.withdrawn.v1") for offer in played.offers]
+    kinds += ["case.closed.v1"] if played.stopped_at else []
     kinds += ["notice.sent.v1" for _ in notices_of(played)] + [
         "submission.repeated.v1" for _ in played.repeat_ids
     ]
@@ -250,9 +260,26 @@ def overloads_somebody(seen: Seen) -> None:
     seen.roster = ROWS | {who: ROWS[who] | {"capacity": "0"}}
 
 
+def mails_after_a_stop(seen: Seen) -> None:
+    notice = notifications_pb2.Notice(notice_id="ntc_late", intent="help-assigned", state="sent")
+    seen.notices[one_of(seen, "revoked").referral_id].append(notice)
+
+
+def leaves_an_offer_standing(seen: Seen) -> None:
+    one_of(seen, "cancelled").case.offers[0].state = "open"
+
+
+def never_says_it_stopped(seen: Seen) -> None:
+    stopped = one_of(seen, "revoked").referral_id
+    seen.entries[stopped] = [e for e in seen.entries[stopped] if e.event_type != "case.closed.v1"]
+
+
 @pytest.mark.parametrize(
     ("harm", "promise"),
     [
+        (mails_after_a_stop, "stops what is in flight"),
+        (leaves_an_offer_standing, "stops what is in flight"),
+        (never_says_it_stopped, "stops what is in flight"),
         (loses_a_case, "P1"),
         (lets_two_win, "first acceptance wins"),
         (runs_no_race, "first acceptance wins"),

@@ -93,16 +93,38 @@ class Referrer(_message.Message):
     def __init__(self, name: _Optional[str] = ..., phone: _Optional[str] = ...) -> None: ...
 
 class Consent(_message.Message):
-    __slots__ = ("consent_id", "is_permitted", "signed_at", "expires_at")
+    __slots__ = ("consent_id", "is_permitted", "signed_at", "expires_at", "discloser", "scope", "recipients", "intermediary", "purposes", "expiry_event", "is_revocation_told", "signed_by", "signature_method", "witness", "policies")
     CONSENT_ID_FIELD_NUMBER: _ClassVar[int]
     IS_PERMITTED_FIELD_NUMBER: _ClassVar[int]
     SIGNED_AT_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    DISCLOSER_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    RECIPIENTS_FIELD_NUMBER: _ClassVar[int]
+    INTERMEDIARY_FIELD_NUMBER: _ClassVar[int]
+    PURPOSES_FIELD_NUMBER: _ClassVar[int]
+    EXPIRY_EVENT_FIELD_NUMBER: _ClassVar[int]
+    IS_REVOCATION_TOLD_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_BY_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_METHOD_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_FIELD_NUMBER: _ClassVar[int]
+    POLICIES_FIELD_NUMBER: _ClassVar[int]
     consent_id: str
     is_permitted: bool
     signed_at: _timestamp_pb2.Timestamp
     expires_at: _timestamp_pb2.Timestamp
-    def __init__(self, consent_id: _Optional[str] = ..., is_permitted: _Optional[bool] = ..., signed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    discloser: str
+    scope: str
+    recipients: _containers.RepeatedScalarFieldContainer[str]
+    intermediary: str
+    purposes: _containers.RepeatedScalarFieldContainer[str]
+    expiry_event: str
+    is_revocation_told: bool
+    signed_by: str
+    signature_method: str
+    witness: str
+    policies: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, consent_id: _Optional[str] = ..., is_permitted: _Optional[bool] = ..., signed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., discloser: _Optional[str] = ..., scope: _Optional[str] = ..., recipients: _Optional[_Iterable[str]] = ..., intermediary: _Optional[str] = ..., purposes: _Optional[_Iterable[str]] = ..., expiry_event: _Optional[str] = ..., is_revocation_told: _Optional[bool] = ..., signed_by: _Optional[str] = ..., signature_method: _Optional[str] = ..., witness: _Optional[str] = ..., policies: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Contact(_message.Message):
     __slots__ = ("email", "language", "time_zone")
@@ -325,7 +347,7 @@ class ResolvePersonRequest(_message.Message):
     def __init__(self, referral_id: _Optional[str] = ...) -> None: ...
 
 class ResolvePersonResponse(_message.Message):
-    __slots__ = ("person", "place", "note", "redisclosure_notice", "consent_id", "consent_version", "confidentiality")
+    __slots__ = ("person", "place", "note", "redisclosure_notice", "consent_id", "consent_version", "confidentiality", "consent_scope", "withheld")
     PERSON_FIELD_NUMBER: _ClassVar[int]
     PLACE_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
@@ -333,6 +355,8 @@ class ResolvePersonResponse(_message.Message):
     CONSENT_ID_FIELD_NUMBER: _ClassVar[int]
     CONSENT_VERSION_FIELD_NUMBER: _ClassVar[int]
     CONFIDENTIALITY_FIELD_NUMBER: _ClassVar[int]
+    CONSENT_SCOPE_FIELD_NUMBER: _ClassVar[int]
+    WITHHELD_FIELD_NUMBER: _ClassVar[int]
     person: Person
     place: str
     note: str
@@ -340,4 +364,6 @@ class ResolvePersonResponse(_message.Message):
     consent_id: str
     consent_version: int
     confidentiality: str
-    def __init__(self, person: _Optional[_Union[Person, _Mapping]] = ..., place: _Optional[str] = ..., note: _Optional[str] = ..., redisclosure_notice: _Optional[str] = ..., consent_id: _Optional[str] = ..., consent_version: _Optional[int] = ..., confidentiality: _Optional[str] = ...) -> None: ...
+    consent_scope: str
+    withheld: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, person: _Optional[_Union[Person, _Mapping]] = ..., place: _Optional[str] = ..., note: _Optional[str] = ..., redisclosure_notice: _Optional[str] = ..., consent_id: _Optional[str] = ..., consent_version: _Optional[int] = ..., confidentiality: _Optional[str] = ..., consent_scope: _Optional[str] = ..., withheld: _Optional[_Iterable[str]] = ...) -> None: ...

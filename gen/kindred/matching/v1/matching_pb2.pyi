@@ -142,7 +142,7 @@ class GetCaseRequest(_message.Message):
     def __init__(self, referral_id: _Optional[str] = ...) -> None: ...
 
 class GetCaseResponse(_message.Message):
-    __slots__ = ("referral_id", "state", "wave", "assigned_specialist_id", "offers", "opened_at", "exclusions", "handoff_outcome", "checkins")
+    __slots__ = ("referral_id", "state", "wave", "assigned_specialist_id", "offers", "opened_at", "exclusions", "handoff_outcome", "checkins", "stop_code")
     REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     WAVE_FIELD_NUMBER: _ClassVar[int]
@@ -152,6 +152,7 @@ class GetCaseResponse(_message.Message):
     EXCLUSIONS_FIELD_NUMBER: _ClassVar[int]
     HANDOFF_OUTCOME_FIELD_NUMBER: _ClassVar[int]
     CHECKINS_FIELD_NUMBER: _ClassVar[int]
+    STOP_CODE_FIELD_NUMBER: _ClassVar[int]
     referral_id: str
     state: str
     wave: int
@@ -161,7 +162,8 @@ class GetCaseResponse(_message.Message):
     exclusions: _containers.RepeatedCompositeFieldContainer[Exclusion]
     handoff_outcome: str
     checkins: _containers.RepeatedCompositeFieldContainer[Checkin]
-    def __init__(self, referral_id: _Optional[str] = ..., state: _Optional[str] = ..., wave: _Optional[int] = ..., assigned_specialist_id: _Optional[str] = ..., offers: _Optional[_Iterable[_Union[Offer, _Mapping]]] = ..., opened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., exclusions: _Optional[_Iterable[_Union[Exclusion, _Mapping]]] = ..., handoff_outcome: _Optional[str] = ..., checkins: _Optional[_Iterable[_Union[Checkin, _Mapping]]] = ...) -> None: ...
+    stop_code: str
+    def __init__(self, referral_id: _Optional[str] = ..., state: _Optional[str] = ..., wave: _Optional[int] = ..., assigned_specialist_id: _Optional[str] = ..., offers: _Optional[_Iterable[_Union[Offer, _Mapping]]] = ..., opened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., exclusions: _Optional[_Iterable[_Union[Exclusion, _Mapping]]] = ..., handoff_outcome: _Optional[str] = ..., checkins: _Optional[_Iterable[_Union[Checkin, _Mapping]]] = ..., stop_code: _Optional[str] = ...) -> None: ...
 
 class RecordHandoffRequest(_message.Message):
     __slots__ = ("referral_id", "idempotency_key", "outcome", "modality", "occurred_at")
