@@ -145,3 +145,13 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
         caller = of_an_organization(current_caller(), *READERS, purposes=PURPOSES)
         codec.check(request)
         return LiveReferral(self.room, self.hub, caller, request.referral_id, telemetry.current_cause())
+
+    def ResolvePerson(  # noqa: N802
+        self, request: intake_pb2.ResolvePersonRequest, context: Any
+    ) -> intake_pb2.ResolvePersonResponse:
+        """Who the peer is, for the assigned specialist; who asks otherwise is denied by the handler, on record."""
+        caller = current_caller()
+        codec.check(request)
+        cause = telemetry.current_cause()
+        told = handlers.resolve_person(self.room, caller, request.referral_id, cause=cause)
+        return codec.disclosure_to_proto(told)

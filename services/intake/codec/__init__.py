@@ -1,5 +1,6 @@
 """Protos on one side, the domain on the other; pure."""
 
+from services.intake.codec.consents import disclosure_to_proto
 from services.intake.codec.events import Speller, consent_id
 from services.intake.codec.protos import (
     assignment_from_proto,
@@ -18,6 +19,7 @@ __all__ = [
     "check",
     "consent_id",
     "criteria_of",
+    "disclosure_to_proto",
     "faults_of",
     "handoff_from_proto",
     "moment",

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 
 from chassis.spelling import stamp
 from kindred.intake.v1 import events_pb2, intake_pb2
+from services.intake.codec.consents import consent_from_proto, consent_to_proto
 from services.intake.codec.words import (
     ANSWERED,
     ANSWERED_READ,
@@ -18,7 +19,6 @@ from services.intake.codec.words import (
     URGENCIES_READ,
     moment,
 )
-from services.intake.domain.consent import Consent
 from services.intake.domain.person import Person, RecordNumber, SafeContact
 from services.intake.domain.submission import (
     Answered,
@@ -53,7 +53,7 @@ def submission_from_proto(
         source_id=source_id,
         idempotency_key=request.idempotency_key,
         person=_person(sent, own_system),
-        consent=_consent(request),
+        consent=consent_from_proto(request.consent) if request.HasField("consent") else None,
         visit=RecordNumber(own_system, request.visit_number) if request.visit_number else None,
         urgency=URGENCIES_READ.get(request.urgency, Urgency.ROUTINE),
         experience_codes=tuple(sorted({*request.experience_codes, *taxonomy.attributes_of(codes)})),
@@ -135,23 +135,12 @@ def _flag(message: Message, name: str) -> bool | None:
     return bool(getattr(message, name)) if message.HasField(name) else None
 
 
-def _consent(request: intake_pb2.SubmitReferralRequest) -> Consent | None:
-    if not request.HasField("consent"):
-        return None
-    return Consent(
-        consent_id=request.consent.consent_id,
-        is_permitted=request.consent.is_permitted,
-        signed_at=moment(request.consent, "signed_at"),
-        expires_at=moment(request.consent, "expires_at"),
-    )
-
-
 def submission_to_proto(said: Submission) -> intake_pb2.SubmitReferralRequest:
     """Everything that was said, as a correction would say it: without its key."""
     contact, referrer = said.source_contact, said.referrer
     return intake_pb2.SubmitReferralRequest(
         person=person_to_proto(said.person),
-        consent=_consent_to_proto(said.consent),
+        consent=consent_to_proto(said.consent),
         source_contact=_told(
             intake_pb2.Contact(email=contact.email, language=contact.language, time_zone=contact.time_zone)
         ),
@@ -200,17 +189,6 @@ def _told(message: M) -> M | None:
 
 def _numbers_to_proto(numbers: Iterable[RecordNumber]) -> list[intake_pb2.RecordNumber]:
     return [intake_pb2.RecordNumber(system=one.system, value=one.value) for one in numbers]
-
-
-def _consent_to_proto(consent: Consent | None) -> intake_pb2.Consent | None:
-    if consent is None:
-        return None
-    return intake_pb2.Consent(
-        consent_id=consent.consent_id,
-        is_permitted=bool(consent.is_permitted),
-        signed_at=stamp(consent.signed_at),
-        expires_at=stamp(consent.expires_at),
-    )
 
 
 def person_to_proto(person: Person) -> intake_pb2.Person:

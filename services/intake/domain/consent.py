@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 
 from services.intake.domain import labels, provisions
@@ -239,6 +239,19 @@ def ends_at(consent: Consent, ask: Ask, now: datetime) -> datetime | None:
         if not provisions.purposes_permitted(consent.rules, replace(ask, at=turn)):
             return turn
     return consent.expires_at
+
+
+def is_echo(new: Consent, known: Consent) -> bool:
+    """True for the known consent as a door that carries no rules gives it back: it MUST NOT replace the rules."""
+    if new.rule is not None:
+        return new == replace(known, version=new.version)
+    facts = (new.consent_id, new.is_permitted, new.signed_at, new.expires_at)
+    if facts != (known.consent_id, known.is_permitted, known.signed_at, known.expires_at):
+        return False
+    said = {field.name: getattr(new, field.name) for field in fields(new) if field.name != "version"}
+    return all(
+        value in (None, "", (), False) or value == getattr(known, name) for name, value in said.items()
+    )
 
 
 def newest(versions: Iterable[Consent]) -> Consent | None:

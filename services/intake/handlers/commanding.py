@@ -14,7 +14,7 @@ from chassis.errors import Fault, Kind, Refusal
 from chassis.identity import Caller
 from services.intake.domain import commands
 from services.intake.domain.commands import CANCEL_REASONS, PEER_REASONS, Changed
-from services.intake.domain.consent import Consent
+from services.intake.domain.consent import Consent, is_echo
 from services.intake.domain.errors import NotYourReferral, SubmissionRejected
 from services.intake.domain.person import Pseudonym
 from services.intake.domain.referral import Referral
@@ -176,9 +176,9 @@ def _with_known_consent(held: Held, kept: Kept, submission: Submission) -> Submi
     if submission.consent is None:
         return replace(submission, consent=known, may_wait_for_consent=known is None)
     version = held.referral.consent_version
-    is_same = known is not None and replace(submission.consent, version=known.version) == known
-    new = replace(submission.consent, version=version if is_same else version + 1)
-    return replace(submission, consent=new)
+    if known is not None and is_echo(submission.consent, known):
+        return replace(submission, consent=known)
+    return replace(submission, consent=replace(submission.consent, version=version + 1))
 
 
 def _known_reason(reason_code: str, known: tuple[str, ...]) -> None:

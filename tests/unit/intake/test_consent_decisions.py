@@ -192,3 +192,15 @@ def test_a_consent_of_every_version_is_read_again():
         "deficient_in": "",
     }
     assert consent_of(old) == Consent("c1", True, NOW)
+
+
+def test_a_consent_given_back_without_its_rules_replaces_nothing():
+    """A door that carries no rules (gRPC, the desk) cannot widen a narrowed consent by sending it back."""
+    narrowed = a_consent(**WHOLE, rule=Provision(is_permit=True, actors=(US,)), version=2)
+    bare = a_consent(expires_at=None)
+    assert consents.is_echo(bare, narrowed)
+    assert consents.is_echo(replace(narrowed, version=1), narrowed)
+    assert consents.is_echo(replace(narrowed, rule=None), narrowed)
+    assert not consents.is_echo(replace(bare, consent_id="c2"), narrowed)
+    assert not consents.is_echo(replace(bare, witness="R. Adeyemi, RN"), narrowed)
+    assert not consents.is_echo(replace(narrowed, rule=Provision(is_permit=True)), narrowed)
