@@ -70,12 +70,12 @@ _OF_ICD: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("T405", "T407", "T408", "T409", "T424", "T436", "Z715", "O9932", "R781"), ("SUD",)),
     **dict.fromkeys(("R782", "R783", "R784", "P961", "P044", "Z811", "Z813", "Z814"), ("SUD",)),
     **dict.fromkeys(
-        ("T510", "Z7141", "O9931", "K70", "G621", "K292", "K860", "I426", "Y90", "R780"), ("ETHUD",)
+        ("T510", "T519", "Z7141", "O9931", "K70", "G621", "K292", "K860", "I426", "Y90", "R780"), ("ETHUD",)
     ),
     **dict.fromkeys(
         (f"F{number:02}" for number in (*range(1, 10), *range(20, 70), *range(90, 100))), ("PSY",)
     ),
-    **dict.fromkeys(("R4585", "T1491", "Z915", "O906"), ("PSY",)),
+    **dict.fromkeys(("R4585", "T1491", "Z915", "O906", "Z8659"), ("PSY",)),
     **dict.fromkeys((f"X{number}" for number in range(71, 84)), ("PSY",)),
     **dict.fromkeys((f"F{number}" for number in range(70, 90)), ("DVD",)),
     **dict.fromkeys(("B20", "Z21", "R75", "O987", "Z206", "Z717", "B9735", "Z114"), ("HIV",)),
@@ -86,7 +86,8 @@ _OF_ICD: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys((f"O{number:02}" for number in range(100)), ("SEX",)),
     **dict.fromkeys((f"Z{number}" for number in range(30, 40)), ("SEX",)),
     **dict.fromkeys(("F52", "F64", "F65", "F66", "Z640", "Z7251", "Z7252", "Z7253"), ("SEX",)),
-    "Z655": ("VIO",),
+    **dict.fromkeys(("Z654", "Z655", "Z9149"), ("VIO",)),
+    "Z3A": ("SEX",),
     "D57": ("SCA",),
     **dict.fromkeys(("Z14", "Z15"), ("GDIS",)),
 }
@@ -135,7 +136,14 @@ def of_code(coded: Coded) -> frozenset[str] | None:
     found: set[str] = set()
     for length in range(1, len(plain) + 1):
         found.update(_OF_ICD.get(plain[:length], ()))
-    return frozenset(found)
+    return frozenset(found | ({"PSY"} if _is_self_harm(plain) else set()))
+
+
+def _is_self_harm(plain: str) -> bool:
+    """T36-T65 say the intent last: 2 is intentional self-harm (ICD-10-CM tabular, poisoning)."""
+    if not (plain[:1] == "T" and plain[1:3].isdigit() and 36 <= int(plain[1:3]) <= 65):
+        return False
+    return (plain[5:6] if plain[5:6].isdigit() else plain[4:5]) == "2"
 
 
 def confidentiality_of(sensitivities: Iterable[str]) -> str:
