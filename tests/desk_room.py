@@ -69,12 +69,13 @@ class DeskRoom:
         """A sign-in link, as `kindred sign-in` prints it."""
         return f"{self.address}/desk/sign-in#token={self.token(**who)}"
 
-    def signed_in(self, **who: Any) -> httpx.Client:
+    @contextmanager
+    def signed_in(self, **who: Any) -> Iterator[httpx.Client]:
         """A browser without scripts, signed in."""
-        client = self.visitor()
-        answer = post(client, "/desk/sign-in", "/desk/sign-in", token=self.token(**who))
-        assert answer.status_code == 303, answer.text
-        return client
+        with self.visitor() as client:
+            answer = post(client, "/desk/sign-in", "/desk/sign-in", token=self.token(**who))
+            assert answer.status_code == 303, answer.text
+            yield client
 
     def visitor(self) -> httpx.Client:
         """A browser without scripts that nobody has signed in with."""
@@ -174,7 +175,9 @@ def a_desk(mongo_uri: str, database: Any, folder: Path, **environ: str) -> Itera
     )
     server = serve(app, "127.0.0.1:0")
     try:
-        yield DeskRoom(room, hub, f"http://127.0.0.1:{server.port}", (keys_dir / "issuer.pem").read_bytes())
+        yield DeskRoom(
+            room, clock, hub, f"http://127.0.0.1:{server.port}", (keys_dir / "issuer.pem").read_bytes()
+        )
     finally:
         hub.stop()
         server.stop(grace_s=2)

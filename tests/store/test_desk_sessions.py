@@ -121,6 +121,14 @@ def test_a_save_that_comes_after_the_form_was_sent_brings_nothing_back(drafts, d
     assert all("sealed" not in one for one in database["desk_drafts"].find({}))
 
 
+def test_a_form_remembers_when_it_was_first_sent(drafts, clock):
+    """Every later try finds the first moment; that is no draft."""
+    first = drafts.first_sent(ADA, KEY)
+    clock.turn(timedelta(minutes=5))
+    assert drafts.first_sent(ADA, KEY) == first < drafts.first_sent(OTTO, KEY)
+    assert drafts.unfinished(ADA) == []
+
+
 def test_drafts_are_listed_newest_first_and_end_after_a_day(drafts, clock):
     """Only this person's, without what was typed; the remembered callback is no draft."""
     drafts.keep(ADA, KEY, "", {"family": "Quillfeather"})

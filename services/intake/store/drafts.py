@@ -10,7 +10,7 @@ from typing import Any
 
 from bson.binary import Binary
 from cryptography.exceptions import InvalidTag
-from pymongo import ASCENDING, DESCENDING
+from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -93,6 +93,16 @@ class Drafts:
         gone_at = self._clock.now() + self._kept_for
         change = {"$set": {"is_closed": True, "gone_at": gone_at}, "$unset": {"sealed": 1, "owner": 1}}
         self._drafts.update_one({"_id": self._id(owner, key)}, change, upsert=True)
+
+    def first_sent(self, owner: Caller, key: str) -> datetime:
+        """When this form was sent for the first time: the same for every later try, so that each says the same."""
+        now = self._clock.now()
+        told = {"$setOnInsert": {"sent_at": now, "gone_at": now + self._kept_for}}
+        query, after = {"_id": f"{self._id(owner, key)}:sent"}, ReturnDocument.AFTER
+        found = self._drafts.find_one_and_update(query, told, upsert=True, return_document=after)
+        assert found is not None
+        sent_at: datetime = found["sent_at"]
+        return sent_at
 
     def _id(self, owner: Caller, key: str) -> str:
         return self._blind.mark("desk-draft", owner.actor_id, owner.organization_id, key)

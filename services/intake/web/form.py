@@ -141,7 +141,10 @@ def _sent(desk: Desk, request: Request, session: Session) -> Response:
         return _page(desk, request, session, sheet, 409)
     now, hospital = room.clock.now(), desk.hospital_of(session)
     known = kept.submission if kept else None
-    submission, faults = reading_form.read(fields, hospital, reader_of(request), now, known)
+    first_sent = room.drafts.first_sent(caller, _key(request))
+    submission, faults = reading_form.read(
+        fields, hospital, reader_of(request), now, known=known, first_sent=first_sent
+    )
     with rejections_audited(room, caller, "desk"):
         if faults:
             found = faults_of(submission, now, room.taxonomy.codes, *room.settings.consent_rules)

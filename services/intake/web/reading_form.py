@@ -23,7 +23,7 @@ from services.intake.web import choices, consent_form, times
 from services.intake.web.hospitals import Hospital
 from services.intake.web.times import Unreadable
 
-WISH_ROWS = 10
+WISH_ROWS = 6
 LONGEST = 2_000
 _ASKED = {"yes": True, "no": False}
 _UNSAID = ("declined", "unknown")
@@ -51,15 +51,22 @@ _WHERE = {
 
 
 def read(
-    fields: Mapping[str, str], hospital: Hospital, reader: str, now: datetime, known: Submission | None = None
+    fields: Mapping[str, str],
+    hospital: Hospital,
+    reader: str,
+    now: datetime,
+    *,
+    known: Submission | None = None,
+    first_sent: datetime | None = None,
 ) -> tuple[Submission, list[Fault]]:
     """The submission as far as it can be read, and what cannot be read, each at its field.
 
-    `known` is what a correction starts from: what the form does not show stays as it is.
+    `known` is what a correction starts from: what the form does not show stays as it is.  Without a time of its own
+    the consent is of the moment the form was `first_sent`, so that the same form sent twice says the same.
     """
     faults: list[Fault] = []
     key, zone = fields.get("key", ""), hospital.zone
-    consent, missing = consent_form.read(fields, key, now, hospital)
+    consent, missing = consent_form.read(fields, key, first_sent or now, hospital)
     faults += [*_unchosen(fields), *_too_long(fields), *missing]
     arrived_at = _moment(faults, fields, "arrived", lambda clock, day: times.past(clock, day, now, zone))
     after = arrived_at or now

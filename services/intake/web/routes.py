@@ -6,7 +6,7 @@ from starlette.routing import BaseRoute
 
 from services.intake.bootstrap import Room
 from services.intake.watching import Hub
-from services.intake.web import form, hospitals, pages, referral, signing_in, worklist
+from services.intake.web import form, hospitals, pages, referral, review, signing_in, worklist
 from services.intake.web.desk import Desk
 
 
@@ -20,4 +20,5 @@ def routes(room: Room, hub: Hub) -> list[BaseRoute]:
         *worklist.routes(desk),
         *form.routes(desk),
         *referral.routes(desk),
+        *review.routes(desk),
     ]

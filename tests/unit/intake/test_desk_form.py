@@ -123,7 +123,7 @@ def test_a_filled_form_says_what_the_referral_says():
     )
     said = replace(said, experience_codes=tuple(sorted(said.experience_codes, key=_in_form_order)))
     fields = filling_form.fields_of(said, BRIGID) | {"key": "n" * 24}
-    again, faults = reading_form.read(fields, BRIGID, "en", NOW, said)
+    again, faults = reading_form.read(fields, BRIGID, "en", NOW, known=said)
     assert faults == []
     assert again.person == said.person and again.person.record_numbers == said.person.record_numbers
     same = replace(
@@ -147,7 +147,7 @@ def test_the_hospitals_own_number_is_shown_and_other_systems_numbers_are_kept():
     known = a_submission()
     fields = filling_form.fields_of(known, BRIGID)
     assert fields["record_number"] == ""
-    again, _ = reading_form.read(fields | {"record_number": "77"}, BRIGID, "en", NOW, known)
+    again, _ = reading_form.read(fields | {"record_number": "77"}, BRIGID, "en", NOW, known=known)
     assert again.person.record_numbers == (RecordNumber(f"source:{SOURCE}", "77"), other)
 
 

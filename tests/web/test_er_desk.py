@@ -1,0 +1,514 @@
+"""The ER desk in a real browser and by plain HTTP: nothing typed is lost, nothing is done twice, nobody sees too much."""
+
+from __future__ import annotations
+
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+from services.intake import handlers
+from services.intake.domain.referral import Assignment
+from services.intake.domain.states import State
+from services.intake.handlers import Accepted, Told
+from tests.desk_room import CAUSE, WREN, DeskRoom, a_desk, fill, form_token, post, refer
+
+CHROMIUM = Path("/usr/bin/chromium")
+# Only what is wrong is worked out; what is right would take ten times as long.
+AXE = {"resultTypes": ["violations"]}
+PHONE = {"width": 375, "height": 740}
+
+
+@pytest.fixture(scope="module")
+def desk(mongo_uri, mongo_client, tmp_path_factory):
+    """One running desk for this file; every test refers people of its own."""
+    name = f"kindred_test_{secrets.token_hex(6)}"
+    with a_desk(mongo_uri, mongo_client[name], tmp_path_factory.mktemp("desk")) as found:
+        yield found
+    mongo_client.drop_database(name)
+
+
+@pytest.fixture
+def nurse(desk: DeskRoom):
+    """Ada, in a browser without scripts."""
+    with desk.signed_in() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, without a screen."""
+    if not CHROMIUM.exists():
+        pytest.skip(
+            "chromium is not installed (apt-get install chromium): the pages cannot be tried in a browser"
+        )
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def window(browser):
+    """A browser window; what it complains about is a failure."""
+    context = browser.new_context(viewport={"width": 1100, "height": 800}, locale="en-US")
+    complaints: list[str] = []
+    context.on("console", lambda message: complaints.append(message.text))
+    context.on("weberror", lambda error: complaints.append(str(error.error)))
+    yield context
+    context.close()
+    assert not [
+        text for text in complaints if "Content Security Policy" in text or "Error" in text.split(":")[0]
+    ]
+
+
+def sign_in(desk: DeskRoom, context, **who):
+    """A page of this person, on the worklist."""
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    page.goto(desk.link(**who))
+    page.wait_for_url("**/desk")
+    return page
+
+
+def somebody(name: str, **changed: str) -> dict[str, str]:
+    """Somebody else than Wren: another record number and name."""
+    return {"given": name, "family": "Fennimore", "record_number": f"MRN-{secrets.token_hex(4)}", **changed}
+
+
+def seek(desk: DeskRoom, referral_id: str) -> None:
+    """Matching says that offers are out."""
+    told = Told(referral_id=referral_id, said_at=desk.clock.now(), cause=CAUSE)
+    handlers.seek(desk.room, [told])
+
+
+def assign(desk: DeskRoom, referral_id: str, minutes: int, modality: str = "bedside") -> None:
+    """Matching says that somebody promised to be there in so many minutes."""
+    promise = Assignment(
+        f"off-{referral_id}", desk.clock.now() + timedelta(minutes=minutes), modality, "sp-1"
+    )
+    handlers.assign(
+        desk.room,
+        [Accepted(referral_id=referral_id, said_at=desk.clock.now(), cause=CAUSE, assignment=promise)],
+    )
+
+
+def state_of(desk: DeskRoom, referral_id: str) -> State:
+    """Where it stands in the store."""
+    return desk.room.referrals.load(referral_id).referral.state
+
+
+def count(desk: DeskRoom) -> int:
+    """How many referrals are stored."""
+    return desk.room.database["referrals"].count_documents({})
+
+
+def tab_to(page, selector: str, at_most: int = 90) -> None:
+    """Only the Tab key, until the element has the focus."""
+    wanted = page.locator(selector).element_handle()
+    for _ in range(at_most):
+        if page.evaluate("one => document.activeElement === one", wanted):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"{selector} cannot be reached with Tab")
+
+
+def test_a_referral_is_made_watched_and_cancelled_with_the_keyboard_alone(desk, window):
+    """Sign in by link, fill, send, see it move to seeking by itself, cancel: no mouse is needed."""
+    page = sign_in(desk, window)
+    tab_to(page, "nav a[href='/desk/new']")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/desk/new")
+    tab_to(page, "#urgency")
+    page.keyboard.press("Space")
+    for field, text in (("family", "Larkspur"), ("given", "Odalys"), ("birth", "02/28/1979"), ("bed", "3")):
+        tab_to(page, f"#{field}")
+        page.keyboard.type(text)
+    tab_to(page, "#leaves_time")
+    page.keyboard.type("2355")
+    tab_to(page, "#reason_overdose")
+    page.keyboard.press("Space")
+    tab_to(page, "#language")
+    page.keyboard.type("span")
+    tab_to(page, "#consent")
+    page.keyboard.press("Space")
+    tab_to(page, "#consent_signature")
+    page.keyboard.press("Space")
+    tab_to(page, "#consent_witness")
+    page.keyboard.type("Ada Lark, RN")
+    tab_to(page, "#send")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/desk/referrals/*")
+    expect(page.locator("h1")).to_contain_text("Odalys Larkspur")
+    expect(page.locator("#live-state")).to_contain_text("Live")
+    referral_id = page.url.split("/")[-1].split("?")[0]
+    seek(desk, referral_id)
+    expect(page.locator("#live .state")).to_have_text("Looking for somebody")
+    expect(page.locator("#news")).to_contain_text("Looking for somebody")
+    tab_to(page, "details:has(#cancel-reason) > summary")
+    page.keyboard.press("Enter")
+    tab_to(page, "#cancel-reason")
+    page.keyboard.type("adm")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**?told=done")
+    held = desk.room.referrals.load(referral_id).referral
+    assert held.state is State.CANCEL_REQUESTED and held.reason_code == "admitted"
+    said = desk.room.referrals.open(desk.room.referrals.load(referral_id)).submission
+    assert said.languages == ("es",) and said.person.birth_date == "1979-02-28" and said.door == "desk"
+
+
+def test_a_session_that_ends_while_somebody_types_loses_nothing(desk, window):
+    """The page says so, keeps everything, and goes on by itself once the same person signs in in another window."""
+    page = sign_in(desk, window, actor="nurse-otto")
+    page.goto(f"{desk.address}/desk/new")
+    page.check("#urgency")
+    page.fill("#family", "Brambleworth")
+    expect(page.locator("#save-state")).to_contain_text("Saved at")
+    desk.clock.ahead += timedelta(minutes=16)
+    page.fill("#given", "Tuesday")
+    expect(page.locator("#connection")).to_contain_text("Everything you typed is still here")
+    page.fill("#birth", "1990")
+    page.check("input[name=consent][value=later]")
+    sign_in(desk, window, actor="nurse-otto").close()
+    expect(page.locator("#connection")).to_be_hidden()
+    page.click("#send")
+    page.wait_for_url("**/desk/referrals/*")
+    expect(page.locator("h1")).to_contain_text("Tuesday Brambleworth")
+    expect(page.locator("#live .state")).to_contain_text("consent is missing")
+
+
+def test_a_form_sent_after_the_session_ended_is_there_after_signing_in(desk):
+    """Also without scripts: the form that was posted comes back whole to who typed it, and to nobody else."""
+    with desk.signed_in(actor="nurse-ines") as ines:
+        typed = fill(ines, **somebody("Marigold"), note="Likes the window.")
+        before = count(desk)
+        desk.clock.ahead += timedelta(minutes=16)
+        answer = ines.post("/desk/new", data=typed)
+        assert answer.status_code == 303 and answer.headers["location"].startswith("/desk/sign-in?next=")
+        page = ines.get(answer.headers["location"])
+        assert "Everything you typed is kept" in page.text and count(desk) == before
+        there = f"/desk/drafts/{typed['key']}"
+        fields = {"csrf": form_token(page.text), "next": there}
+        answer = ines.post("/desk/sign-in", data=fields | {"token": desk.token(actor="nurse-ines")})
+        assert answer.headers["location"] == there
+        page = ines.get(there).text
+        assert "Marigold" in page and "Likes the window." in page and count(desk) == before
+        again = typed | {"csrf": form_token(page)}
+        assert ines.post("/desk/new", data=again).status_code == 303
+        assert count(desk) == before + 1 and ines.get(there).status_code == 404
+    with desk.signed_in(actor="nurse-other") as other:
+        assert other.get(there).status_code == 404
+
+
+def test_a_connection_that_drops_while_somebody_types_loses_nothing(desk, window):
+    """The page says so, keeps the form, sends it by itself when the connection is back, and once."""
+    page = sign_in(desk, window, actor="nurse-sol")
+    page.goto(f"{desk.address}/desk/new")
+    before = count(desk)
+    page.check("#urgency")
+    page.fill("#record_number", "MRN-dropped")
+    page.check("input[name=consent][value=later]")
+    expect(page.locator("#save-state")).to_contain_text("Saved at")
+    window.set_offline(True)
+    page.fill("#note", "Asks for tea.")
+    expect(page.locator("#connection")).to_contain_text("No connection")
+    page.click("#send")
+    page.click("#send", force=True)
+    assert page.input_value("#note") == "Asks for tea." and page.url.startswith(
+        f"{desk.address}/desk/drafts/"
+    )
+    window.set_offline(False)
+    page.wait_for_url("**/desk/referrals/*")
+    assert count(desk) == before + 1
+    assert page.get_by_text("Asks for tea.").count() == 1
+    assert page.evaluate("localStorage.length + sessionStorage.length") == 0
+
+
+def test_a_page_that_is_loaded_again_has_everything_that_was_typed(desk, window):
+    """Reloading, and the other language, keep the form; the address says nothing of what is in it."""
+    page = sign_in(desk, window, actor="nurse-juno")
+    page.goto(f"{desk.address}/desk/new")
+    page.fill("#family", "Thistledown")
+    page.check("#reason_overdose")
+    expect(page.locator("#save-state")).to_contain_text("Saved at")
+    assert "Thistledown" not in page.url
+    page.reload()
+    assert page.input_value("#family") == "Thistledown"
+    page.fill("#bed", "9")
+    page.get_by_role("button", name="Español").click()
+    expect(page.locator("h1")).to_have_text("Nueva derivación")
+    assert page.input_value("#bed") == "9" and page.is_checked("#reason_overdose")
+    page.goto(f"{desk.address}/desk")
+    page.get_by_role("link", name="Una derivación que empezó").click()
+    page.get_by_role("button", name="Descartar esto").click()
+    page.wait_for_url("**/desk")
+    assert page.get_by_role("link", name="Una derivación que empezó").count() == 0
+
+
+def test_a_double_click_is_one_referral(desk, nurse):
+    """The same form at the same moment, and again later, is answered with the same referral."""
+    typed = fill(nurse, **somebody("Clover"))
+    before = count(desk)
+    cookies = dict(nurse.cookies)
+
+    def send(_: int) -> str:
+        with desk.visitor() as client:
+            client.cookies.update(cookies)
+            return client.post("/desk/new", data=typed).headers["location"].split("?")[0]
+
+    with ThreadPoolExecutor(4) as pool:
+        told = set(pool.map(send, range(4)))
+    told.add(send(5))
+    assert len(told) == 1 and count(desk) == before + 1
+
+
+def test_a_form_of_another_session_or_site_changes_nothing(desk, nurse):
+    """Without the token, with another session's, or from another site: refused; a typed form is shown again."""
+    referral_id = refer(nurse, **somebody("Sorrel"))
+    path, before = f"/desk/referrals/{referral_id}/cancel", count(desk)
+    good = form_token(nurse.get("/desk").text)
+    with desk.signed_in(actor="nurse-otto") as otto:
+        others = form_token(otto.get("/desk").text)
+    for sent in ({}, {"csrf": ""}, {"csrf": "x"}, {"csrf": others}):
+        assert nurse.post(path, data=sent | {"reason": "admitted"}).status_code == 403
+    elsewhere = {"sec-fetch-site": "cross-site"}
+    assert nurse.post(path, data={"csrf": good, "reason": "admitted"}, headers=elsewhere).status_code == 403
+    with desk.visitor() as stranger:
+        assert stranger.post(path, data={"csrf": good, "reason": "admitted"}).status_code == 403
+    assert state_of(desk, referral_id) is State.SUBMITTED
+    typed = fill(nurse, **somebody("Sorrel")) | {"csrf": others}
+    answer = nurse.post("/desk/new", data=typed)
+    assert answer.status_code == 409 and "Sorrel" in answer.text and count(desk) == before
+
+
+def test_another_hospitals_referral_is_refused_and_the_trail_knows(desk, nurse):
+    """Not its page, sheet, form, commands nor its live stream; each denial is in the trail with the referral's id."""
+    referral_id = refer(nurse, **somebody("Yarrow"))
+    with desk.signed_in(actor="nurse-far", org="er-lakelight") as far:
+        path = f"/desk/referrals/{referral_id}"
+        for shown in (path, f"{path}/print", f"{path}/correct"):
+            answer = far.get(shown)
+            assert answer.status_code == 403 and "Yarrow" not in answer.text
+        assert post(far, "/desk", f"{path}/cancel", reason="other").status_code == 403
+        assert far.get(f"{path}/live").status_code == 403
+        assert "Yarrow" not in far.get("/desk").text and "Y. F." not in far.get("/desk").text
+    denied = [one for one in desk.accesses("access.denied.v1") if one.record_id == referral_id]
+    assert len(denied) == 5 and {one.provenance.organization_id for one in denied} == {"er-lakelight"}
+    assert state_of(desk, referral_id) is State.SUBMITTED
+
+
+def test_who_is_no_ed_staff_is_refused_and_audited(desk):
+    """A specialist, a nurse without a hospital, a forged token and a used link open no session."""
+    used = desk.token()
+    with desk.visitor() as first:
+        assert post(first, "/desk/sign-in", "/desk/sign-in", token=used).status_code == 303
+    for token, status in (
+        (desk.token(role="specialist"), 403),
+        (desk.token(org=""), 403),
+        (desk.token(minutes=-5), 401),
+        (used, 401),
+        ("forged", 401),
+    ):
+        with desk.visitor() as client:
+            before = len(desk.accesses("access.denied.v1"))
+            answer = post(client, "/desk/sign-in", "/desk/sign-in", token=token)
+            assert answer.status_code == status and token not in answer.text
+            assert len(desk.accesses("access.denied.v1")) == before + 1
+            assert client.get("/desk").status_code == 303
+
+
+def test_the_sessions_cookie_is_strict_new_at_each_sign_in_and_gone_after_sign_out(desk):
+    """HttpOnly, SameSite=Strict, Secure away from this machine; the old id opens nothing any more."""
+    with desk.visitor() as client:
+        page = client.get("/desk/sign-in").text
+        fields = {"csrf": form_token(page), "token": desk.token()}
+        cookie = client.post("/desk/sign-in", data=fields).headers["set-cookie"]
+        assert "HttpOnly" in cookie and "SameSite=strict" in cookie and "Secure" not in cookie
+        first = client.cookies["kindred-desk"]
+        assert post(client, "/desk/sign-in", "/desk/sign-in", token=desk.token()).status_code == 303
+        second = client.cookies["kindred-desk"]
+        assert second != first and desk.room.sessions.find(first) is None
+        assert post(client, "/desk", "/desk/sign-out").status_code == 303
+        assert desk.room.sessions.known(second) is None and client.get("/desk").status_code == 303
+    with desk.visitor() as far:
+        cookie = far.get("/desk/sign-in", headers={"host": "desk.example"}).headers["set-cookie"]
+        assert cookie.startswith("__Host-") and "Secure" in cookie
+
+
+def test_nobody_is_shown_before_the_trail_knows(desk, nurse):
+    """The worklist names each referral it shows, the page its own; nothing is served when the trail cannot be written."""
+    referral_id = refer(nurse, **somebody("Tansy"))
+    nurse.get("/desk")
+    nurse.get(f"/desk/referrals/{referral_id}")
+    reads = [one for one in desk.accesses("record.read.v1") if one.record_id == referral_id]
+    assert [one.action for one in reads] == ["search", "read"]
+    assert {one.provenance.purpose_of_use for one in reads} == {"TREAT"}
+    peer_id = desk.room.referrals.load(referral_id).referral.peer_id
+    assert {one.provenance.peer_id for one in reads} == {peer_id}
+
+
+def test_what_was_typed_is_text_everywhere(desk, nurse, window):
+    """Markup in any field is shown as it was typed and never runs."""
+    evil = "<img src=x onerror=document.title='run'>\"'{{7*7}}"
+    typed = dict.fromkeys(("family", "unit", "bed", "who_answers", "note", "ref_name", "phones"), evil)
+    referral_id = refer(nurse, **somebody("<script>alert(1)</script>", **typed))
+    page = sign_in(desk, window)
+    ran = []
+    page.on("dialog", lambda dialog: (ran.append(dialog.message), dialog.dismiss()))
+    for path in (
+        "",
+        f"/referrals/{referral_id}",
+        f"/referrals/{referral_id}/print",
+        f"/referrals/{referral_id}/correct",
+    ):
+        page.goto(f"{desk.address}/desk{path}")
+        assert page.locator("main img, main script").count() == 0 and page.title() != "run"
+    assert page.input_value("#family") == evil
+    page.goto(f"{desk.address}/desk")
+    expect(page.locator("#live-state")).to_contain_text("Live")
+    seek(desk, referral_id)
+    expect(page.locator(f"[data-id='{referral_id}'] .state")).to_have_text("Looking for somebody")
+    assert page.locator("main img, main script").count() == 0 and ran == []
+    nurse.post("/desk/new", data=fill(nurse, family=evil, urgency=""))
+    faulty = nurse.post("/desk/new", data=fill(nurse, family=evil, urgency="", unit=evil))
+    assert faulty.status_code == 400 and evil not in faulty.text and "&lt;img src=x" in faulty.text
+
+
+def test_the_worklist_is_urgent_first_live_and_honest_about_time(desk, window):
+    """What was promised stays as it was said and is marked late; a unit shows its own; a new one appears by itself."""
+    with desk.signed_in(actor="nurse-wil", org="er-quiet") as wil:
+        zip_code = {"zip": "12208"}
+        routine = refer(wil, **somebody("Poppy", urgency="routine", unit="Fast track", **zip_code))
+        urgent = refer(wil, **somebody("Rue", leaves_time="", **zip_code))
+        page = sign_in(desk, window, actor="nurse-wil", org="er-quiet")
+        expect(page.locator("#live-state")).to_contain_text("Live")
+        ids = [row.get_attribute("data-id") for row in page.locator(".board tbody tr").all()]
+        assert ids == [urgent, routine]
+        assign(desk, urgent, minutes=20)
+        row = page.locator(f"[data-id='{urgent}']")
+        expect(row).to_contain_text("Somebody is coming")
+        promised = row.locator(".promise strong").inner_text()
+        desk.clock.ahead += timedelta(minutes=14)
+        later = refer(wil, **somebody("Sage", **zip_code))
+        expect(page.locator(f"[data-id='{later}']")).to_contain_text("Sent")
+        expect(row).not_to_contain_text("late")
+        desk.clock.ahead += timedelta(minutes=10)
+        wil.get("/desk")
+        text = wil.get("/desk").text
+        assert promised in text and ">late<" in text
+        only = wil.get("/desk", params={"unit": "Fast track"}).text
+        assert routine in only and urgent not in only
+
+
+def test_an_open_page_hides_who_is_on_it_when_its_session_ends(desk, window):
+    """A worklist that nobody uses goes back to the sign-in page by itself; looking on keeps no session alive."""
+    with desk.signed_in(actor="nurse-gone") as gone:
+        referral_id = refer(gone, **somebody("Nettle"))
+    page = sign_in(desk, window, actor="nurse-gone")
+    expect(page.locator("#live-state")).to_contain_text("Live")
+    desk.clock.ahead += timedelta(minutes=16)
+    seek(desk, referral_id)
+    page.wait_for_url("**/desk/sign-in?next=*")
+    assert page.get_by_text("N. F.").count() == 0
+
+
+def test_everything_a_hospital_may_ask_of_a_referral_can_be_asked_on_its_page(desk, nurse):
+    """Leaving, consent later, correction, the peer's no, revocation and error are stored, told and in the timeline."""
+    held = refer(nurse, **somebody("Aster", consent="later"))
+    path = f"/desk/referrals/{held}"
+    assert "Add their consent" in nurse.get(path).text
+    page = nurse.get(f"{path}/correct").text
+    shown = {
+        "key": page.split('name="key" value="')[1].split('"')[0],
+        "revision": "1",
+        "csrf": form_token(page),
+    }
+    typed = {name: text for name, text in (WREN | somebody("Aster", bed="14")).items() if text}
+    assert nurse.post(f"{path}/correct", data=typed | shown).status_code == 303
+    assert state_of(desk, held) is State.SUBMITTED
+    overtaken = nurse.post(f"{path}/correct", data=typed | shown | {"key": "n" * 24})
+    assert overtaken.status_code == 409 and 'name="revision" value="2"' in overtaken.text
+    assert post(nurse, path, f"{path}/leaving", leaves_time="11:59 pm").status_code == 303
+    assert post(nurse, path, f"{path}/leaving", leaves_time="soon").status_code == 400
+    assert post(nurse, path, f"{path}/revoke-consent").status_code == 400
+    assert post(nurse, path, f"{path}/revoke-consent", sure="1").status_code == 303
+    text = nurse.get(path).text
+    for told in ("their consent is missing", "A new time of leaving", "they took their consent back"):
+        assert told in text
+    assert state_of(desk, held) is State.CANCELLED
+    no = refer(nurse, **somebody("Bryony"))
+    assert post(nurse, "/desk", f"/desk/referrals/{no}/peer-said-no", reason="").status_code == 400
+    assert post(nurse, "/desk", f"/desk/referrals/{no}/peer-said-no", reason="not-now").status_code == 303
+    assert post(nurse, "/desk", f"/desk/referrals/{no}/entered-in-error", sure="1").status_code == 303
+    assert state_of(desk, no) is State.ENTERED_IN_ERROR
+
+
+def test_the_handover_sheet_says_no_more_than_a_handover_needs(desk, nurse):
+    """Bed, initials, promise and language are on it; no name, birth date, record number, reason or phone."""
+    told = somebody("Hyssop", bed="21", reason_overdose="1")
+    referral_id = refer(nurse, **told)
+    text = nurse.get(f"/desk/referrals/{referral_id}/print").text
+    assert "ER, 21" in text and "H. F." in text and "Spanish" in text
+    for secret in ("Hyssop", "Fennimore", "1988", told["record_number"], "Overdose", "15185550177"):
+        assert secret not in text
+
+
+def test_faults_come_back_at_their_fields_and_the_focus_is_on_them(desk, window):
+    """The summary has the focus and is announced, its links lead to the fields, and nothing typed is gone."""
+    page = sign_in(desk, window, actor="nurse-fay")
+    page.goto(f"{desk.address}/desk/new")
+    page.fill("#family", "Wintergreen")
+    page.fill("#arrived_time", "soon")
+    page.click("#send")
+    page.wait_for_selector("#faults")
+    assert page.evaluate("document.activeElement.id") == "faults"
+    assert page.locator("#faults[role=alert] a").count() == 4
+    page.locator("#faults a[href='#arrived_time']").click()
+    assert page.evaluate("document.activeElement.id") == "arrived_time"
+    assert page.get_attribute("#arrived_time", "aria-invalid") == "true"
+    described = page.get_attribute("#arrived_time", "aria-describedby").split()
+    assert "not a time" in page.locator(f"#{described[-1]}").inner_text()
+    assert page.input_value("#family") == "Wintergreen"
+
+
+@pytest.mark.parametrize(("language", "scheme"), [("en-US", "light"), ("es-US", "dark")])
+def test_axe_finds_nothing_against_any_page_and_no_phone_scrolls_sideways(
+    desk, nurse, browser, language, scheme
+):
+    """Every page, at the width of a phone, in both languages and schemes; every control is large enough."""
+    referral_id = refer(nurse, **somebody("Linden", wish1="gender.woman", about_gender="declined"))
+    assign(desk, referral_id, minutes=-5, modality="phone")
+    context = browser.new_context(viewport=PHONE, locale=language, color_scheme=scheme)
+    page = context.new_page()
+    axe = Axe()
+
+    def look(path: str) -> None:
+        page.goto(f"{desk.address}{path}")
+        found = axe.run(page, options=AXE)
+        assert found.violations_count == 0, f"{path}\n{found.generate_report()}"
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
+        small = page.eval_on_selector_all(
+            "main button, main select, main input:not([type=hidden], [type=radio], [type=checkbox]), .choice",
+            "all => all.filter(e => e.offsetHeight && e.offsetHeight < 44).map(e => e.outerHTML)",
+        )
+        assert small == [], path
+
+    look("/desk/sign-in")
+    page.goto(desk.link(actor="nurse-axe"))
+    page.wait_for_url("**/desk")
+    one = f"/desk/referrals/{referral_id}"
+    for path in ("/desk", "/desk/new", one, f"{one}/correct", f"{one}/print", "/desk/referrals/nobody"):
+        look(path)
+    page.goto(f"{desk.address}/desk/new")
+    page.check("input[name=consent][value=yes]")
+    page.click("#send")
+    page.wait_for_selector("#faults")
+    found = axe.run(page, options=AXE)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.get_attribute("html", "lang") == language[:2]
+    context.close()
