@@ -116,7 +116,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 def scope_of_bundle(bundle: dict[str, Any], around: Scope) -> Scope:
     """What the entries of a Bundle can refer to; a Bundle inside another one also to what is there."""
-    return Scope((_bundle_types(bundle), *around.bundles), is_whole=bundle.get("type") not in _PARTS)
+    return Scope((_bundle_types(bundle), *around.bundles), is_whole=str(bundle.get("type")) not in _PARTS)
 
 
 def _bundle_types(bundle: dict[str, Any]) -> dict[str, str]:

@@ -68,8 +68,8 @@ JUNK: tuple[Callable[[random.Random], Tree], ...] = (
     lambda _: {"resourceType": "Bundle"},
     lambda _: {"extension": [{"url": "urn:x", "valueString": "x"}]},
     lambda _: {"coding": [{"system": "http://snomed.info/sct", "code": "1" * 200}]},
-    lambda chance: deep(chance.choice((3, 39, 41, 300))),
-    lambda chance: deep(chance.choice((3, 39, 41, 300)), "extension"),
+    lambda chance: deep(chance.choice((3, 39, 41, 300, 900))),
+    lambda chance: deep(chance.choice((3, 39, 41, 300, 470)), "extension"),
     lambda chance: [{"a": 1}] * chance.choice((2, 2_000)),
     lambda chance: "".join(chr(chance.randrange(1, 0x2FFF)) for _ in range(20)),
 )

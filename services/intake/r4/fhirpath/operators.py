@@ -53,10 +53,18 @@ _LOGIC = {"and": _and, "or": _or, "xor": _xor, "implies": _implies}
 
 
 def same(one: Any) -> Any:
-    """What two equal values have in common, and no others; may be a member of a set."""
+    """What two equal values have in common, and no others; may be a member of a set.
+
+    What is nested deeper than Python can spell equals only itself: it is refused for its depth anyway.
+    """
     if type(one) in (int, float):
         return one + 0.0
-    return (type(one), json.dumps(one, sort_keys=True)) if type(one) in (dict, list) else (type(one), one)
+    if type(one) not in (dict, list):
+        return (type(one), one)
+    try:
+        return (type(one), json.dumps(one, sort_keys=True))
+    except RecursionError:
+        return (type(one), id(one))
 
 
 def _equal(left: Items, right: Items) -> bool | None:
