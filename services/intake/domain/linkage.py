@@ -104,7 +104,7 @@ def judge(known: Person, new: Person, beside: Beside, alike: Alike) -> Verdict:
     score = round(sum(weights.get(levels[field], 0.0) for field, weights in WEIGHTS.items()), 1)
     if _are_different(levels):
         return Verdict(Outcome.DIFFERENT, score, levels)
-    caveats = tuple(code for code, holds in _CAVEATS.items() if holds(levels))
+    caveats = tuple(code for code, holds in CAVEATS.items() if holds(levels))
     if _is_vouched_for(levels, known, new) or (score >= CERTAIN_AT and not caveats):
         return Verdict(Outcome.CERTAIN, score, levels)
     is_worth_a_look = score >= UNCERTAIN_AT or levels["number"] == "same"
@@ -159,7 +159,8 @@ def _lacks_support(levels: Levels) -> bool:
     return levels["zip"] != "same" or not is_partly_rare or levels["family"] == "swapped"
 
 
-_CAVEATS: dict[str, Callable[[Levels], bool]] = {
+# Why a pair waits for people, whatever its score.
+CAVEATS: dict[str, Callable[[Levels], bool]] = {
     "number-conflict": lambda at: at["number"] == "conflict",
     "generation-conflict": lambda at: at["generation"] == "conflict",
     "sex-differs": lambda at: at["sex"] == "different",

@@ -33,11 +33,12 @@ from services.intake.handlers.linking import (
     list_pairs,
     merge_peers,
     merge_people,
+    open_doubles,
     postpone_pair,
     read_pair,
     unmerge_peers,
 )
-from services.intake.handlers.overview import page_of_referrals, watch_referral
+from services.intake.handlers.overview import page_of_referrals, unmapped_codes, watch_referral
 from services.intake.handlers.reading import list_referrals, read_referral
 from services.intake.handlers.searching import look, matching, search
 from services.intake.handlers.submitting import Submitted, reject, submit
@@ -70,6 +71,7 @@ __all__ = [
     "matching",
     "merge_peers",
     "merge_people",
+    "open_doubles",
     "page_of_referrals",
     "postpone_pair",
     "read_pair",
@@ -86,5 +88,6 @@ __all__ = [
     "submit",
     "unmerge_peers",
     "update_consent",
+    "unmapped_codes",
     "watch_referral",
 ]
