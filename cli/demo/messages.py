@@ -60,7 +60,7 @@ def _order(story: Story, run: str) -> str:
 
 
 def _referrer(story: Story) -> str:
-    return f"PRD|RP|FICTIONBY^ADA^^^^RN|||||^WPN^Internet^{contact(story)}"
+    return f"PRD|RP|FICTIONBY^ADA^^^^RN|||^WPN^Internet^{contact(story)}"
 
 
 def _person(story: Story, run: str) -> str:
@@ -81,7 +81,7 @@ def _visit(story: Story, run: str, now: datetime) -> str:
 def _consent(now: datetime) -> str:
     signed = (now - timedelta(minutes=8)).astimezone(ZONE).strftime("%Y%m%d%H%M%S")
     until = (now + timedelta(days=90)).astimezone(ZONE).strftime("%Y%m%d")
-    return f"CON|1|001^Authorization to disclose^HL70496|||||||W|A||{signed}|{signed}|{until}"
+    return f"CON|1|001^Authorization to disclose^HL70496||||||||W|A||{signed}|{signed}|{until}"
 
 
 def _wishes(story: Story) -> list[str]:
