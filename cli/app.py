@@ -6,6 +6,7 @@ import typer
 
 from cli.commands import (
     audit,
+    codes,
     example,
     follow_up,
     machine,
@@ -49,6 +50,7 @@ machine.add_to(app)
 example.add_to(app)
 submit.add_to(app)
 watching.add_to(app)
+codes.add_to(app)
 referrals.add_to(app)
 sign_in.add_to(app)
 app.add_typer(

@@ -27,6 +27,7 @@ from services.intake.domain.events import Event
 from services.intake.r4 import table
 from services.intake.settings import Settings
 from services.intake.store.blind import BlindIndex
+from services.intake.store.code_counts import CodeCounts
 from services.intake.store.drafts import Drafts
 from services.intake.store.faces import Faces
 from services.intake.store.finding import Finding
@@ -60,6 +61,7 @@ class Room:
     marks: Marks
     referrals: Referrals
     listing: Listing
+    code_counts: CodeCounts
     finding: Finding
     rejections: Rejections
     messages: Messages
@@ -101,6 +103,7 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
         marks=marks,
         referrals=referrals,
         listing=Listing(database),
+        code_counts=CodeCounts(database),
         finding=Finding(database, aggregates, referrals),
         rejections=Rejections(Aggregates(database, "rejections", clock, NAME), clock, spell),
         messages=Messages(database, blind, clock),
@@ -127,6 +130,7 @@ def prepare(room: Room) -> None:
     room.links.ensure_indexes()
     room.referrals.ensure_indexes()
     room.listing.ensure_indexes()
+    room.code_counts.ensure_indexes()
     room.finding.ensure_indexes()
     room.rejections.ensure_indexes()
     room.messages.ensure_indexes()

@@ -7,7 +7,7 @@ from typing import Any
 
 from chassis import telemetry
 from chassis.errors import Fault
-from chassis.identity import Caller, current_caller
+from chassis.identity import Caller, current_caller, require
 from chassis.live_streams import Feed, live
 from kindred.intake.v1 import intake_pb2, intake_pb2_grpc
 from services.intake import codec, handlers
@@ -17,6 +17,8 @@ from services.intake.domain.submission import Submission, faults_of
 from services.intake.doorway import PURPOSES, READERS, SUBMITTERS, of_an_organization, rejections_audited
 from services.intake.live_referral import LiveReferral
 from services.intake.watching import Hub
+
+CURATORS = ("engineer", "compliance", "supervisor", "coordinator")
 
 
 class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
@@ -155,3 +157,12 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
         cause = telemetry.current_cause()
         told = handlers.resolve_person(self.room, caller, request.referral_id, cause=cause)
         return codec.disclosure_to_proto(told)
+
+    def ListUnmappedCodes(  # noqa: N802
+        self, request: intake_pb2.ListUnmappedCodesRequest, context: Any
+    ) -> intake_pb2.ListUnmappedCodesResponse:
+        """Which codes the taxonomy lacks; about nobody, for those who look after it."""
+        require(current_caller(), *CURATORS)
+        codec.check(request)
+        found = handlers.unmapped_codes(self.room, request.limit)
+        return codec.unmapped_to_proto(found, self.room.taxonomy.version)

@@ -8,6 +8,7 @@ from services.intake.codec.protos import (
     handoff_from_proto,
     page_to_proto,
     summary_to_proto,
+    unmapped_to_proto,
 )
 from services.intake.codec.rules import check, faults_of
 from services.intake.codec.submissions import person_to_proto, submission_from_proto, submission_to_proto
@@ -28,4 +29,5 @@ __all__ = [
     "submission_from_proto",
     "submission_to_proto",
     "summary_to_proto",
+    "unmapped_to_proto",
 ]

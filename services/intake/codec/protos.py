@@ -9,7 +9,7 @@ from kindred.intake.v1 import intake_pb2
 from kindred.matching.v1.events_pb2 import HandoffRecorded, OfferAccepted
 from services.intake.codec.paging import position_of, token_of
 from services.intake.codec.words import URGENCIES, URGENCIES_READ, moment
-from services.intake.domain.listing import Criteria, Page
+from services.intake.domain.listing import Criteria, Page, Unmapped
 from services.intake.domain.referral import Assignment, Handoff, Referral
 from services.intake.domain.submission import Urgency
 
@@ -32,6 +32,19 @@ def page_to_proto(page: Page, criteria: Criteria) -> intake_pb2.ListReferralsRes
     return intake_pb2.ListReferralsResponse(
         referrals=[summary_to_proto(one) for one in page.referrals],
         next_page_token=token_of(page.next, criteria),
+    )
+
+
+def unmapped_to_proto(found: Unmapped, version: str) -> intake_pb2.ListUnmappedCodesResponse:
+    """The codes with their counts."""
+    return intake_pb2.ListUnmappedCodesResponse(
+        codes=[
+            intake_pb2.UnmappedCode(system=system, code=code, referrals=count)
+            for system, code, count in found.codes
+        ],
+        rare_codes=found.rare_codes,
+        of_other_systems=found.of_other_systems,
+        taxonomy_version=version,
     )
 
 

@@ -131,6 +131,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     "RevokeConsentRequest": {"referral_id": _ID},
     "WatchReferralRequest": {"referral_id": _ID},
     "ResolvePersonRequest": {"referral_id": _ID},
+    "ListUnmappedCodesRequest": {"limit": _ANY},
 }
 
 

@@ -48,6 +48,15 @@ class Page:
     next: Position | None
 
 
+@dataclass(frozen=True, slots=True)
+class Unmapped:
+    """Codes that mean nothing to the taxonomy: (system, code, referrals), and what is not told one by one."""
+
+    codes: Sequence[tuple[str, str, int]]
+    rare_codes: int
+    of_other_systems: int
+
+
 def check(criteria: Criteria) -> None:
     """Raises Refusal INVALID criteria-invalid with every fault."""
     faults = []

@@ -89,5 +89,6 @@ __all__ = [
     "unmerge_peers",
     "update_consent",
     "unmapped_codes",
+    "unmapped_codes",
     "watch_referral",
 ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chassis.envelope import Cause
+from chassis.errors import Fault, Kind, Refusal
 from chassis.identity import Caller
-from services.intake.domain.listing import Criteria, Page, check
+from services.intake.domain.listing import LONGEST_PAGE, USUAL_PAGE, Criteria, Page, Unmapped, check
 from services.intake.domain.referral import Referral
 from services.intake.handlers.commanding import own_referral
 
@@ -48,3 +49,11 @@ def watch_referral(room: Room, caller: Caller, referral_id: str, cause: Cause) -
         cause=cause,
     )
     return referral
+
+
+def unmapped_codes(room: Room, limit: int) -> Unmapped:
+    """Codes the taxonomy does not map yet, the most frequent first; raises Refusal INVALID."""
+    if not 0 <= limit <= LONGEST_PAGE:
+        message = f"The limit is between 0 and {LONGEST_PAGE}."
+        raise Refusal("out-of-range", Kind.INVALID, faults=[Fault("limit", "out-of-range", message)])
+    return room.code_counts.most(limit or USUAL_PAGE)

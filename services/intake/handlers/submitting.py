@@ -85,6 +85,8 @@ def _open_or_join(
         our_names=room.settings.consent_recipients,
     )
     is_stored = room.referrals.add(opened, arrival, sight, room.says(events, caller, cause))
+    if is_stored:
+        room.code_counts.note(room.taxonomy.unmapped(arrival.submission.codes))
     return Submitted(opened, was_known=False) if is_stored else None
 
 

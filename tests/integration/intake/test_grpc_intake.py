@@ -242,71 +242,73 @@ def test_nobody_touches_another_sources_referral(
     until("the denial", lambda: bus.said("access.denied.v1", record_id=told.referral_id))
 
 
-class TestPages:
-    """One source with seven referrals, looked at page by page."""
+@pytest.fixture(scope="module")
+def desk(api: Process, er: Er) -> Iterator[Any]:
+    """The same door for another hospital, whose referrals are looked at page by page."""
+    with _door(api, Er(er.base, er.issuer_pem, organization_id="er-pages")) as channel:
+        yield intake_pb2_grpc.IntakeServiceStub(channel)
 
-    @pytest.fixture(scope="class")
-    def desk(self, api: Process, er: Er) -> Iterator[Any]:
-        """The same door for another hospital."""
-        with _door(api, Er(er.base, er.issuer_pem, organization_id="er-pages")) as channel:
-            yield intake_pb2_grpc.IntakeServiceStub(channel)
 
-    @pytest.fixture(scope="class")
-    def ids(self, desk: Any) -> list[str]:
-        """Seven referrals, oldest first; the third is immediate."""
-        made = [a_request(f"page-{number}") for number in range(7)]
-        made[2].urgency = events_pb2.URGENCY_IMMEDIATE
-        return [desk.SubmitReferral(one).referral_id for one in made]
+@pytest.fixture(scope="module")
+def ids(desk: Any) -> list[str]:
+    """Seven referrals, oldest first; the third is immediate."""
+    made = [a_request(f"page-{number}") for number in range(7)]
+    made[2].urgency = events_pb2.URGENCY_IMMEDIATE
+    return [desk.SubmitReferral(one).referral_id for one in made]
 
-    def test_pages_cover_everything_once_whatever_comes_meanwhile(self, desk: Any, ids: list[str]):
-        """A referral submitted between two pages moves nothing: no row is doubled or lost."""
-        request = intake_pb2.ListReferralsRequest(limit=3)
-        seen = []
-        for number in range(3):
-            page = desk.ListReferrals(request)
-            seen += [one.referral_id for one in page.referrals]
-            desk.SubmitReferral(a_request(f"page-late-{number}"))
-            request.page_token = page.next_page_token
-        assert request.page_token == ""
-        assert seen == ids[::-1]
 
-    def test_filters_narrow(self, desk: Any, ids: list[str]):
-        """By urgency, by state, by the moment of submission."""
-        immediate = intake_pb2.ListReferralsRequest(urgency=events_pb2.URGENCY_IMMEDIATE)
-        assert [one.referral_id for one in desk.ListReferrals(immediate).referrals] == [ids[2]]
-        desk.RevokeConsent(intake_pb2.RevokeConsentRequest(referral_id=ids[4]))
-        cancelled = intake_pb2.ListReferralsRequest(status="cancelled")
-        (found,) = desk.ListReferrals(cancelled).referrals
-        assert found.referral_id == ids[4]
-        early = intake_pb2.ListReferralsRequest(
-            submitted_from=found.submitted_at, submitted_before=found.submitted_at
-        )
-        assert _refused(desk.ListReferrals, early).faults[0].code == "range-empty"
-        early.submitted_from.seconds -= 3_600
-        before = [one.referral_id for one in desk.ListReferrals(early).referrals]
-        assert before == ids[3::-1]
+def test_pages_cover_everything_once_whatever_comes_meanwhile(desk: Any, ids: list[str]):
+    """A referral submitted between two pages moves nothing: no row is doubled or lost."""
+    request = intake_pb2.ListReferralsRequest(limit=3)
+    seen = []
+    for number in range(3):
+        page = desk.ListReferrals(request)
+        seen += [one.referral_id for one in page.referrals]
+        desk.SubmitReferral(a_request(f"page-late-{number}"))
+        request.page_token = page.next_page_token
+    assert request.page_token == ""
+    assert seen == ids[::-1]
 
-    @pytest.mark.parametrize(
-        ("given", "code"),
-        [
-            ({"page_token": "ZZZ"}, "page-token-unreadable"),
-            ({"page_token": "bm90IG91cnM"}, "page-token-unreadable"),
-            ({"limit": 1_001}, "out-of-range"),
-            ({"limit": -1}, "out-of-range"),
-            ({"status": "lost"}, "state-unknown"),
-            ({"urgency": 9}, "urgency-unknown"),
-        ],
+
+def test_filters_narrow(desk: Any, ids: list[str]):
+    """By urgency, by state, by the moment of submission."""
+    immediate = intake_pb2.ListReferralsRequest(urgency=events_pb2.URGENCY_IMMEDIATE)
+    assert [one.referral_id for one in desk.ListReferrals(immediate).referrals] == [ids[2]]
+    desk.RevokeConsent(intake_pb2.RevokeConsentRequest(referral_id=ids[4]))
+    cancelled = intake_pb2.ListReferralsRequest(status="cancelled")
+    (found,) = desk.ListReferrals(cancelled).referrals
+    assert found.referral_id == ids[4]
+    early = intake_pb2.ListReferralsRequest(
+        submitted_from=found.submitted_at, submitted_before=found.submitted_at
     )
-    def test_criteria_that_mean_nothing_are_refused(self, desk: Any, given: dict[str, Any], code: str):
-        """Each with its field."""
-        told = _refused(desk.ListReferrals, intake_pb2.ListReferralsRequest(**given))
-        assert [(fault.path, fault.code) for fault in told.faults] == [(next(iter(given)), code)]
+    assert _refused(desk.ListReferrals, early).faults[0].code == "range-empty"
+    early.submitted_from.seconds -= 3_600
+    before = [one.referral_id for one in desk.ListReferrals(early).referrals]
+    assert before == ids[3::-1]
 
-    def test_a_token_belongs_to_its_search(self, desk: Any, ids: list[str]):
-        """With other criteria it is refused instead of skipping rows silently."""
-        token = desk.ListReferrals(intake_pb2.ListReferralsRequest(limit=2)).next_page_token
-        other = intake_pb2.ListReferralsRequest(limit=2, status="submitted", page_token=token)
-        assert _refused(desk.ListReferrals, other).code == "page-token-of-another-search"
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"page_token": "ZZZ"}, "page-token-unreadable"),
+        ({"page_token": "bm90IG91cnM"}, "page-token-unreadable"),
+        ({"limit": 1_001}, "out-of-range"),
+        ({"limit": -1}, "out-of-range"),
+        ({"status": "lost"}, "state-unknown"),
+        ({"urgency": 9}, "urgency-unknown"),
+    ],
+)
+def test_criteria_that_mean_nothing_are_refused(desk: Any, given: dict[str, Any], code: str):
+    """Each with its field."""
+    told = _refused(desk.ListReferrals, intake_pb2.ListReferralsRequest(**given))
+    assert [(fault.path, fault.code) for fault in told.faults] == [(next(iter(given)), code)]
+
+
+def test_a_token_belongs_to_its_search(desk: Any, ids: list[str]):
+    """With other criteria it is refused instead of skipping rows silently."""
+    token = desk.ListReferrals(intake_pb2.ListReferralsRequest(limit=2)).next_page_token
+    other = intake_pb2.ListReferralsRequest(limit=2, status="submitted", page_token=token)
+    assert _refused(desk.ListReferrals, other).code == "page-token-of-another-search"
 
 
 def test_a_page_is_read_by_its_index(mongo_client: Any, intake_database: Any, stub: Any):
@@ -330,3 +332,32 @@ def _stages(plan: dict[str, Any]) -> Iterator[str]:
     yield plan["stage"]
     for inner in [plan["inputStage"]] if "inputStage" in plan else plan.get("inputStages", []):
         yield from _stages(inner)
+
+
+def test_unmapped_codes_are_counted_without_anybody(api: Process, er: Er, stub: Any):
+    """Five referrals make a code worth telling; rarer ones and other systems are numbers; a name is never a code."""
+    icd, other = "http://hl7.org/fhir/sid/icd-10-cm", "urn:oid:2.999.7"
+    for number in range(5):
+        codes = [
+            intake_pb2.ClinicalCode(system=icd, code="E11.9"),
+            intake_pb2.ClinicalCode(system=icd, code="F10.20"),
+            intake_pb2.ClinicalCode(system=icd, code=f"J45.9{number}"),
+            intake_pb2.ClinicalCode(system=icd, code="Featherstone"),
+            intake_pb2.ClinicalCode(system=other, code="MRN-unmapped"),
+        ]
+        request = a_request(f"unmapped-{number}", codes=codes)
+        stub.SubmitReferral(request)
+        stub.SubmitReferral(request)
+    engineer = Er(er.base, er.issuer_pem, role="engineer", organization_id="")
+    with _door(api, engineer) as channel:
+        ask = intake_pb2_grpc.IntakeServiceStub(channel).ListUnmappedCodes
+        wanted = intake_pb2.ListUnmappedCodesRequest()
+        told = until("all were counted", lambda: _if(ask(wanted), lambda one: one.of_other_systems >= 5))
+    assert [(one.system, one.code, one.referrals) for one in told.codes] == [(icd, "E11.9", 5)]
+    assert told.rare_codes >= 5
+    assert told.taxonomy_version.startswith("1.")
+    assert _refused(stub.ListUnmappedCodes, wanted).code == "role-not-allowed"
+
+
+def _if(answer: Any, is_wanted: Any) -> Any:
+    return answer if is_wanted(answer) else None

@@ -367,3 +367,31 @@ class ResolvePersonResponse(_message.Message):
     consent_scope: str
     withheld: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, person: _Optional[_Union[Person, _Mapping]] = ..., place: _Optional[str] = ..., note: _Optional[str] = ..., redisclosure_notice: _Optional[str] = ..., consent_id: _Optional[str] = ..., consent_version: _Optional[int] = ..., confidentiality: _Optional[str] = ..., consent_scope: _Optional[str] = ..., withheld: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ListUnmappedCodesRequest(_message.Message):
+    __slots__ = ("limit",)
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    limit: int
+    def __init__(self, limit: _Optional[int] = ...) -> None: ...
+
+class UnmappedCode(_message.Message):
+    __slots__ = ("system", "code", "referrals")
+    SYSTEM_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    REFERRALS_FIELD_NUMBER: _ClassVar[int]
+    system: str
+    code: str
+    referrals: int
+    def __init__(self, system: _Optional[str] = ..., code: _Optional[str] = ..., referrals: _Optional[int] = ...) -> None: ...
+
+class ListUnmappedCodesResponse(_message.Message):
+    __slots__ = ("codes", "rare_codes", "of_other_systems", "taxonomy_version")
+    CODES_FIELD_NUMBER: _ClassVar[int]
+    RARE_CODES_FIELD_NUMBER: _ClassVar[int]
+    OF_OTHER_SYSTEMS_FIELD_NUMBER: _ClassVar[int]
+    TAXONOMY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    codes: _containers.RepeatedCompositeFieldContainer[UnmappedCode]
+    rare_codes: int
+    of_other_systems: int
+    taxonomy_version: str
+    def __init__(self, codes: _Optional[_Iterable[_Union[UnmappedCode, _Mapping]]] = ..., rare_codes: _Optional[int] = ..., of_other_systems: _Optional[int] = ..., taxonomy_version: _Optional[str] = ...) -> None: ...

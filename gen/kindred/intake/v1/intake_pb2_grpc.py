@@ -80,6 +80,11 @@ class IntakeServiceStub:
                 request_serializer=kindred_dot_intake_dot_v1_dot_intake__pb2.ResolvePersonRequest.SerializeToString,
                 response_deserializer=kindred_dot_intake_dot_v1_dot_intake__pb2.ResolvePersonResponse.FromString,
                 _registered_method=True)
+        self.ListUnmappedCodes = channel.unary_unary(
+                '/kindred.intake.v1.IntakeService/ListUnmappedCodes',
+                request_serializer=kindred_dot_intake_dot_v1_dot_intake__pb2.ListUnmappedCodesRequest.SerializeToString,
+                response_deserializer=kindred_dot_intake_dot_v1_dot_intake__pb2.ListUnmappedCodesResponse.FromString,
+                _registered_method=True)
 
 
 class IntakeServiceServicer:
@@ -149,6 +154,13 @@ class IntakeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListUnmappedCodes(self, request, context):
+        """Clinical codes that the taxonomy does not map yet, the most frequent first; about nobody.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IntakeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -196,6 +208,11 @@ def add_IntakeServiceServicer_to_server(servicer, server):
                     servicer.ResolvePerson,
                     request_deserializer=kindred_dot_intake_dot_v1_dot_intake__pb2.ResolvePersonRequest.FromString,
                     response_serializer=kindred_dot_intake_dot_v1_dot_intake__pb2.ResolvePersonResponse.SerializeToString,
+            ),
+            'ListUnmappedCodes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUnmappedCodes,
+                    request_deserializer=kindred_dot_intake_dot_v1_dot_intake__pb2.ListUnmappedCodesRequest.FromString,
+                    response_serializer=kindred_dot_intake_dot_v1_dot_intake__pb2.ListUnmappedCodesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -442,6 +459,33 @@ class IntakeService:
             '/kindred.intake.v1.IntakeService/ResolvePerson',
             kindred_dot_intake_dot_v1_dot_intake__pb2.ResolvePersonRequest.SerializeToString,
             kindred_dot_intake_dot_v1_dot_intake__pb2.ResolvePersonResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUnmappedCodes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kindred.intake.v1.IntakeService/ListUnmappedCodes',
+            kindred_dot_intake_dot_v1_dot_intake__pb2.ListUnmappedCodesRequest.SerializeToString,
+            kindred_dot_intake_dot_v1_dot_intake__pb2.ListUnmappedCodesResponse.FromString,
             options,
             channel_credentials,
             insecure,
