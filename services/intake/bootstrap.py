@@ -93,18 +93,19 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
     table.load()  # 150 KB of definitions: read before the first request waits for them
     aggregates = Aggregates(database, "referrals", clock, NAME)
     referrals = Referrals(aggregates, vault, marks, spell)
+    people = People(database, blind, clock, Faces(vault), links)
     return Room(
         settings=settings,
         clock=clock,
         database=database,
         taxonomy=taxonomy.load(),
-        people=People(database, blind, clock, Faces(vault), links),
+        people=people,
         links=links,
         marks=marks,
         referrals=referrals,
         listing=Listing(database),
         code_counts=CodeCounts(database),
-        finding=Finding(database, aggregates, referrals),
+        finding=Finding(database, aggregates, referrals, people.group),
         rejections=Rejections(Aggregates(database, "rejections", clock, NAME), clock, spell),
         messages=Messages(database, blind, clock),
         access=AccessLog(database, clock, NAME),

@@ -22,9 +22,10 @@ def apply(document: dict[str, Any], steps: Any) -> dict[str, Any]:
 
 
 def _step(document: dict[str, Any], step: Any, place: str) -> None:
-    if not isinstance(step, dict) or step.get("op") not in _OPERATIONS:
+    operation = step.get("op") if isinstance(step, dict) else None
+    if not isinstance(operation, str) or operation not in _OPERATIONS:
         raise _fault(place, "An operation is add, replace, remove or test.", "patch-unsupported")
-    operation, pointer = step["op"], step.get("path")
+    pointer = step.get("path")
     if not isinstance(pointer, str) or not pointer.startswith("/"):
         raise _fault(place, "The path is a JSON Pointer into the resource.")
     if operation != "remove" and "value" not in step:

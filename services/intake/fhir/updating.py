@@ -18,6 +18,8 @@ Resource = dict[str, Any]
 _SETTABLE = frozenset({"status", "statusReason", "businessStatus", "restriction", "input"})
 # The server sets these itself, whatever is sent (R4 http.html#update); words for people change nothing.
 _SERVERS = frozenset({"meta", "lastModified", "text", "output", "language"})
+# Who ends a referral is not asked to send the rest as it was read: a sender's own copy of its Task is enough.
+_ENDING = frozenset({"cancelled", "entered-in-error"})
 _ENDED = frozenset({"5.2", "6.0"})
 
 
@@ -55,10 +57,11 @@ def read(current: Resource, sent: Resource) -> Ask:
 
     Raises Refusal INVALID with every fault: what only this server says, a contradiction, a missing reason.
     """
-    faults = [*_foreign(current, sent), *_contradictions(current, sent)]
+    status = sent.get("status")
+    foreign = [] if status in _ENDING else _foreign(current, sent)
+    faults = [*foreign, *_contradictions(current, sent)]
     if faults:
         raise Refusal(faults[0].code, Kind.INVALID, faults[0].message, faults=faults)
-    status = sent.get("status")
     if status == "cancelled":
         return _cancel(current, sent)
     if status == "entered-in-error":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
+from pymongo.cursor import Cursor
 from pymongo.database import Database
 
 from chassis.aggregates import Aggregates
@@ -29,12 +31,16 @@ class Found:
 
 
 class Finding:
-    """Reads the collections `referrals` and `people`; writes nothing."""
+    """Reads the collections `referrals` and `people`; writes nothing.  `group` tells all pseudonyms of a person."""
 
     def __init__(
-        self, database: Database[dict[str, Any]], aggregates: Aggregates, referrals: Referrals
+        self,
+        database: Database[dict[str, Any]],
+        aggregates: Aggregates,
+        referrals: Referrals,
+        group: Callable[[str], list[str]],
     ) -> None:
-        self._people = database["people"]
+        self._people, self._group = database["people"], group
         self._aggregates, self._referrals = aggregates, referrals
 
     def ensure_indexes(self) -> None:
@@ -44,15 +50,12 @@ class Finding:
 
     def page(self, source_id: str, wanted: Wanted) -> Found:
         """The source's referrals that are wanted, with what was sealed; those of erased people are left out."""
-        query = self._query(source_id, wanted)
+        query = self.query(source_id, wanted)
         total = self._aggregates.collection.count_documents(query) if wanted.is_counted else None
         if not wanted.limit:
             return Found((), total, None)
         field = _FIELDS[wanted.sort_by]
-        direction = DESCENDING if wanted.is_descending else ASCENDING
-        shown = {"$and": [query, _from(wanted, field)]} if wanted.after else query
-        sought = self._aggregates.collection.find(shown, {field: 1})
-        ends = list(sought.sort([(field, direction), ("_id", direction)]).limit(wanted.limit + 1))
+        ends = list(self.cursor(source_id, wanted))
         kept = [document["_id"] for document in ends[: wanted.limit]]
         loaded = self._aggregates.load_many(kept)
         held = [Held(referral_of(one, loaded[one].body), loaded[one]) for one in kept if one in loaded]
@@ -60,23 +63,34 @@ class Finding:
         rows = tuple(row for one in held if (row := self._opened(one)) is not None)
         return Found(rows, total, After(last[field], last["_id"]) if last else None)
 
+    def cursor(self, source_id: str, wanted: Wanted) -> Cursor[Document]:
+        """Where the page's referrals are, and one more; tests ask it to explain itself."""
+        field = _FIELDS[wanted.sort_by]
+        query = self.query(source_id, wanted)
+        direction = DESCENDING if wanted.is_descending else ASCENDING
+        shown = {"$and": [query, _from(wanted, field)]} if wanted.after else query
+        sought = self._aggregates.collection.find(shown, {field: 1})
+        return sought.sort([(field, direction), ("_id", direction)]).limit(wanted.limit + 1)
+
     def _opened(self, held: Held) -> Row | None:
         try:
             return held.referral, self._referrals.open(held)
         except Refusal:  # the person was erased
             return None
 
-    def _query(self, source_id: str, wanted: Wanted) -> Document:
+    def query(self, source_id: str, wanted: Wanted) -> Document:
+        """The criteria as MongoDB reads them; always the source's own."""
         parts: list[Document] = [{"source_id": source_id}]
         lists = {
             "_id": wanted.referral_ids,
             "status": wanted.states,
-            "peer_id": wanted.peer_ids,
             "specialist_id": wanted.specialist_ids,
             "urgency": wanted.urgencies,
         }
         parts += [{field: {"$in": sorted(some)}} for field, some in lists.items() if some is not None]
-        parts += [{"peer_id": {"$in": self._peers(marks)}} for marks in wanted.people]
+        if wanted.peer_ids is not None:
+            parts.append({"peer_id": {"$in": self._everybody(wanted.peer_ids)}})
+        parts += [{"peer_id": {"$in": self._numbered(marks)}} for marks in wanted.people]
         for marks in wanted.orders:  # the source's own numbers, and ours
             some = {"$in": sorted(marks)}
             parts.append({"$or": [{"orders": some}, {"_id": some}]})
@@ -88,9 +102,13 @@ class Finding:
             parts.append({"$nor" if wanted.is_consent_in_force else "$or": over})
         return {"$and": parts}
 
-    def _peers(self, marks: frozenset[str]) -> list[str]:
+    def _numbered(self, marks: frozenset[str]) -> list[str]:
         found = self._people.find({"records.n": {"$in": sorted(marks)}}, {"_id": 1})
-        return [document["_id"] for document in found]
+        return self._everybody(document["_id"] for document in found)
+
+    def _everybody(self, peer_ids: Iterable[str]) -> list[str]:
+        """With the other pseudonyms of people who were found to be one."""
+        return sorted({one for peer_id in peer_ids for one in self._group(peer_id)})
 
 
 def _spanned(field: str, span: Span) -> Document:

@@ -14,6 +14,9 @@ from tests.bundles import a_bundle
 from tests.integration.intake.intake_processes import Er
 from tests.unit.intake.intake_builders import resource
 
+# One for all: making one costs more than many requests.
+_CLIENT = httpx.Client(timeout=30)
+
 
 @dataclass(frozen=True)
 class Fhir:
@@ -27,7 +30,7 @@ class Fhir:
         said |= {name.replace("_", "-"): value for name, value in headers.items()}
         content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         url = path if "://" in path else f"{self.er.base}/fhir/{path}"
-        answer = httpx.request(method, url, content=content, headers=said, timeout=15)
+        answer = _CLIENT.request(method, url, content=content, headers=said)
         if answer.content and answer.headers["content-type"].startswith("application/fhir+json"):
             assert validator.check(answer.json()) == [], answer.text
         return answer

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chassis.errors import Refusal
@@ -125,6 +125,7 @@ def a_referral(said: Submission, **given: object) -> Referral:
     return replace(made, **given)
 
 
+@settings(max_examples=50, deadline=None)
 @given(submissions)
 def test_what_was_said_is_shown_and_read_again_as_the_same(said: Submission):
     """A ServiceRequest is valid R4 and loses nothing: read again it is the submission it shows."""
@@ -230,6 +231,7 @@ def _agrees(one: Referral) -> None:
     assert one.state in search_values.states("Task", "business-status", [codes[0]])
 
 
+@settings(deadline=None)
 @given(st.booleans(), st.lists(st.sampled_from(sorted(MOVES)), max_size=25))
 def test_every_view_of_a_referral_agrees_after_any_commands(with_consent: bool, moves: list[str]):
     """Task.status, business status, ServiceRequest.status, search and gRPC's summary say the same, valid R4 each time."""
@@ -271,6 +273,7 @@ def test_a_date_means_the_whole_time_it_can(text: str, start: str, end: str):
     )
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_any_search_value_is_understood_or_refused(text: str):
     """Whatever stands in a date parameter is a span or a refusal, never an error."""
