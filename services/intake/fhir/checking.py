@@ -77,7 +77,7 @@ def _faults(room: Room, caller: Caller, sent: Resource, mode: str) -> list[Fault
     parcel = reading.parcel_of(sent, b"$validate")
     recipients = room.settings.consent_recipients
     submission = reading.read(parcel, caller.organization_id, room.taxonomy, recipients, statuses)
-    return faults_of(submission, room.clock.now(), room.taxonomy.codes)
+    return faults_of(submission, room.clock.now(), room.taxonomy.codes, *room.settings.consent_rules)
 
 
 def _note(text: str) -> Resource:

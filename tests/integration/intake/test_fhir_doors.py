@@ -154,6 +154,27 @@ def test_a_transaction_can_correct(fhir: Fhir):
         assert shown["note"] == [{"text": f"Corrected {number} times."}]
 
 
+def test_a_bundle_of_an_order_that_is_here_makes_no_second_one(fhir: Fhir):
+    """ifNoneExist in a transaction finds the order that came alone; a BSeR message Bundle is read like a collection."""
+    referral_id = fhir.send("POST", "ServiceRequest", a_request("unless")).json()["id"]
+    made = a_bundle("unless-other")
+    entry = next(one for one in made["entry"] if one["resource"]["resourceType"] == "ServiceRequest")
+    entry["request"]["ifNoneExist"] = "identifier=urn:oid:2.999.7|ORD-unless"
+    answer = fhir.send("POST", "", made)
+    assert (answer.status_code, referral_of(answer)) == (200, referral_id)
+    message = a_bundle("message", kind="collection") | {"type": "message"}
+    header = {
+        "resourceType": "MessageHeader",
+        "eventUri": "http://hl7.org/fhir/us/bser/referral-request",
+        "source": {"endpoint": "https://er.st-brigid.example"},
+        "focus": [{"reference": "urn:uuid:service-request"}],
+    }
+    message["entry"].insert(0, {"fullUrl": "urn:uuid:header", "resource": header})
+    told = fhir.send("POST", "", message)
+    assert told.status_code == 200, told.text
+    assert referral_of(told).startswith("ref-")
+
+
 def _cancelled(task: dict[str, Any], code: str = "no-longer-needed") -> dict[str, Any]:
     reason = {"coding": [{"system": REASONS, "code": code}]}
     return task | {"status": "cancelled", "statusReason": reason}
@@ -173,6 +194,16 @@ def test_a_task_is_cancelled_by_its_update(fhir: Fhir, bus: Bus):
     assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
     assert answer.json()["statusReason"]["coding"][0]["code"] == "no-longer-needed"
     until("stopped", lambda: bus.said("referral.stopped.v1", referral_id=referral_id))
+
+
+def test_who_cancels_may_send_their_own_copy(fhir: Fhir):
+    """A client that kept the Task it created ends it with that; a reason in its own words is one."""
+    made = a_task("own-copy")
+    referral_id = fhir.send("POST", "Task", made).json()["id"]
+    own = made | {"id": referral_id, "status": "cancelled", "statusReason": {"text": "Went home."}}
+    answer = fhir.send("PUT", f"Task/{referral_id}", own, If_Match='W/"1"')
+    assert (answer.status_code, answer.json()["status"]) == (200, "cancelled"), answer.text
+    assert answer.json()["statusReason"]["coding"][0]["code"] == "other"
 
 
 def test_a_peer_who_declined_is_kept_apart(fhir: Fhir):
