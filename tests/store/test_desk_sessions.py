@@ -8,10 +8,13 @@ from datetime import timedelta
 import pytest
 from bson import BSON
 
+from chassis.aggregates import Aggregates
 from chassis.clock import SystemClock
 from chassis.identity import Caller
 from services.intake.store.drafts import REMEMBERED, Drafts
+from services.intake.store.listing import Listing
 from services.intake.store.sessions import Sessions
+from services.intake.store.worklist import NEWEST, Worklist
 
 ADA = Caller("nurse-ada", "nurse", "er-st-brigid", "TREAT")
 OTTO = Caller("nurse-otto", "nurse", "er-st-brigid", "TREAT")
@@ -148,3 +151,13 @@ def test_the_queries_of_the_desk_look_at_nothing_else(drafts, database):
     """Whose drafts there are is answered by an index."""
     plan = database["desk_drafts"].find({"owner": "x", "gone_at": {"$gt": 0}}).sort("saved_at", -1).explain()
     assert "COLLSCAN" not in json.dumps(plan["queryPlanner"]["winningPlan"], default=str)
+
+
+def test_the_worklist_reads_by_its_indexes_and_sorts_nothing_itself(database, clock):
+    """Both halves, what waits and what moved on, are ranges of the listing's indexes."""
+    Listing(database).ensure_indexes()
+    worklist = Worklist(Aggregates(database, "referrals", clock, "intake"), vault=None)
+    for query in worklist.queries("er-st-brigid", clock.now()):
+        plan = database["referrals"].find(query).sort(NEWEST).limit(200).explain()
+        told = json.dumps(plan["queryPlanner"]["winningPlan"], default=str)
+        assert "COLLSCAN" not in told and '"stage": "SORT"' not in told

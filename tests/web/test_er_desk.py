@@ -512,3 +512,18 @@ def test_axe_finds_nothing_against_any_page_and_no_phone_scrolls_sideways(
     assert found.violations_count == 0, found.generate_report()
     assert page.get_attribute("html", "lang") == language[:2]
     context.close()
+
+
+def test_open_pages_are_no_running_work_and_end_with_the_process(desk, nurse):
+    """A stream answers at once and takes no place of a request; a stranger's says that nobody is signed in."""
+    with nurse.stream("GET", "/desk/live", params={"mark": "old"}) as stream:
+        lines = stream.iter_lines()
+        assert next(line for line in lines if line.startswith("event")) == "event: shown"
+        running = [
+            line
+            for line in nurse.get("/metrics").text.splitlines()
+            if line.startswith("kindred_http_running ")
+        ]
+        assert [float(line.split()[1]) for line in running] == [0.0]
+    with desk.visitor() as stranger:
+        assert stranger.get("/desk/live").text.startswith("event: ended")

@@ -82,16 +82,14 @@ def show(desk: Desk, request: Request) -> Response:
 def _news(desk: Desk, session: Session, request: Request) -> live.Look:
     """What an open page asks at each change: the list again, if it is another one than the page shows."""
     reader, unit = reader_of(request), request.query_params.get("unit", "")
-    shown = {"mark": request.query_params.get("mark", ""), "ids": frozenset[str]()}
+    mark, ids = request.query_params.get("mark", ""), frozenset[str]()
 
     def look() -> dict[str, str] | None:
-        seen: Set[str] = shown["ids"]  # type: ignore[assignment]
-        if not seen and _mark_now(desk, session) == shown["mark"]:
+        nonlocal mark, ids
+        if _mark_now(desk, session) == mark:
             return None
-        board = _board(desk, session, reader, unit, seen)
-        is_same, shown["mark"], shown["ids"] = board.mark == shown["mark"], board.mark, board.ids
-        if is_same:
-            return None
+        board = _board(desk, session, reader, unit, ids)
+        mark, ids = board.mark, board.ids
         html = pages.fragment("board.html", reader, board=board)
         return {"html": html, "mark": board.mark}
 

@@ -24,7 +24,7 @@ function show(text, withLink) {
 
 function calm() {
   banner.hidden = true;
-  const at = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const at = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: say.zone });
   state.textContent = wasAway ? say.back : say.saved + " " + at;
   wasAway = false;
 }
