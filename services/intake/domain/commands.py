@@ -171,7 +171,7 @@ def report_departure(
 def _settled(submission: Submission, now: datetime, our_names: tuple[str, ...]) -> Submission:
     """The submission with its consent's end as its rules set it: an exception inside may end it sooner."""
     consent = submission.consent
-    if consent is None or consent.rule is None:
+    if consent is None or consent.rule is None or not any(consent.rule.turns()):
         return submission
     ends = ends_at(consent, asking.for_referral(submission, our_names), now)
     return replace(submission, consent=replace(consent, expires_at=ends))

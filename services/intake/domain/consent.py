@@ -227,13 +227,7 @@ def missing(consent: Consent) -> list[str]:
 
 def ends_at(consent: Consent, ask: Ask, now: datetime) -> datetime | None:
     """When the consent stops permitting what it permits now, by any of its periods; None: not by itself."""
-    turns = [
-        turn
-        for one in consent.rules.every()
-        for turn in (one.starts_at, one.ends_at, one.data_from, one.data_until)
-        if turn is not None and turn > now
-    ]
-    for turn in sorted(set(turns)):
+    for turn in sorted({turn for turn in consent.rules.turns() if turn > now}):
         if consent.expires_at is not None and turn >= consent.expires_at:
             break
         if not provisions.purposes_permitted(consent.rules, replace(ask, at=turn)):

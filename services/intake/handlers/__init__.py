@@ -86,9 +86,8 @@ __all__ = [
     "seek",
     "seek_again",
     "submit",
+    "unmapped_codes",
     "unmerge_peers",
     "update_consent",
-    "unmapped_codes",
-    "unmapped_codes",
     "watch_referral",
 ]

@@ -41,15 +41,22 @@ __all__ = [
 ]
 
 
+# Documents without any condition or exception: most of them.
+_OPEN = frozenset({Provision(is_permit=True), Provision(is_permit=True, base=True), Provision(base=True)})
+
+
 def permits(root: Provision, ask: Ask, item: Item, purpose: str) -> bool:
     """True only where every reading of the rules permits this part for this purpose."""
-    return not _root_may_deny(root, replace(ask, purposes=(purpose,)), item)
+    return root in _OPEN or not _root_may_deny(root, replace(ask, purposes=(purpose,)), item)
 
 
 def purposes_permitted(root: Provision, ask: Ask) -> tuple[str, ...]:
     """The purposes asked for under which every part may leave."""
+    if root in _OPEN:
+        return ask.purposes
+    each = ((purpose, replace(ask, purposes=(purpose,))) for purpose in ask.purposes)
     return tuple(
-        purpose for purpose in ask.purposes if all(permits(root, ask, item, purpose) for item in ask.items)
+        purpose for purpose, one in each if not any(_root_may_deny(root, one, item) for item in ask.items)
     )
 
 
@@ -67,8 +74,9 @@ def _root_may_deny(root: Provision, ask: Ask, item: Item) -> bool:
 
 def is_ambiguous(root: Provision) -> bool:
     """True for conditions without a type: HL7's own examples mean "only these" by them, and "all but these"."""
-    bare = replace(root, base=None, inner=(), starts_at=None, ends_at=None)
-    return root.is_permit is None and bare != Provision()
+    if root.is_permit is not None:
+        return False
+    return replace(root, base=None, inner=(), starts_at=None, ends_at=None) != Provision()
 
 
 def _may_deny(rule: Provision, ask: Ask, item: Item) -> bool:

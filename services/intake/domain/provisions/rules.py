@@ -89,6 +89,13 @@ class Provision:
     inner: tuple[Provision, ...] = ()
     base: bool | None = None
 
+    def turns(self) -> Iterator[datetime]:
+        """Every moment at which this rule or one below it begins or stops to apply."""
+        for one in self.every():
+            yield from (
+                at for at in (one.starts_at, one.ends_at, one.data_from, one.data_until) if at is not None
+            )
+
     def every(self) -> Iterator[Provision]:
         """This rule and all below it."""
         yield self
