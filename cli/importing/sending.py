@@ -20,6 +20,9 @@ _TOKEN_S = 600.0
 _LONGEST_PAUSE_S = 5.0
 _MLLP_BEGIN, _MLLP_END = b"\x0b", b"\x1c\r"
 _MOST_ANSWER_BYTES = 1_000_000
+_LOCKED = "206"  # table 0357: not now
+_SINGLE = frozenset({"ServiceRequest", "Task"})
+_OK = 200
 _BUSY = frozenset({429, 502, 503, 504})
 
 
@@ -109,7 +112,10 @@ class Doors:
             "Authorization": f"Bearer {self._bearer()}",
             "X-Purpose-Of-Use": self._reach.who.purpose or "TREAT",
         }
-        status, answer = self._posted(piece.content, headers)
+        asked = _json(piece.content).get("resourceType")
+        single = asked if asked in _SINGLE else ""
+        path = f"/fhir/{single}" if single else "/fhir"
+        status, answer = self._posted(path, piece.content, headers)
         if status in _BUSY:
             raise Unavailable(str(status))
         if status >= 400:
@@ -117,11 +123,13 @@ class Doors:
             return Outcome(
                 piece, End.REFUSED, faults=found or [PieceFault(f"http-{status}", "No word more.")]
             )
+        if single:
+            return Outcome(piece, End.KNOWN if status == _OK else End.STORED, str(answer.get("id", "")))
         told = [entry.get("response", {}) for entry in answer.get("entry", [])]
         is_known = any(str(one.get("status")).startswith("200") and one.get("location") for one in told)
         return Outcome(piece, End.KNOWN if is_known else End.STORED, referrals.task_id(answer))
 
-    def _posted(self, body: bytes, headers: dict[str, str]) -> tuple[int, Any]:
+    def _posted(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, Any]:
         """POST over a connection this thread keeps; a connection that was closed meanwhile is made anew once."""
         while True:
             connection = getattr(self._kept, "http", None)
@@ -130,7 +138,7 @@ class Doors:
                 address = self._reach.http_address("intake")
                 connection = self._kept.http = http.client.HTTPConnection(address, timeout=CALL_S)
             try:
-                connection.request("POST", "/fhir", body, headers)
+                connection.request("POST", path, body, headers)
                 answer = connection.getresponse()
                 return answer.status, _json(answer.read())
             except (OSError, http.client.HTTPException) as trouble:
@@ -142,7 +150,7 @@ class Doors:
     def _message(self, piece: Piece) -> Outcome:
         address = self._reach.mllp_address()
         try:
-            answer = _over_mllp(self._kept, address, piece.content)
+            answer = _over_mllp(self._kept, address, _answerable(piece.content))
         except OSError as trouble:
             raise Unavailable(type(trouble).__name__) from None
         return _acknowledged(piece, answer)
@@ -169,6 +177,19 @@ def _over_mllp(kept: threading.local, address: str, message: bytes) -> bytes:
     return answer.strip(_MLLP_BEGIN + _MLLP_END)
 
 
+def _answerable(message: bytes) -> bytes:
+    """The message with MSH-15 and MSH-16 empty: then it is always answered, and by the application (chapter 2).
+
+    Without this a file that an engine wrote with "NE" there would leave nobody knowing how its messages ended.
+    """
+    header, _, rest = message.partition(b"\r")
+    fields = header.split(header[3:4])
+    for index in (14, 15):
+        if index < len(fields):
+            fields[index] = b""
+    return header[3:4].join(fields) + b"\r" + rest
+
+
 def _acknowledged(piece: Piece, answer: bytes) -> Outcome:
     """What MSA and ERR say (HL7 v2 chapter 2, tables 0008 and 0357)."""
     segments = [line for line in answer.decode("utf-8", "replace").split("\r") if line]
@@ -177,17 +198,22 @@ def _acknowledged(piece: Piece, answer: bytes) -> Outcome:
     code = next((one[1] for one in fields if one[0] == "MSA" and len(one) > 1), "")
     if code in {"AA", "CA"}:
         return Outcome(piece, End.STORED, _referral_of(fields))
-    faults = [_fault_of(one) for one in fields if one[0] == "ERR"]
-    if any(fault.code in {"206", "207"} and code in {"AE", "CE"} for fault in faults):
+    errors = [dict(enumerate(one)) for one in fields if one[0] == "ERR"]
+    errors = [one for one in errors if one.get(4, "") != "W"]
+    if any(_LOCKED in (one.get(3) or one.get(1, "")).split("^") for one in errors):
         raise Unavailable(code)
     fault = PieceFault(code or "answer-unreadable", "The listener did not take it.")
-    return Outcome(piece, End.REFUSED, faults=faults or [fault])
+    return Outcome(piece, End.REFUSED, faults=[_fault_of(one) for one in errors] or [fault])
 
 
-def _fault_of(err: list[str]) -> PieceFault:
-    """ERR-2 is the location, ERR-3 the code, ERR-8 the words for people."""
-    cells = dict(enumerate(err))
-    return PieceFault(cells.get(3, "").split("^")[0] or "error", cells.get(8, ""), cells.get(2, ""))
+def _fault_of(err: dict[int, str]) -> PieceFault:
+    """ERR-2 is the location, ERR-5 our code, ERR-8 the words; before version 2.5 ERR-1 holds place and code."""
+    old = err.get(1, "").split("^")
+    code = err.get(5, "").split("^")[0] or err.get(3, "").split("^")[0] or "".join(old[3:4]) or "error"
+    segment, sequence, *rest = (err.get(2, "").split("^") if err.get(2) else old[:3]) + ["", ""]
+    number = f"[{sequence}]" if sequence else ""
+    field = f"-{rest[0]}" if rest and rest[0] else ""
+    return PieceFault(code, err.get(8, ""), f"{segment}{number}{field}")
 
 
 def _referral_of(fields: list[list[str]]) -> str:

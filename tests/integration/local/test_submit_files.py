@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,18 @@ def _rows(count: int, prefix: str = "MRN") -> str:
     return "\n".join(lines) + "\n"
 
 
+def _request_alone(number: str) -> Any:
+    """A ServiceRequest that contains its Patient and its Consent."""
+    resources = {one["resource"]["resourceType"]: one["resource"] for one in a_bundle(number)["entry"]}
+    patient, consent = dict(resources["Patient"], id="who"), dict(resources["Consent"], id="yes")
+    consent["patient"] = {"reference": "#who"}
+    request = dict(resources["ServiceRequest"], subject={"reference": "#who"}, contained=[patient, consent])
+    for name in ("encounter", "requester", "locationReference"):
+        request.pop(name, None)
+    request["supportingInfo"] = [{"reference": "#yes"}]
+    return request
+
+
 def _referrals_of(running: Running, organization: str) -> list[Any]:
     """Everything the organization has, page by page."""
     os.environ["KINDRED_VAR"] = str(running.place.var)
@@ -76,6 +88,7 @@ def test_a_folder_of_every_form_is_sent_and_sent_again(kindred: Any, running: Ru
     folder.mkdir()
     (folder / "one.txt").write_text(json.dumps(a_bundle("files-1", kind="collection"), indent=1))
     lines = [json.dumps(a_bundle(f"files-{n}")) for n in (2, 3)]
+    (folder / "four").write_text(json.dumps(_request_alone("files-5")))
     (folder / "two.json").write_text("\n".join([*lines, json.dumps(a_bundle("files-4", consent=None))]))
     (folder / "three.dat").write_text(_rows(3) + "MRN-9,,Zyxname,Testperson,1988-13-41,overdose,yes,never\n")
     first = kindred("er-files", "submit", str(folder), "--json")
@@ -83,6 +96,7 @@ def test_a_folder_of_every_form_is_sent_and_sent_again(kindred: Any, running: Ru
     told = json.loads(first.stdout)
     ends = [(one["file"], one["line"], one["end"]) for one in told]
     assert sorted(ends) == [
+        ("four", 1, "stored"),
         ("one.txt", 1, "stored"),
         ("three.dat", 2, "stored"),
         ("three.dat", 3, "stored"),
@@ -186,3 +200,46 @@ def test_messages_without_a_listener_are_refused_in_plain_words(
     assert result.exit_code == 3
     assert [one["end"] for one in json.loads(result.stdout)] == ["unsent", "unsent"]
     assert "run the same command again" in result.stderr
+
+
+def _message(event: str, control_id: str, *more: str) -> str:
+    made_at = f"{datetime.now(UTC):%Y%m%d%H%M%S}+0000"
+    return "\r".join(
+        [
+            f"MSH|^~\\&|ENGINE|STBRIGID|KINDRED|HUB|{made_at}||REF^{event}^REF_I12|{control_id}|P|2.5.1|||NE|NE",
+            "RF1||S|PEER||E|FILE-77^ENGINE",
+            "PRD|RP|OKONKWO^ADA|||||",
+            "PID|1||MRN-FILE-77^^^BRIGID&2.999.1&ISO^MR||ZYXQUILL^WREN||19880401",
+            "DG1|1||T40.1X1A^^I10|||F",
+            "PV1|1|E|ED^12^A",
+            *more,
+        ]
+    )
+
+
+def test_messages_of_a_file_go_over_mllp_in_their_order(kindred: Any, tmp_path: Path):
+    """A referral and what is wrong with the next one; sent again, the first is known and nothing new is made."""
+    consent = f"CON|1|001|F-7|C-5||||||W|A||{datetime.now(UTC):%Y%m%d%H%M%S}+0000"
+    file = tmp_path / "batch.txt"
+    file.write_bytes(
+        "\r\n".join(
+            [
+                "FHS|^~\\&|ENGINE",
+                _message("I12", "F-1", consent),
+                _message("I14", "F-2"),
+                _message("I99", "F-3"),
+                "FTS|1",
+            ]
+        )
+        .replace("\r\n", "\r")
+        .encode()
+    )
+    result = kindred("er-any", "submit", str(file), "--json")
+    told = json.loads(result.stdout)
+    assert [one["end"] for one in told] == ["stored", "stored", "refused"], told
+    assert told[0]["task"].startswith("ref-")
+    assert told[1]["task"] == told[0]["task"]
+    assert told[2]["faults"][0]["code"]
+    assert "zyx" not in result.output.casefold()
+    again = json.loads(kindred("er-any", "submit", str(file), "--json").stdout)
+    assert [(one["end"], one["task"]) for one in again[:2]] == [("known", told[0]["task"])] * 2
