@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from chassis.clock import Clock
 from services.intake.store.blind import BlindIndex
 
 _KEPT_S = 30 * 24 * 3600
@@ -39,10 +39,9 @@ class Messages:
     Forgetting is safe: the commands themselves are idempotent by the content's mark.
     """
 
-    def __init__(self, database: Database[Document], blind: BlindIndex, clock: Clock) -> None:
+    def __init__(self, database: Database[Document], blind: BlindIndex) -> None:
         self._messages = database["hl7_messages"]
         self._blind = blind
-        self._clock = clock
 
     def ensure_indexes(self) -> None:
         """One answer per control id, and the end of each."""
@@ -71,7 +70,8 @@ class Messages:
 
         Where another message took the same control id at the same moment, that one's answer stays.
         """
-        document = {"_id": marks.content, "controls": [marks.control], "told": told, "at": self._clock.now()}
+        now = datetime.now(UTC)  # not the room's clock: the server forgets by its own
+        document = {"_id": marks.content, "controls": [marks.control], "told": told, "at": now}
         try:
             self._messages.insert_one(document)
         except DuplicateKeyError:

@@ -327,6 +327,15 @@ def test_a_death_ends_the_search(room: Room):
     assert state(room) == "cancel-requested"
 
 
+def test_a_restriction_in_an_update_stops_what_is_open(room: Room):
+    """ADT^A08 with an ARV that a referral cannot keep acts like a revoked consent; one that can be kept does not."""
+    handling.handle(room, a_referral())
+    handling.handle(room, about("ADT^A08", "EVN|A08", PID, "ARV|1|A|LOC|PAT", PV1))
+    assert (state(room), kept(room).place) == ("submitted", "")
+    handling.handle(room, about("ADT^A08", "EVN|A08", PID, "ARV|1|A|ALL|PAT", PV1, control_id="M3"))
+    assert state(room) == "cancelled"
+
+
 def test_a_merge_leads_both_numbers_to_one_person(room: Room):
     """ADT^A40: whoever asks with the surviving number finds what was referred under the merged one."""
     handling.handle(room, a_referral())
