@@ -6,6 +6,7 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from prometheus_client import Counter, Histogram
@@ -92,6 +93,7 @@ def tls_of(settings: Settings) -> ssl.SSLContext | None:
     return context
 
 
+@dataclass(frozen=True, kw_only=True)
 class MllpSettings(Settings):
     """Intake's settings, of a process that may not listen to strangers in clear."""
 

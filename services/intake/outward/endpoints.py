@@ -15,8 +15,8 @@ from chassis.errors import Fault, Kind, Refusal
 
 PLACE = "Subscription.channel.endpoint"
 _LONGEST = 2_000
-# Reached from inside a cloud only, though its number looks public (Azure's wire server).
-_INSIDE = frozenset({ipaddress.ip_address("168.63.129.16")})
+# Reached from inside a cloud only, though the numbers look public: Azure's wire server, Oracle's metadata (RFC 6890).
+_INSIDE = tuple(map(ipaddress.ip_network, ("168.63.129.16/32", "192.0.0.0/24")))
 # Carry an IPv4 address of anybody's choice (RFC 6052, RFC 3056, RFC 4380).
 _WRAPPING = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")))
 
@@ -86,7 +86,8 @@ def is_public(address: str) -> bool:
             return is_public(str(number.ipv4_mapped))
         if any(number in network for network in _WRAPPING):
             return False
-    return number.is_global and not number.is_multicast and not number.is_reserved and number not in _INSIDE
+    is_inside = any(number in network for network in _INSIDE)
+    return number.is_global and not (number.is_multicast or number.is_reserved or is_inside)
 
 
 def system_lookup(host: str, port: int) -> Sequence[str]:
