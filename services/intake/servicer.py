@@ -65,13 +65,15 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
         faults: list[Fault] | None = None,
     ) -> Submission:
         """What the request says; raises SubmissionRejected with the rules' faults and the domain's, all at once."""
+        codes, settings = self.room.taxonomy.codes, self.room.settings
         faults = codec.faults_of(request) if faults is None else faults
+        faults += codec.characteristic_faults(request, codes, prefix)
         submission = codec.submission_from_proto(request, caller.organization_id, self.room.taxonomy, prefix)
         if faults:
             # A correction without a consent keeps the one that is here.
             judged = replace(submission, may_wait_for_consent=True) if prefix else submission
             known = {fault.path.partition("[")[0] for fault in faults}
-            found = faults_of(judged, self.room.clock.now(), self.room.taxonomy.codes)
+            found = faults_of(judged, self.room.clock.now(), codes, *settings.consent_rules)
             raise SubmissionRejected([*faults, *(fault for fault in found if fault.path not in known)])
         return submission
 

@@ -136,6 +136,7 @@ def test_every_violation_is_told_at_once_with_its_path(stub: Any, bus: Bus):
         ("place", "too-long"),
         ("modalities", "too-many"),
         ("characteristics[0].topic", "control-character"),
+        ("characteristics[0].topic", "attribute-unknown"),
         ("characteristics[0].answered", "answered-unknown"),
         ("characteristics[0].said_by", "word-unknown"),
         ("consent", "consent-missing"),
