@@ -11,7 +11,7 @@ from enum import StrEnum
 from math import log2
 
 from services.intake.domain import comparison as compared
-from services.intake.domain.comparison import Alike, Beside
+from services.intake.domain.comparison import UNSAID, Alike, Beside
 from services.intake.domain.person import Person
 
 
@@ -109,6 +109,21 @@ def judge(known: Person, new: Person, beside: Beside, alike: Alike) -> Verdict:
         return Verdict(Outcome.CERTAIN, score, levels)
     is_worth_a_look = score >= UNCERTAIN_AT or levels["number"] == "same"
     return Verdict(Outcome.UNCERTAIN if is_worth_a_look else Outcome.DIFFERENT, score, levels, caveats)
+
+
+def is_somebody_else(known: Person, new: Person, beside: Beside, alike: Alike) -> bool:
+    """True where a correction would put another person's words under this one's name.
+
+    A number that contradicts, or two names and birth dates that do not fit; what one side does not say decides nothing,
+    and the same visit's number speaks for the same person.
+    """
+    levels = compared.levels(known, new, beside, alike)
+    if levels["visit"] == "same":
+        return False
+    if levels["number"] != UNSAID:
+        return levels["number"] == "conflict"
+    is_named = known.has_name() and new.has_name() and not (known.is_placeholder() or new.is_placeholder())
+    return is_named and _are_different(levels)
 
 
 Levels = Mapping[str, str]

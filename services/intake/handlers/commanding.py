@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from chassis.envelope import Cause
 from chassis.errors import Fault, Kind, Refusal
 from chassis.identity import Caller
-from services.intake.domain import commands
+from services.intake import likeness
+from services.intake.domain import commands, linkage
 from services.intake.domain.commands import CANCEL_REASONS, PEER_REASONS, Changed
+from services.intake.domain.comparison import Beside
 from services.intake.domain.consent import Consent, is_echo
 from services.intake.domain.errors import NotYourReferral, SubmissionRejected
 from services.intake.domain.person import Pseudonym
@@ -105,6 +107,7 @@ def correct(
             return refused(room, caller, held, submission.consent)
         whole = _with_known_consent(held, kept, submission)
         faults = faults_of(whole, now, room.taxonomy.codes, *room.settings.consent_rules)
+        faults += _person_faults(room, kept.submission, submission)
         if faults:
             raise SubmissionRejected(faults)
         if room.referrals.is_answered(held, submission):
@@ -179,6 +182,16 @@ def _with_known_consent(held: Held, kept: Kept, submission: Submission) -> Submi
     if known is not None and is_echo(submission.consent, known):
         return replace(submission, consent=known)
     return replace(submission, consent=replace(submission.consent, version=version + 1))
+
+
+def _person_faults(room: Room, kept: Submission, submission: Submission) -> list[Fault]:
+    """A correction is about the same person; another's words under this pseudonym would be read as theirs."""
+    beside = Beside(is_same_visit=kept.visit is not None and kept.visit == submission.visit)
+    if not linkage.is_somebody_else(kept.person, submission.person, beside, likeness.is_alike):
+        return []
+    where = submission.where.get("person", "person")
+    message = "This is another person than the referral's; submit a referral of their own."
+    return [Fault(where, "person-differs", message)]
 
 
 def _known_reason(reason_code: str, known: tuple[str, ...]) -> None:
