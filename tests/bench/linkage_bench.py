@@ -1,18 +1,32 @@
 """How often two people are joined and one person is missed, on generated pairs; then what it costs a submission.
 
-`make bench B=linkage_bench`; the first argument is the number of hard pairs.
+`make bench B=linkage_bench`; the first argument is the number of hard pairs, 0 for the costs only.
 """
 
 from __future__ import annotations
 
+import os
+import secrets
+import statistics
 import sys
+import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from random import Random
 
+from pymongo.write_concern import WriteConcern
+
+from cli.local import keys
 from services.intake import likeness
+from services.intake.bootstrap import Room, build_room, prepare
 from services.intake.domain.linkage import Outcome, Verdict, judge
+from services.intake.domain.person import RecordNumber
+from services.intake.settings import Settings
 from services.intake.store.blind import BlindIndex
+from services.intake.store.faces import Faces, Newcomer, new_document
 from tests import linkage_people
 from tests.linkage_people import Pair
 
@@ -75,6 +89,102 @@ def _is_kept(verdict: Verdict, bits: float) -> bool:
     return verdict.outcome is not Outcome.DIFFERENT and not verdict.caveats and verdict.score >= bits
 
 
+PEOPLE = 100_000
+NEWCOMERS = 400
+_BATCH = 2_000
+_KEYS = 2_000  # data keys among the stored people: one each would take minutes to make
+
+
+def _room(uri: str, folder: Path) -> Room:
+    settings = Settings(
+        mongo_uri=uri,
+        mongo_database=f"kindred_bench_{secrets.token_hex(4)}",
+        amqp_uri="amqp://nowhere",
+        keys_dir=keys.create(folder / "keys"),
+    )
+    room = build_room(settings)
+    prepare(room)
+    return room
+
+
+def _fill(room: Room, random: Random) -> None:
+    """So many people are known, each with marks, trails and a sealed identity."""
+    faces, people = Faces(room.vault), room.database["people"].with_options(write_concern=WriteConcern(w=1))
+    blind = BlindIndex((room.settings.keys_dir / "intake.master.key").read_bytes())
+    for start in range(0, PEOPLE, _BATCH):
+        batch = []
+        for number in range(start, start + _BATCH):
+            record = RecordNumber("urn:oid:2.999.1", f"BENCH-{number}")
+            person = replace(linkage_people.someone(random), record_numbers=(record,))
+            newcomer = Newcomer.of(person, "er-bench", "", blind)
+            face = faces.sealed(f"key-{number % _KEYS}", newcomer)
+            document = new_document(newcomer, frozenset(), face)
+            # Namesakes of one birth date hold their number only, as they would.
+            claims = [claim for claim in document["claims"] if claim != newcomer.marks.name]
+            known_at = room.clock.now()
+            batch.append({"_id": f"bench_{number}", **document, "claims": claims, "known_at": known_at})
+        people.insert_many(batch, ordered=False)
+
+
+def _milliseconds(work: Callable[[int], object], count: int) -> list[float]:
+    taken = []
+    for number in range(count):
+        started = time.perf_counter()
+        work(number)
+        taken.append((time.perf_counter() - started) * 1e3)
+    return taken
+
+
+def _told(name: str, taken: list[float]) -> None:
+    cuts = statistics.quantiles(taken, n=100)
+    print(f"{name:<58}{cuts[49]:>7.2f} ms p50{cuts[94]:>8.2f} ms p95{cuts[98]:>8.2f} ms p99")
+
+
+def latency(uri: str) -> None:
+    """`known_as` of new and of known people among 100,000, beside what it is made of."""
+    random = Random(SEED)
+    with tempfile.TemporaryDirectory() as folder:
+        room = _room(uri, Path(folder))
+        try:
+            _fill(room, random)
+            _measure(room, random)
+        finally:
+            room.database.client.drop_database(room.database.name)
+
+
+def _measure(room: Room, random: Random) -> None:
+    new = [
+        replace(linkage_people.someone(random), record_numbers=(RecordNumber("urn:oid:2.999.1", f"N-{one}"),))
+        for one in range(NEWCOMERS)
+    ]
+    print(f"\n{room.database.people.estimated_document_count()} people")
+    bare = room.database["bare"]
+    _told(
+        "bare insert_one, majority and journal",
+        _milliseconds(lambda one: bare.insert_one({"n": one}), NEWCOMERS),
+    )
+    keyed = _milliseconds(lambda one: room.vault.seal(f"bare-{one}", {"n": one}, is_first=True), NEWCOMERS)
+    _told("a person's data key, made and used", keyed)
+    blind = BlindIndex((room.settings.keys_dir / "intake.master.key").read_bytes())
+    newcomers = [Newcomer.of(person, "er-bench", "", blind) for person in new]
+    lookout = room.people.lookout
+    made = _milliseconds(lambda one: Newcomer.of(new[one], "er-bench", "", blind), NEWCOMERS)
+    _told("marks and trails of a newcomer", made)
+    keys_only = [replace(newcomer, trails=()) for newcomer in newcomers]
+    _told("looked for by keys only", _milliseconds(lambda one: lookout.seen(keys_only[one]), NEWCOMERS))
+    _told("looked for by keys and trails", _milliseconds(lambda one: lookout.seen(newcomers[one]), NEWCOMERS))
+    seen = [lookout.seen(newcomer) for newcomer in newcomers]
+    judged = _milliseconds(lambda one: lookout.judged(seen[one], newcomers[one]), NEWCOMERS)
+    _told(f"compared with whoever is near ({statistics.mean(map(len, seen)):.2f} on average)", judged)
+    known_as = _milliseconds(lambda one: room.people.known_as(new[one], "", "er-bench"), NEWCOMERS)
+    _told("known_as, somebody new (all of the above but the bare one)", known_as)
+    again = _milliseconds(lambda one: room.people.known_as(new[one], "", "er-bench"), NEWCOMERS)
+    _told("known_as, the same again", again)
+
+
 if __name__ == "__main__":
-    rates(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
-    thresholds(20_000)
+    asked = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    if asked:
+        rates(asked)
+        thresholds(asked // 5)
+    latency(os.environ["MONGO_URI"])

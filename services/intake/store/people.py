@@ -40,7 +40,7 @@ class People:
     ) -> None:
         self._people = database["people"]
         self._blind, self._clock, self._faces, self._links = blind, clock, faces, links
-        self._lookout = Lookout(self._people, faces, links, clock)
+        self.lookout = Lookout(self._people, faces, links, clock)
 
     def ensure_indexes(self) -> None:
         """One person per claim, and a way to each mark."""
@@ -65,8 +65,8 @@ class People:
         """
         newcomer = Newcomer.of(person, source_id, visit_mark, self._blind)
         for _ in range(_MOST_TRIES):
-            seen = self._lookout.seen(newcomer)
-            found = self._lookout.judged(seen, newcomer)
+            seen = self.lookout.seen(newcomer)
+            found = self.lookout.judged(seen, newcomer)
             root = found.only(newcomer.whole)
             held = {one["_id"]: frozenset(one["claims"]) for one in seen}
             if root is not None:
@@ -82,7 +82,7 @@ class People:
     def found(self, person: Person, visit_mark: str = "", source_id: str = "") -> str:
         """Whom `known_as` would surely find, with nothing made or learned; empty where that is nobody."""
         newcomer = Newcomer.of(person, source_id, visit_mark, self._blind)
-        return self._lookout.judged(self._lookout.seen(newcomer), newcomer).only(newcomer.whole) or ""
+        return self.lookout.judged(self.lookout.seen(newcomer), newcomer).only(newcomer.whole) or ""
 
     def with_number(self, source_id: str, number: RecordNumber) -> str:
         """Whom this source knows by the number; empty where it knows nobody."""

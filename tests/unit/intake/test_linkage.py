@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import log2
+from pathlib import Path
 
 import pytest
 
@@ -249,3 +250,38 @@ def test_nicknames_are_of_one_name_or_of_several():
     assert not is_nickname("robert", "robert")
     assert formals("wren") == {"wren"}
     assert all(short == normalized(short) for short in FORMALS)
+
+
+def test_the_documented_weights_are_the_ones_that_count():
+    """docs/linkage.md shows every weight as it is."""
+    text = (Path(__file__).parents[3] / "docs" / "linkage.md").read_text(encoding="utf-8")
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
+    told = {(row[0], row[1]): float(row[4]) for row in cells if len(row) == 5 and row[0] in linkage.WEIGHTS}
+    assert told == {
+        (name, level): bits for name, rows in linkage.WEIGHTS.items() for level, bits in rows.items()
+    }
+    assert f"At least {linkage.CERTAIN_AT:g} bits" in text
+    assert all(f"| `{code}` |" in text for code in linkage.CAVEATS)
+
+
+@pytest.mark.parametrize(
+    ("given", "is_visit_same", "is_another"),
+    [
+        ({}, False, False),
+        ({"given_name": "Wrenn"}, False, False),
+        ({"family_name": "Hollowbrook"}, False, False),
+        ({"family_name": "Ashgrove", "given_name": "Tobias", "birth_date": "1961-12-30"}, False, False),
+        ({"record_numbers": (RecordNumber("urn:oid:2.999.1", "MRN-99"),)}, False, True),
+        ({"record_numbers": (RecordNumber("urn:oid:2.999.1", "MRN-99"),)}, True, False),
+        ({"record_numbers": (), "family_name": "Ashgrove", "given_name": "Tobias"}, False, True),
+        ({"record_numbers": (), "given_name": "Robin"}, False, True),
+        ({"record_numbers": (), "family_name": "", "given_name": ""}, False, False),
+    ],
+)
+def test_a_correction_never_puts_somebody_elses_words_under_a_name(
+    given: dict, is_visit_same: bool, is_another: bool
+) -> None:
+    """The number decides; without one a twin or a stranger is refused, and what is not said decides nothing."""
+    known, new = a_person(), a_person(**given)
+    beside = Beside(is_same_visit=is_visit_same)
+    assert linkage.is_somebody_else(known, new, beside, likeness.is_alike) is is_another
