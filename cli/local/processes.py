@@ -17,16 +17,11 @@ from cli.local.place import ROOT, Addresses, Place
 
 # Doors of a service's own, each a process.
 MORE_ROLES = {"intake": ("mllp",)}
-# MSH-4 of the fictional hospitals of the demonstration, and the source each speaks for.
+# The fictional hospitals of this machine's system: what the ER desk and HL7 v2 know of them.
+HOSPITALS = Path(__file__).with_name("hospitals.json")
 HL7_SOURCES = tuple(
-    f"{source_id.removeprefix('er-').replace('-', '').upper()}={source_id}@America/New_York"
-    for source_id in (
-        "er-st-brigid",
-        "er-hallorans-bridge",
-        "er-lakelight",
-        "er-genesee-lamp",
-        "er-salt-city",
-    )
+    f"{one['facility']}={source_id}@{one['time_zone']}"
+    for source_id, one in json.loads(HOSPITALS.read_text(encoding="utf-8")).items()
 )
 READY_S = 60.0
 ASK_S = 2.0
@@ -118,6 +113,7 @@ def _service(known: Addresses, service: str, role: str, overrides: Mapping[str, 
         env["KINDRED_GRPC_ADDRESS"] = known.grpc[service]
     if service == "intake":
         env["KINDRED_HL7_SOURCES"] = ",".join(HL7_SOURCES)
+        env["KINDRED_DESK_HOSPITALS"] = str(HOSPITALS)
     if role == "mllp":
         env["KINDRED_MLLP_ADDRESS"] = known.mllp
     argv = (sys.executable, "-m", f"services.{service}", role)

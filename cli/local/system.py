@@ -125,7 +125,7 @@ def clean(place: Place) -> None:
     running = [name for name in children.recorded(place.run) if children.recall(place.run, name)]
     if running:
         raise LocalFault(f"Still running here: {', '.join(running)}.", "Run `make down` first.")
-    for folder in ("mongo", "rabbit", "keys", "mail", "log", "run"):
+    for folder in ("mongo", "rabbit", "keys", "mail", "log", "run", "submitted"):
         shutil.rmtree(place.var / folder, ignore_errors=True)
     for file in (place.state, place.settings, place.var / "ports.json", *place.var.glob("audit.*")):
         file.unlink(missing_ok=True)
