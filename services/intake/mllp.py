@@ -54,6 +54,7 @@ def open_listener(room: Room) -> Listener:
             limits=limits,
             tls=tls_of(settings),
             threads=settings.mllp_threads,
+            is_shared=settings.mllp_shared_port,
         )
     log.info("listening", port=listener.port)
     return listener

@@ -41,7 +41,8 @@ Handle = Callable[[bytes], bytes | None]
 class Listener:
     """Listens on "host:port" from the start; raises OSError where it cannot be bound.
 
-    `handle` answers a message; `refuse` answers one that is too large, by how it began.
+    `handle` answers a message; `refuse` answers one that is too large, by how it began.  Processes with `is_shared`
+    share the address.
     """
 
     def __init__(
@@ -52,11 +53,13 @@ class Listener:
         refuse: Handle,
         limits: Limits,
         tls: ssl.SSLContext | None = None,
-        threads: int = 16,
+        threads: int = 8,
+        is_shared: bool = False,
     ) -> None:
         host, _, port = address.rpartition(":")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._bound = socket.create_server((host.strip("[]"), int(port)), family=family, backlog=_BACKLOG)
+        where = host.strip("[]"), int(port)
+        self._bound = socket.create_server(where, family=family, backlog=_BACKLOG, reuse_port=is_shared)
         self._bound.setblocking(False)
         self.port: int = self._bound.getsockname()[1]
         self._handle, self._refuse, self._limits, self._tls = handle, refuse, limits, tls
