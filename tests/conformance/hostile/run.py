@@ -53,6 +53,7 @@ def _told(target: driving.Target, database: object, count: int, seed: int) -> in
     outcome = driving.run(target, partial(a_sending, seed), count, CLIENTS, tick)
     wrong = outcome.wrong + driving.afterwards(target, database, outcome, 500)
     print(f"{count} sent with seed {seed}; answers: {dict(sorted(outcome.statuses.items()))}")
+    print(f"{outcome.asked_again} times told 503, and asked again")
     print(
         f"{len(outcome.told)} referrals, each told and stored; {len(outcome.codes)} codes, the most common:"
     )
