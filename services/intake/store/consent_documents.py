@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from services.intake.domain.consent import Consent
 from services.intake.domain.provisions import Actor, Coding, Provision, Resource
+from services.intake.store.plain import plain
 
 Document = dict[str, Any]
 _CODINGS = ("classes", "codes", "labels")
@@ -16,10 +16,10 @@ _LISTS = ("recipients", "purposes", "policies")
 
 def document_of(consent: Consent) -> Document:
     """Everything the document said; what was not said is left out."""
-    said = asdict(consent)
+    said: Document = plain(consent)
     optional = said.keys() - {"consent_id", "is_permitted", "signed_at", "version"}
     for name in optional:
-        if said[name] in (None, "", (), False) and name != "is_revocation_told":
+        if said[name] in (None, "", [], False) and name != "is_revocation_told":
             del said[name]
     if consent.rule is not None:
         said["rule"] = _without_silence(said["rule"])
@@ -27,7 +27,7 @@ def document_of(consent: Consent) -> Document:
 
 
 def _without_silence(rule: Document) -> Document:
-    said = {name: value for name, value in rule.items() if value not in (None, ())}
+    said = {name: value for name, value in rule.items() if value not in (None, [])}
     if "inner" in said:
         said["inner"] = [_without_silence(one) for one in said["inner"]]
     return said

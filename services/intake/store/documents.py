@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from services.intake.domain.submission import (
     Urgency,
 )
 from services.intake.store.consent_documents import consent_of, document_of
+from services.intake.store.plain import plain
 
 Document = dict[str, Any]
 _KEPT_FIRST, _KEPT_LAST = 20, 80
@@ -100,16 +101,16 @@ def new_document(referral: Referral, arrival: Arrival, claims: list[str]) -> Doc
 def to_seal(submission: Submission, earlier: Sequence[Consent] = ()) -> Document:
     """Everything the source said, in BSON's types, and the earlier versions of the consent; read again by `kept_of`."""
     said = {
-        "person": asdict(submission.person),
-        "placer_identifiers": [asdict(one) for one in submission.placer_identifiers],
-        "visit": asdict(submission.visit) if submission.visit else None,
-        "codes": [asdict(code) for code in submission.codes],
+        "person": plain(submission.person),
+        "placer_identifiers": [plain(one) for one in submission.placer_identifiers],
+        "visit": plain(submission.visit) if submission.visit else None,
+        "codes": [plain(code) for code in submission.codes],
         "preferences": [{"code": one.code, "strength": one.strength.value} for one in submission.preferences],
         "interpreter": {"needed": submission.interpreter_needed, "agreed": submission.interpreter_agreed},
-        "source_contact": asdict(submission.source_contact),
-        "referrer": asdict(submission.referrer),
+        "source_contact": plain(submission.source_contact),
+        "referrer": plain(submission.referrer),
         "characteristics": [
-            {**asdict(one), "answered": one.answered.value} for one in submission.characteristics
+            {**plain(one), "answered": one.answered.value} for one in submission.characteristics
         ],
         "consent": document_of(submission.consent) if submission.consent else None,
         "consents": [document_of(one) for one in earlier],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from chassis.vault import Unreadable, Vault
@@ -12,6 +12,7 @@ from services.intake.domain import linkage
 from services.intake.domain.comparison import Beside, levels
 from services.intake.domain.person import Person, PersonMarks, RecordNumber, SafeContact
 from services.intake.store.blind import BlindIndex
+from services.intake.store.plain import plain
 
 _MOST_FACES = 6  # of one person, by one source
 Document = dict[str, Any]
@@ -96,7 +97,7 @@ class Faces:
 
     def sealed(self, peer_id: str, newcomer: Newcomer, *, is_first: bool = False) -> Document:
         """What this source says, as it stands in the document."""
-        said = asdict(newcomer.person)
+        said = plain(newcomer.person)
         sealed = self._vault.seal(peer_id, said, is_first=is_first)
         return {"source": newcomer.source_id, "digest": newcomer.digest, "sealed": sealed}
 

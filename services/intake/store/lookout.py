@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import Any
 
 from pymongo.collection import Collection
@@ -17,7 +18,7 @@ from services.intake.domain.person import SAME_VISIT, Person, is_same_person
 from services.intake.store.faces import Faces, Newcomer, marks_of
 from services.intake.store.links import Links
 
-_MOST_SEEN = 200  # found by numbers, name or visit come first; the rest is the tail of a crowded trail
+_MOST_SEEN = 60  # found by numbers, name or visit come first; the rest is the tail of a crowded trail
 _MOST_OPENED = 12
 _MANY = 4  # a phone that so many people have is a shelter's or a family's
 _ORDER = {Outcome.DIFFERENT: 0, Outcome.UNCERTAIN: 1, Outcome.CERTAIN: 2}
@@ -72,6 +73,7 @@ class Lookout:
     def judged(self, seen: Sequence[Document], newcomer: Newcomer) -> Found:
         """Who of those it may be; a person is compared under each pseudonym they have."""
         found, budget = Found(), _MOST_OPENED
+        is_phone_of_many = cache(partial(self._is_phone_of_many, newcomer))  # asked once, whoever is compared
         trails = set(newcomer.trails)
         roots = self._roots(seen, found)
         conflicting = self._conflicting(found, newcomer)
@@ -85,13 +87,15 @@ class Lookout:
             if budget == 0:
                 break
             budget -= 1
-            verdict = self._verdict(document, newcomer)
+            verdict = self._verdict(document, newcomer, is_phone_of_many)
             if root in conflicting and verdict.outcome is Outcome.CERTAIN:
                 verdict = replace(verdict, outcome=Outcome.UNCERTAIN, caveats=("number-conflict",))
             found.note(root, document, verdict)
         return found
 
-    def _verdict(self, document: Document, newcomer: Newcomer) -> Verdict:
+    def _verdict(
+        self, document: Document, newcomer: Newcomer, is_phone_of_many: Callable[[], bool]
+    ) -> Verdict:
         """The best of what the person's identities say; the identity is opened here, in memory, and goes nowhere."""
         beside = Beside(
             is_same_source=newcomer.source_id in document.get("sources", [])
@@ -104,7 +108,7 @@ class Lookout:
             return Verdict(Outcome.CERTAIN if is_same else Outcome.DIFFERENT, 0.0, {})
         best = _best(known, newcomer, beside)
         is_by_phone = best.levels["phone"] == "same" and best.outcome is not Outcome.DIFFERENT
-        if is_by_phone and self._is_phone_of_many(newcomer):
+        if is_by_phone and is_phone_of_many():
             return _best(known, newcomer, linkage.without_private_phone(beside))
         return best
 
