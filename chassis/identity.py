@@ -149,7 +149,9 @@ def mint(
         "org": organization_id,
         "iat": now,
         "exp": now + int(minutes * 60),
-        "jti": secrets.token_urlsafe(9),  # two tokens of one second differ: one that works once is not another's
+        "jti": secrets.token_urlsafe(
+            9
+        ),  # two tokens of one second differ: one that works once is not another's
     }
     return jwt.encode({"alg": "Ed25519"}, claims, OKPKey.import_key(private_pem), algorithms=["Ed25519"])
 

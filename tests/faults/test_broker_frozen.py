@@ -31,7 +31,7 @@ def freeze_and_thaw(
         for stage in (*stages, *leavers):
             stage.subject.start()
         for stage in (*stages, *leavers):
-            until("it listens", stage.subject.is_listening)
+            until("it listens", stage.subject.is_listening, 60.0)
         before = {stage.host: stage.post.events(an_acceptance() for _ in range(20)) for stage in stages}
         carrier.start()
         say(database, 5)

@@ -26,7 +26,7 @@ def test_a_frozen_database_loses_nothing_but_the_stock_consumers_messages(
         for each in (*stages, control):
             each.subject.start()
         for each in (*stages, control):
-            until("it listens", each.subject.is_listening)
+            until("it listens", each.subject.is_listening, 60.0)
         frozen_at = time.monotonic()
         own.freeze(own.mongod)
         try:

@@ -114,16 +114,17 @@ def judge(known: Person, new: Person, beside: Beside, alike: Alike) -> Verdict:
 def is_somebody_else(known: Person, new: Person, beside: Beside, alike: Alike) -> bool:
     """True where a correction would put another person's words under this one's name.
 
-    A number that contradicts, or two names and birth dates that do not fit; what one side does not say decides nothing,
-    and the same visit's number speaks for the same person.
+    Names and birth dates that do not fit, or another number where they do not agree as well: a mistyped number may be
+    corrected, and so may a name under the right number or visit.  What one side does not say decides nothing.
     """
     levels = compared.levels(known, new, beside, alike)
-    if levels["visit"] == "same":
+    if _is_anchored(levels):
         return False
-    if levels["number"] != UNSAID:
-        return levels["number"] == "conflict"
     is_named = known.has_name() and new.has_name() and not (known.is_placeholder() or new.is_placeholder())
-    return is_named and _are_different(levels)
+    if levels["number"] == UNSAID:
+        return is_named and _are_different(levels)
+    is_agreed = levels["family"] in _FAMILY_CLOSE and levels["given"] in _GIVEN_CLOSE
+    return not (is_named and is_agreed and levels["birth"] in _BIRTH_AGREES)
 
 
 Levels = Mapping[str, str]

@@ -62,7 +62,7 @@ def test_bad_roster_rows_are_listed_with_line_and_column_and_good_ones_stored(
 def test_a_referral_is_followed_from_the_file_to_the_log(
     kindred: Any, running: Running, tmp_path: Path
 ) -> None:
-    """Submit, case, notices, decline, accept, handoff, check-in, completion, audit: each command shows the next step of one referral."""
+    """From the file to the outcome and the log, each command shows the next step of one referral."""
     (tmp_path / "bundle.json").write_text(json.dumps(a_bundle("cli-1", kind="collection")))
     roster.write(tmp_path / "roster.csv", roster.specialists(120, seed=5))
     told(kindred("roster", "import", str(tmp_path / "roster.csv"), "--json"))

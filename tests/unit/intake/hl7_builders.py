@@ -54,7 +54,8 @@ def msh(
 ) -> str:
     """MSH of the emergency room."""
     tail = f"||||||{charset}" if charset else more
-    return f"MSH|^~\\&|BRIGIDADT|{facility}|KINDRED|HUB|20261121165900-0500||{event}|{control_id}|{processing_id}|{version}{tail}"
+    sent = f"MSH|^~\\&|BRIGIDADT|{facility}|KINDRED|HUB|20261121165900-0500"
+    return f"{sent}||{event}|{control_id}|{processing_id}|{version}{tail}"
 
 
 def joined(segments: Iterable[str], end: str = "\r", codec: str = "utf-8") -> bytes:

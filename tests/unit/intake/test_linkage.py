@@ -271,8 +271,17 @@ def test_the_documented_weights_are_the_ones_that_count():
         ({"given_name": "Wrenn"}, False, False),
         ({"family_name": "Hollowbrook"}, False, False),
         ({"family_name": "Ashgrove", "given_name": "Tobias", "birth_date": "1961-12-30"}, False, False),
-        ({"record_numbers": (RecordNumber("urn:oid:2.999.1", "MRN-99"),)}, False, True),
-        ({"record_numbers": (RecordNumber("urn:oid:2.999.1", "MRN-99"),)}, True, False),
+        ({"record_numbers": (RecordNumber("urn:oid:2.999.1", "MRN-99"),)}, False, False),
+        (
+            {"record_numbers": (RecordNumber("urn:oid:2.999.1", "MRN-99"),), "given_name": "Tobias"},
+            False,
+            True,
+        ),
+        (
+            {"record_numbers": (RecordNumber("urn:oid:2.999.1", "MRN-99"),), "given_name": "Tobias"},
+            True,
+            False,
+        ),
         ({"record_numbers": (), "family_name": "Ashgrove", "given_name": "Tobias"}, False, True),
         ({"record_numbers": (), "given_name": "Robin"}, False, True),
         ({"record_numbers": (), "family_name": "", "given_name": ""}, False, False),
@@ -281,7 +290,7 @@ def test_the_documented_weights_are_the_ones_that_count():
 def test_a_correction_never_puts_somebody_elses_words_under_a_name(
     given: dict, is_visit_same: bool, is_another: bool
 ) -> None:
-    """The number decides; without one a twin or a stranger is refused, and what is not said decides nothing."""
+    """A twin or a stranger is refused; a mistyped number, or a name under the right one, may be corrected."""
     known, new = a_person(), a_person(**given)
     beside = Beside(is_same_visit=is_visit_same)
     assert linkage.is_somebody_else(known, new, beside, likeness.is_alike) is is_another
