@@ -29,7 +29,9 @@ def environ(mongo_uri, amqp_uri, database, keys_dir) -> dict[str, str]:
     }
 
 
-@pytest.fixture(params=["nameko", "threads"])
+# What the hosts owe is proven for both in tests/integration/chassis; the whole service runs under the second one too in
+# `make faults`.
+@pytest.fixture(params=["nameko", pytest.param("threads", marks=pytest.mark.slow_faults)])
 def under_each_host(request, environ) -> dict[str, str]:
     """The environment under each of the two worker hosts."""
     return {**environ, "KINDRED_WORKER_HOST": request.param}

@@ -13,7 +13,8 @@ from tests.bundles import a_bundle
 from tests.integration.intake.intake_processes import Bus, Er, Process, referral_of, running, until
 
 
-@pytest.fixture(scope="module", params=["nameko", "threads"])
+# What the hosts owe is proven for both in tests/integration/chassis; the service under the second one: `make faults`.
+@pytest.fixture(scope="module", params=["nameko", pytest.param("threads", marks=pytest.mark.slow_faults)])
 def worker(
     request: Any, intake_environ: dict[str, str], bus: Bus, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Process]:

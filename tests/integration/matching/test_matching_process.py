@@ -115,7 +115,9 @@ def process(role, environ, folder):
                 popen.wait(10)
 
 
-@pytest.fixture(params=["nameko", "threads"])
+# What the hosts owe is proven for both in tests/integration/chassis; the whole service runs under the second one too in
+# `make faults`.
+@pytest.fixture(params=["nameko", pytest.param("threads", marks=pytest.mark.slow_faults)])
 def system(request, database, mongo_uri, amqp_uri, tmp_path):
     """api and worker of matching, under either worker host."""
     environ = {

@@ -65,7 +65,9 @@ def broker(amqp_uri: str) -> Iterator[Broker]:
     broker.close()
 
 
-@pytest.fixture(params=["nameko", "threads"])
+# What the hosts owe is proven for both in tests/integration/chassis; the whole service runs under the second one too in
+# `make faults`.
+@pytest.fixture(params=["nameko", pytest.param("threads", marks=pytest.mark.slow_faults)])
 def process_environ(request, environ, amqp_uri) -> dict[str, str]:
     """The environment of a process, under each of the two hosts."""
     return {**environ, "KINDRED_AMQP_URI": amqp_uri, "KINDRED_WORKER_HOST": request.param}
