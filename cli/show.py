@@ -48,6 +48,8 @@ def plain(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, dict):
+        value = [f"{name} {one}" for name, one in value.items()] or ["none"]
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     return text.replace("[", r"\[")
 

@@ -85,8 +85,10 @@ def status(as_json: show.AsJson = False) -> None:
     """How each process stands, and where; exit code 1 if one of them does not."""
     standings = system.status(place.here())
     found = [standing.__dict__ for standing in standings]
+    if not found and not as_json:
+        raise show.fail("Nothing runs here.", "`make up` starts it.")
     show.rows(found, ("name", "state", "pid", "address"), as_json=as_json)
-    if any(standing.state != "ready" for standing in standings):
+    if not found or any(standing.state != "ready" for standing in standings):
         raise typer.Exit(1)
 
 

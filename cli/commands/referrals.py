@@ -19,7 +19,9 @@ def add_to(app: typer.Typer) -> None:
     app.command()(case)
 
 
-def post_fhir(reach: Reach, content: bytes, *, actor: str = "cli-nurse", organization: str = "cli-er") -> Any:
+def post_fhir(
+    reach: Reach, content: bytes, *, actor: str = "cli-nurse", organization: str = "er-st-brigid"
+) -> Any:
     """POST /fhir as a nurse who treats: (HTTP status, the answer's JSON)."""
     url = f"http://{reach.http_address('intake')}/fhir"
     headers = {
@@ -73,7 +75,7 @@ def issues(answer: Any) -> list[tuple[str, str, str]]:
 
 def case(
     context: typer.Context,
-    referral: Annotated[str, typer.Argument(help="The referral's id, ref_...")],
+    referral: Annotated[str, typer.Argument(help="The referral's id, ref-...; `kindred submit` tells it.")],
     as_json: show.AsJson = False,
 ) -> None:
     """A referral's case as matching sees it: waves, offers, and why each fits."""
@@ -93,9 +95,12 @@ def case(
         show.record(facts, as_json=True)
         return
     offers, exclusions = facts.pop("offers", []), facts.pop("exclusions", [])
+    checkins = facts.pop("checkins", [])
     show.record(facts, as_json=False)
     rows = [offer | {"why": explained(offer)} for offer in offers]
     show.rows(rows, ("specialist_id", "state", "wave", "deadline_at", "why"), as_json=False, title="Offers")
+    if checkins:
+        show.rows(checkins, ("number", "due_at", "state", "outcome"), as_json=False, title="Check-ins")
     if exclusions:
         show.rows(exclusions, ("rule", "specialists"), as_json=False, title="Kept out by hard rules")
 

@@ -8,6 +8,7 @@ from cli import show
 from cli.reach import Reach
 
 MINUTES = 10.0
+ROLES = ("nurse", "clinician", "coordinator")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,7 +19,7 @@ def add_to(app: typer.Typer) -> None:
 def sign_in(
     context: typer.Context,
     role: Annotated[str, typer.Option(help="nurse, clinician or coordinator.")] = "nurse",
-    organization: Annotated[str, typer.Option(help="Their hospital, such as er-st-brigid.")] = "cli-er",
+    organization: Annotated[str, typer.Option(help="Their hospital, such as er-st-brigid.")] = "er-st-brigid",
     actor: Annotated[str, typer.Option(help="Whom the link is for, such as nurse-ada.")] = "cli-nurse",
     as_json: show.AsJson = False,
 ) -> None:
@@ -27,6 +28,8 @@ def sign_in(
     The token stands behind the #, which a browser keeps for itself: it reaches no log and no proxy.
     """
     reach: Reach = context.obj
+    if role not in ROLES:
+        raise show.fail(f"The desk lets in: {', '.join(ROLES)}.", code=2)
     token = reach.token(role, actor, organization, minutes=MINUTES)
     url = f"http://{reach.http_address('intake')}/desk/sign-in#token={token}"
     if as_json:

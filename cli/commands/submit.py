@@ -24,6 +24,7 @@ from cli.reach import Reach
 EXIT_REFUSED = 1
 EXIT_UNSENT = 3
 MOST_SHOWN = 50
+MOST_TAKEN = 20  # of so few each is named; --json names all
 
 
 def add_to(app: typer.Typer) -> None:
@@ -55,7 +56,7 @@ def submit(
         raise show.fail("Name a file or a folder.", code=2)
     reach: Reach = context.obj
     found = reading.files_in(files)
-    doors = Doors(reach, actor="cli-nurse", organization="cli-er")
+    doors = Doors(reach, actor="cli-nurse", organization="er-st-brigid")
     journal = Journal(place.here().var / "submitted", _target(reach))
     run = Run(doors, journal, Reading(_zone(time_zone)), senders)
     try:
@@ -78,12 +79,16 @@ class Tally:
     counts: dict[Path, Counter[str]] = field(default_factory=dict)
     forms: dict[Path, str] = field(default_factory=dict)
     refused: list[dict[str, Any]] = field(default_factory=list)
+    taken: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
         """One more piece has ended."""
         file = outcome.piece.file
         self.counts.setdefault(file, Counter())[outcome.end.value] += 1
         self.forms.setdefault(file, outcome.piece.form.value)
+        if outcome.referral_id and len(self.taken) <= MOST_TAKEN:
+            facts = {"file": file.name, "line": outcome.piece.line, "status": outcome.status}
+            self.taken.append(facts | {"referral": outcome.referral_id, "end": outcome.end.value})
         if outcome.end is End.REFUSED and len(self.refused) < MOST_SHOWN:
             why = "; ".join(map(told, outcome.faults))
             self.refused.append({"file": file.name, "line": outcome.piece.line, "why": why})
@@ -126,6 +131,8 @@ def _shown(run: Run, files: list[Path]) -> Tally:
 
 
 def _summary(tally: Tally) -> None:
+    if len(tally.taken) <= MOST_TAKEN:
+        show.rows(tally.taken, ("referral", "end", "file", "line"), as_json=False, title="Referrals")
     if tally.refused:
         show.rows(tally.refused, ("file", "line", "why"), as_json=False, title="Refused")
         more = tally.of(End.REFUSED) - len(tally.refused)
@@ -139,7 +146,7 @@ def _summary(tally: Tally) -> None:
 
 
 def _target(reach: Reach) -> str:
-    return f"{reach.http_address('intake')}|{reach.who.organization or 'cli-er'}|{reach.who.token}"
+    return f"{reach.http_address('intake')}|{reach.who.organization or 'er-st-brigid'}|{reach.who.token}"
 
 
 def _zone(name: str) -> ZoneInfo | None:

@@ -50,7 +50,7 @@ def _stream(reach: Reach, referral: str) -> Any:
     from kindred.intake.v1 import intake_pb2
 
     request = intake_pb2.WatchReferralRequest(referral_id=referral)
-    metadata = reach.metadata("nurse", "cli-nurse", "cli-er", purpose="TREAT")
+    metadata = reach.metadata("nurse", "cli-nurse", "er-st-brigid", purpose="TREAT")
     with reaching.plain_errors(may_be_away=True):
         for told in reach.intake().WatchReferral(request, timeout=STREAM_S, metadata=metadata):
             yield told.summary

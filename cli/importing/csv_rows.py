@@ -218,7 +218,7 @@ COLUMNS: Sequence[Column] = (
     Column(
         "consent", "consent.is_permitted", _flag, "Did the person consent to this referral? yes or no.", "yes"
     ),
-    Column("consent_signed_at", "consent.signed_at", _time, "When they signed.", "2026-11-21T22:31-05:00"),
+    Column("consent_signed_at", "consent.signed_at", _time, "When they signed.", "2026-01-21T22:31-05:00"),
     Column("consent_expires_at", "consent.expires_at", _time, "When the consent ends; empty: until revoked."),
     Column("consent_id", "consent.consent_id", _text, "Your number of the consent."),
     Column(

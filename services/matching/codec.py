@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from chassis.errors import Fault, Kind, Refusal
 from kindred.intake.v1 import events_pb2 as intake_pb2
 from kindred.matching.v1 import matching_pb2 as pb
 from services.matching import places, taxonomy, tongues, wording
-from services.matching.domain.case import Case, Checkin, Offer
+from services.matching.domain.case import CLOSED, Case, Checkin, Offer
 from services.matching.domain.need import Need
 from services.matching.domain.policy import IMMEDIATE, ROUTINE, URGENT
 from services.matching.domain.specialist import MODALITIES
@@ -104,6 +105,12 @@ def recorded(request: pb.RecordHandoffRequest | pb.RecordCheckinRequest) -> Reco
     )
 
 
+def _still_wanted(found: Case, one: Checkin) -> Checkin:
+    """After the end nobody makes a check-in that was planned."""
+    is_over = found.state == CLOSED and one.state in ("planned", "due")
+    return replace(one, state="not-needed") if is_over else one
+
+
 def checkin(one: Checkin) -> pb.Checkin:
     """A follow-up contact."""
     return pb.Checkin(
@@ -147,7 +154,7 @@ def case(found: Case, seen: list[Offer]) -> pb.GetCaseResponse:
         opened_at=_stamp(found.opened_at),
         exclusions=[pb.Exclusion(rule=rule, specialists=n) for rule, n in found.exclusions.items()],
         handoff_outcome=found.handoff.outcome if found.handoff else "",
-        checkins=[checkin(one) for one in found.checkins],
+        checkins=[checkin(_still_wanted(found, one)) for one in found.checkins],
         stop_code=found.stop_code,
     )
 

@@ -98,7 +98,7 @@ class CaseStore:
         """The case; raises Refusal NOT_FOUND."""
         loaded = self.aggregates.load(referral_id)
         if loaded is None:
-            raise Refusal("case-unknown", Kind.NOT_FOUND)
+            raise Refusal("case-unknown", Kind.NOT_FOUND, "Matching knows no referral of this id.")
         return documents.to_case(referral_id, loaded.body)
 
     def with_offer(self, offer_id: str) -> Case:
