@@ -187,12 +187,11 @@ def test_the_same_document_again_is_no_new_version(room: Room):
 @pytest.mark.parametrize(
     ("given", "codes"),
     [
-        ({"expires_at": NOW}, ["consent-expired"]),
         ({"signed_at": None}, ["consent-unsigned"]),
-        ({"purposes": ("HRESCH",)}, ["consent-restricted"]),
+        ({"signed_at": NOW - timedelta(days=30)}, ["consent-older"]),
     ],
 )
-def test_a_document_that_permits_nothing_replaces_nothing(
+def test_a_document_that_is_no_newer_word_replaces_nothing(
     room: Room, given: dict[str, Any], codes: list[str]
 ):
     """It is refused with its faults, and the version that is here stays in force."""
@@ -206,10 +205,16 @@ def test_a_document_that_permits_nothing_replaces_nothing(
 
 @pytest.mark.parametrize(
     ("given", "version"),
-    [({"is_permitted": False}, 2), ({"deficiency": "consent-inactive"}, 1), ({"is_known_false": True}, 1)],
+    [
+        ({"is_permitted": False}, 2),
+        ({"deficiency": "consent-inactive"}, 1),
+        ({"is_known_false": True}, 1),
+        ({"expires_at": NOW}, 1),
+        ({"purposes": ("HRESCH",)}, 1),
+    ],
 )
 def test_a_document_that_takes_it_back_stops_everything(room: Room, given: dict[str, Any], version: int):
-    """A no is a version of its own; one withdrawn or false ends the one that is here. Offers and notices are stopped."""
+    """A no is a version of its own; one withdrawn, false, over or too narrow ends the one that is here, and all stops."""
     referral_id = assigned(room)
     moved = _updated(room, referral_id, **given)
     assert (moved.state, moved.is_consent_revoked, moved.consent_version) == ("cancelled", True, version)

@@ -248,6 +248,12 @@ def is_echo(new: Consent, known: Consent) -> bool:
     )
 
 
+def is_older(new: Consent, known: Consent) -> bool:
+    """True where the known one was signed later: a feed that repeats what it keeps MUST NOT widen what was said since."""
+    is_dated = new.signed_at is not None and known.signed_at is not None
+    return is_dated and new.signed_at < known.signed_at  # type: ignore[operator]
+
+
 def newest(versions: Iterable[Consent]) -> Consent | None:
     """The version that counts."""
     return max(versions, key=lambda one: one.version, default=None)

@@ -115,16 +115,22 @@ def is_somebody_else(known: Person, new: Person, beside: Beside, alike: Alike) -
     """True where a correction would put another person's words under this one's name.
 
     Names and birth dates that do not fit, or another number where they do not agree as well: a mistyped number may be
-    corrected, and so may a name under the right number or visit.  What one side does not say decides nothing.
+    corrected, and so may a name under the right number or visit, as long as anything of the person agrees.
     """
     levels = compared.levels(known, new, beside, alike)
-    if _is_anchored(levels):
-        return False
     is_named = known.has_name() and new.has_name() and not (known.is_placeholder() or new.is_placeholder())
+    agreeing = (
+        levels["family"] in _FAMILY_CLOSE,
+        levels["given"] in _GIVEN_CLOSE,
+        levels["birth"] in _BIRTH_CLOSE,
+    )
+    if _is_anchored(
+        levels
+    ):  # a clerk may have picked the wrong record: somebody with nothing in common is another
+        return is_named and not any(agreeing)
     if levels["number"] == UNSAID:
         return is_named and _are_different(levels)
-    is_agreed = levels["family"] in _FAMILY_CLOSE and levels["given"] in _GIVEN_CLOSE
-    return not (is_named and is_agreed and levels["birth"] in _BIRTH_AGREES)
+    return not (is_named and all(agreeing) and levels["birth"] in _BIRTH_AGREES)
 
 
 Levels = Mapping[str, str]

@@ -24,6 +24,7 @@ _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,253}")
 MODALITIES = frozenset({"bedside", "phone", "video"})
 PAYERS = frozenset({"medicaid", "medicare", "commercial", "self-pay", "unknown"})
 _MAX_LISTED = 200
+_MAX_CODES = 1_000  # a long life in a record; each is weighed against each rule of a consent
 
 
 class Urgency(StrEnum):
@@ -236,6 +237,8 @@ def _word_faults(submission: Submission, known_codes: frozenset[str]) -> list[Fo
     lists = (submission.experience_codes, submission.preferences, submission.languages)
     if any(len(listed) > _MAX_LISTED for listed in (*lists, submission.excluded_specialist_ids)):
         found.append(("preferences", "too-many", f"At most {_MAX_LISTED} may be given."))
+    if len(submission.codes) > _MAX_CODES:
+        found.append(("experience_codes", "too-many", f"At most {_MAX_CODES} codes may be given."))
     return found
 
 

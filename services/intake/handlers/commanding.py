@@ -16,7 +16,7 @@ from services.intake import likeness
 from services.intake.domain import commands, linkage
 from services.intake.domain.commands import CANCEL_REASONS, PEER_REASONS, Changed
 from services.intake.domain.comparison import Beside
-from services.intake.domain.consent import Consent, is_echo
+from services.intake.domain.consent import Consent, is_echo, is_older
 from services.intake.domain.errors import NotYourReferral, SubmissionRejected
 from services.intake.domain.person import Pseudonym
 from services.intake.domain.referral import Referral
@@ -108,6 +108,8 @@ def correct(
         whole = _with_known_consent(held, kept, submission)
         faults = faults_of(whole, now, room.taxonomy.codes, *room.settings.consent_rules)
         faults += _person_faults(room, kept.submission, submission)
+        if whole.consent is not None and kept.submission.consent is None:
+            faults += revoked_faults(room, held.referral.source_id, held.referral.peer_id, whole)
         if faults:
             raise SubmissionRejected(faults)
         if room.referrals.is_answered(held, submission):
@@ -179,19 +181,39 @@ def _with_known_consent(held: Held, kept: Kept, submission: Submission) -> Submi
     if submission.consent is None:
         return replace(submission, consent=known, may_wait_for_consent=known is None)
     version = held.referral.consent_version
-    if known is not None and is_echo(submission.consent, known):
+    if known is not None and (is_echo(submission.consent, known) or is_older(submission.consent, known)):
         return replace(submission, consent=known)
     return replace(submission, consent=replace(submission.consent, version=version + 1))
 
 
 def _person_faults(room: Room, kept: Submission, submission: Submission) -> list[Fault]:
     """A correction is about the same person; another's words under this pseudonym would be read as theirs."""
-    beside = Beside(is_same_visit=kept.visit is not None and kept.visit == submission.visit)
+    # HL7 v2 carries the visit that is here over: it was not said again, and speaks for nobody.
+    is_said = kept.visit is not None and submission.door != "hl7v2"
+    beside = Beside(is_same_visit=is_said and kept.visit == submission.visit)
     if not linkage.is_somebody_else(kept.person, submission.person, beside, likeness.is_alike):
         return []
     where = submission.where.get("person", "person")
     message = "This is another person than the referral's; submit a referral of their own."
     return [Fault(where, "person-differs", message)]
+
+
+def revoked_faults(room: Room, source_id: str, peer_id: str, submission: Submission) -> list[Fault]:
+    """A consent that was taken back is not given again by sending it again; only one signed later is a new yes.
+
+    Asked for a person who was met before (42 CFR 2.31(c)).
+    """
+    consent = submission.consent
+    if consent is None:
+        return []
+    members = room.people.group(peer_id) or [peer_id]
+    found = [one for member in members for one in room.referrals.of_peer(source_id, member)]
+    revoked_at = max((one.state_at for one in found if one.is_consent_revoked), default=None)
+    if revoked_at is None or (consent.signed_at is not None and consent.signed_at > revoked_at):
+        return []
+    where = submission.where.get("consent", "consent")
+    message = "The person took their consent back after this one was signed; a newer one is needed."
+    return [Fault(where, "consent-revoked", message)]
 
 
 def _known_reason(reason_code: str, known: tuple[str, ...]) -> None:

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 _TAKES_BACK = frozenset({"consent-refused", "consent-inactive", "consent-revoked", "consent-false"})
 
 
+# So does the document itself once it has ended, or permits less than a referral needs.
+_ENDS = _TAKES_BACK | {"consent-expired", "consent-restricted"}
+
+
 def update_consent(
     room: Room,
     caller: Caller,
@@ -41,17 +45,21 @@ def update_consent(
 ) -> Referral:
     """The referral's consent as a newer document has it: the next version, or the end of it.
 
-    A document that says no, or that is no longer in force, stops the referral at once; so does one entered in error,
-    which makes known that what was relied on is false (42 CFR 2.31(c)).  `where` names the place of each fault in what
-    was sent.
-    Raises SubmissionRejected where the document can be neither: expired, unsigned, silent, or narrower than a referral
-    needs; and what `correct` raises.
+    A document that says no, has ended, permits too little or is not in force stops the referral at once; so does one
+    entered in error, which makes known that what was relied on is false (42 CFR 2.31(c)).  `where` names the place of
+    each fault in what was sent.
+    Raises SubmissionRejected where the document can be neither: unsigned, silent, or older than the one that is here;
+    and what `correct` raises.
     """
     held = own_referral(room, caller, referral_id, "update", cause)
     kept = room.referrals.open(held)
     ask = asking.for_referral(kept.submission, *room.settings.consent_rules)
     decision = consents.decide(consent, ask, room.clock.now())
-    if decision.reason_code in _TAKES_BACK:
+    known = kept.submission.consent
+    if known is not None and consents.is_older(consent, known):
+        message = "A consent that was signed later is here."
+        raise SubmissionRejected([Fault(where.get("consent", "Consent"), "consent-older", message)])
+    if decision.reason_code in _ENDS:
         return _taken_back(
             room,
             caller,

@@ -18,6 +18,7 @@ from services.intake.domain.events import SubmissionRepeated
 from services.intake.domain.person import Pseudonym
 from services.intake.domain.referral import Referral
 from services.intake.domain.submission import Submission, faults_of
+from services.intake.handlers.commanding import revoked_faults
 from services.intake.handlers.consenting import heed_refusal
 
 if TYPE_CHECKING:
@@ -52,6 +53,10 @@ def submit(room: Room, caller: Caller, submission: Submission, cause: Cause) -> 
         raise SubmissionRejected(faults)
     answered = room.referrals.answered(submission)
     who = _known_as(room, submission, answered)
+    if answered is None and not who.is_new:
+        revoked = revoked_faults(room, submission.source_id, who.peer_id, submission)
+        if revoked:
+            raise SubmissionRejected(revoked)
     arrival = room.marks.arrival(who, submission, submission.arrived_at or now)
     for _ in range(_MOST_TRIES):
         told = _repeat(room, caller, answered, arrival, cause) if answered else None

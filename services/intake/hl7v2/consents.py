@@ -43,9 +43,12 @@ def _is_about_disclosure(segment: Segment) -> bool:
 
 def _consent(segment: Segment, zone: tzinfo) -> Consent:
     deficiency, deficient_in = _deficiency(segment)
-    decided, starts, ends = (_moment(segment, number, zone) for number in (13, 14, 15))
     status = segment.text(11).upper()
-    decided_at = decided.first.astimezone(UTC) if decided else None
+    is_no = status in (_REFUSED, _RESCINDED)
+    decided, starts, ends = (_moment(segment, number, zone, is_no=is_no) for number in (13, 14, 15))
+    # A no counts from the last moment its date can mean: it is not outdated by a yes of the same day.
+    told = decided and (decided.last() if is_no else decided.first)
+    decided_at = told.astimezone(UTC) if told else None
     return Consent(
         consent_id=segment.text(4) or segment.text(3),
         is_permitted=_is_permitted(status),
@@ -97,12 +100,13 @@ def _is_by_subject(segment: Segment) -> bool:
     return relation == "1" or (not relation and not segment.is_said(24))
 
 
-def _moment(segment: Segment, field: int, zone: tzinfo) -> times.Moment | None:
+def _moment(segment: Segment, field: int, zone: tzinfo, *, is_no: bool) -> times.Moment | None:
+    """A no whose time cannot be read is a no without a date; anything else is refused."""
     text = segment.text(field)
     if not text:
         return None
     found = times.read(text, zone)
-    if found is None:
+    if found is None and not is_no:
         raise Unacceptable(segment.at(field), "time-unreadable", "This is not a time.")
     return found
 

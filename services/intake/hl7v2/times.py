@@ -13,6 +13,8 @@ _TIME = re.compile(
 )
 _FARTHEST = timedelta(hours=14)
 DAY, MINUTE = 3, 5
+_LAST_YEAR = 9999
+_LATEST = datetime.max.replace(tzinfo=UTC, microsecond=999_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Moment:
         """The last moment it can mean: a consent "until the 5th" is valid on the 5th."""
         if self.precision >= MINUTE:
             return self.first
+        if self.first.year >= _LAST_YEAR:  # as engines write "without an end"
+            return _LATEST
         local = self.first
         if self.precision == 4:
             return local + timedelta(hours=1)

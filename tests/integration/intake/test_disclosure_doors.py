@@ -16,7 +16,7 @@ from kindred.intake.v1 import intake_pb2, intake_pb2_grpc
 from kindred.matching.v1.events_pb2 import OfferAccepted
 from services.intake.domain.disclosure import STATEMENT_1
 from tests.bundles import a_bundle
-from tests.integration.intake.fhir_client import Fhir, codes, places
+from tests.integration.intake.fhir_client import Fhir, codes
 from tests.integration.intake.intake_processes import Bus, Er, Process, referral_of, running, until
 
 
@@ -149,9 +149,9 @@ def test_a_new_version_of_a_consent_goes_on(er: Er, bus: Bus, fhir: Fhir):
 
 
 @pytest.mark.parametrize(
-    ("change", "code", "place"),
+    ("change", "name"),
     [
-        ({"provision": {"type": "permit", "period": {"end": "2020-01-01"}}}, "consent-expired", "period.end"),
+        ({"provision": {"type": "permit", "period": {"end": "2020-01-01"}}}, "over"),
         (
             {
                 "provision": {
@@ -159,21 +159,31 @@ def test_a_new_version_of_a_consent_goes_on(er: Er, bus: Bus, fhir: Fhir):
                     "actor": [{"role": {"text": "x"}, "reference": {"display": "Elm St"}}],
                 }
             },
-            "consent-restricted",
-            "actor",
+            "narrow",
         ),
     ],
 )
-def test_a_document_that_permits_nothing_changes_nothing(
-    er: Er, fhir: Fhir, change: dict[str, Any], code: str, place: str
+def test_a_document_that_permits_nothing_any_more_stops_the_referral(
+    er: Er, bus: Bus, fhir: Fhir, change: dict[str, Any], name: str
 ):
-    """It is refused with the place of its fault, and what is here stays in force."""
-    referral_id = referral_of(er.post(a_bundle(f"useless-{code}")))
+    """To end a consent by its period, or to narrow it to others, is to take it back (P7)."""
+    referral_id = referral_of(er.post(a_bundle(f"useless-{name}")))
     path = f"Consent/con{referral_id[3:]}"
     shown = fhir.get(path)
     answer = fhir.send("PUT", path, shown.json() | change, If_Match=shown.headers["etag"])
-    assert (answer.status_code, codes(answer)) == (400, [code])
-    assert places(answer) == [f"Consent.provision.{place}"]
+    assert answer.status_code == 200, answer.text
+    assert fhir.get(path).json()["status"] == "inactive"
+    until("stopped", lambda: bus.said("referral.stopped.v1", referral_id=referral_id))
+
+
+def test_an_older_document_changes_nothing(er: Er, fhir: Fhir):
+    """A consent that was signed before the one that is here is refused, and widens nothing."""
+    referral_id = referral_of(er.post(a_bundle("older-1")))
+    path = f"Consent/con{referral_id[3:]}"
+    shown = fhir.get(path)
+    older = shown.json() | {"dateTime": "2020-01-01T10:00:00Z", "provision": {"type": "permit"}}
+    answer = fhir.send("PUT", path, older, If_Match=shown.headers["etag"])
+    assert (answer.status_code, codes(answer)) == (400, ["consent-older"])
     assert fhir.get(path).json()["status"] == "active"
 
 

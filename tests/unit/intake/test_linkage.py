@@ -270,7 +270,9 @@ def test_the_documented_weights_are_the_ones_that_count():
         ({}, False, False),
         ({"given_name": "Wrenn"}, False, False),
         ({"family_name": "Hollowbrook"}, False, False),
-        ({"family_name": "Ashgrove", "given_name": "Tobias", "birth_date": "1961-12-30"}, False, False),
+        ({"family_name": "Ashgrove", "given_name": "Tobias", "birth_date": "1961-12-30"}, False, True),
+        ({"family_name": "Ashgrove", "given_name": "Tobias", "birth_date": "1961-12-30"}, True, True),
+        ({"family_name": "Ashgrove", "given_name": "Tobias"}, False, False),
         ({"record_numbers": (RecordNumber("urn:oid:2.999.1", "MRN-99"),)}, False, False),
         (
             {"record_numbers": (RecordNumber("urn:oid:2.999.1", "MRN-99"),), "given_name": "Tobias"},
