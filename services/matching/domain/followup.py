@@ -19,7 +19,6 @@ from services.matching.domain.case import (
     closed_offers,
 )
 from services.matching.domain.events import (
-    AssignmentEnded,
     CaseCompleted,
     CheckinDue,
     CheckinMissed,
@@ -104,10 +103,9 @@ def complete(case: Case, outcome: str, now: datetime) -> Changed:
         raise Refusal("no-handoff-yet", Kind.CONFLICT, "A referral is completed after its handoff.")
     _require(outcome in OUTCOMES, "outcome-unknown", "outcome")
     offer = case.accepted_offer
-    ended = AssignmentEnded(offer.offer_id, case.referral_id, offer.specialist_id, COMPLETED)
     case = closed_offers(case, [offer], ENDED, now, COMPLETED)
     closed = replace(case, state=CLOSED, stop_code=COMPLETED, outcome=outcome)
-    return closed, [CaseCompleted(case.referral_id, offer.specialist_id, outcome), ended]
+    return closed, [CaseCompleted(case.referral_id, offer.specialist_id, outcome)]
 
 
 def advance(case: Case, plan: Plan, supervisor_id: str, now: datetime) -> Changed:

@@ -18,7 +18,7 @@ from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
 from services.matching.announcing import ITSELF, Announcer
 from services.matching.domain.case import OPEN, SEEKING, Case, Changed
-from services.matching.domain.events import AssignmentEnded, OfferAccepted
+from services.matching.domain.events import AssignmentEnded, CaseCompleted, OfferAccepted
 from services.matching.store import documents
 from services.matching.store.roster import OVERLAP
 
@@ -161,7 +161,9 @@ class CaseStore:
     def _is_saved(self, loaded: Loaded, changed: Changed, by: Caller, cause: Cause) -> bool:
         case, happened = changed
         won = next((event for event in happened if isinstance(event, OfferAccepted)), None)
-        ended = next((event for event in happened if isinstance(event, AssignmentEnded)), None)
+        ended = next(
+            (event for event in happened if isinstance(event, AssignmentEnded | CaseCompleted)), None
+        )
         now = self._clock.now()
         try:
             if won is not None:
