@@ -164,8 +164,8 @@ def test_a_name_that_was_certain_is_known_from_then_on(room: Room):
 
 
 def test_many_spellings_of_one_visit_at_once_are_one_person(room: Room):
-    """Twelve senders of one visit, each with a spelling of their own, make one person and one referral."""
-    spellings = ["Wren", "Wrenn", "Wern", "Wreen", "Wren Opal", "WREN"] * 2
+    """Twelve senders of one visit, each near every other's spelling, make one person, whoever comes first."""
+    spellings = ["Wren", "Wrenn", "Wrehn", "Wreen", "Wren Opal", "WREN"] * 2
     ids: list[str] = []
     faults: list[BaseException] = []
 
@@ -179,6 +179,16 @@ def test_many_spellings_of_one_visit_at_once_are_one_person(room: Room):
     at_once([lambda position=position: one(position) for position in range(12)])
     assert faults == []
     assert (len(ids), len(set(ids)), len(people(room))) == (12, 1, 1)
+
+
+@pytest.mark.parametrize("names", [("Wern", "Wrenn"), ("Wrenn", "Wern")], ids=["one order", "the other"])
+def test_spellings_too_far_apart_to_be_sure_wait_for_people(room: Room, names: tuple[str, str]):
+    """Under one visit's number two names that may be twins' are two people and a pair to look at, in any order."""
+    first, second = (
+        submit(room, name, replace(BARE, given_name=name), visit=VISIT).referral_id for name in names
+    )
+    assert first != second
+    assert len(waiting(room)) == 1
 
 
 def at_once(works: list[Callable[[], object]]) -> None:
