@@ -10,15 +10,14 @@ import hashlib
 import hmac
 import http.client
 import secrets
-import socket
 import ssl
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from chassis.outbound import Endpoint, PinnedConnection
 from services.intake.domain.outward import Outcome
-from services.intake.outward.endpoints import Endpoint
 
 SECRET_PREFIX = "whsec_"  # noqa: S105  how the standard marks a secret, and none itself
 _SECRET_BYTES = 32
@@ -58,7 +57,7 @@ def post(
     tls: ssl.SSLContext,
 ) -> Told:
     """What the far side answered within `timeout_s`, however slowly it drips."""
-    connection = _Pinned(endpoint, addresses, timeout_s, tls)
+    connection = PinnedConnection(endpoint, addresses, timeout_s, tls)
     try:
         connection.connect()
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
@@ -93,38 +92,3 @@ def _told(status: int, retry_after: str) -> Told:
     waits = retry_after.isdigit() and status in (_TOO_MANY, _UNAVAILABLE)
     retry_after_s = min(int(retry_after[:9]), _LONGEST_RETRY_AFTER_S) if waits else 0
     return Told(Outcome.DECLINED, f"http-{status}", retry_after_s)
-
-
-class _Pinned(http.client.HTTPConnection):
-    """A connection to one of the addresses that were checked; the name is only shown, never looked up again."""
-
-    def __init__(
-        self, endpoint: Endpoint, addresses: Sequence[str], timeout_s: float, tls: ssl.SSLContext
-    ) -> None:
-        super().__init__(endpoint.host, endpoint.port, timeout=timeout_s)
-        self._endpoint, self._addresses, self._tls_context = endpoint, addresses, tls
-        self.is_cut = False
-
-    def connect(self) -> None:
-        """Connected, with TLS where the endpoint wants it."""
-        plain = _first(self._addresses, self.port, float(self.timeout or 0))
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock = plain  # from here on `close` closes it
-        if self._endpoint.is_tls:
-            self.sock = self._tls_context.wrap_socket(plain, server_hostname=self._endpoint.host)
-
-    def cut(self) -> None:
-        """Whatever waits on it ends."""
-        self.is_cut = True
-        with suppress(OSError, AttributeError):
-            self.sock.shutdown(socket.SHUT_RDWR)
-
-
-def _first(addresses: Sequence[str], port: int, timeout_s: float) -> socket.socket:
-    trouble: OSError = OSError("no address")
-    for address in addresses[:3]:
-        try:
-            return socket.create_connection((address, port), timeout_s / len(addresses[:3]))
-        except OSError as error:
-            trouble = error
-    raise trouble
