@@ -7,12 +7,22 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from chassis.clock import to_millisecond
 from chassis.envelope import Envelope
 from chassis.errors import Fault, Kind, Refusal
 from kindred.audit.v1 import audit_pb2
 from services.audit.domain import sequences
-from services.audit.domain.classes import ACCESS_ACTIONS, ACCESS_TYPES, CLASSES, UNCLASSIFIED, EventClass
+from services.audit.domain.classes import (
+    ACCESS_ACTIONS,
+    ACCESS_TYPES,
+    CLASSES,
+    DENIED,
+    NAMES_ITS_RECORD,
+    UNCLASSIFIED,
+    EventClass,
+)
 from services.audit.domain.facts import Facts, outcome_word
 from services.audit.domain.leaf import timestamp
 from services.audit.domain.report import Report
@@ -39,7 +49,7 @@ def facts_from_event(envelope: Envelope, message: Any | None) -> Facts:
         recorded_at=to_millisecond(envelope.time),
         action=action,
         interaction=interaction,
-        outcome=event_class.outcome,
+        outcome=_outcome(event_class, message),
         record_type=record_type,
         record_id=record_id,
         reason=_reason(envelope.type, event_class, message),
@@ -55,14 +65,28 @@ def facts_from_event(envelope: Envelope, message: Any | None) -> Facts:
         flags=flags,
         content_digest=_digest(envelope),
         unread=_unread(envelope, message),
+        shape=event_class.shape,
+        particulars=_particulars(event_class, message),
     )
+
+
+def _outcome(event_class: EventClass, message: Any | None) -> str:
+    is_denied = event_class.denial_field and not getattr(message, event_class.denial_field, True)
+    return DENIED if is_denied else event_class.outcome
+
+
+def _particulars(event_class: EventClass, message: Any | None) -> tuple[tuple[str, str], ...]:
+    told = ((name, _text(message, name)) for name in event_class.particulars)
+    return tuple((name, value) for name, value in told if value)
 
 
 def _deed(event_type: str, event_class: EventClass, message: Any | None) -> tuple[str, str, str]:
     """FHIR action, RESTful interaction and record type; an access event says them itself."""
+    usual = event_class.action, event_class.interaction
     if event_type in ACCESS_TYPES and message is not None:
-        usual = event_class.action, event_class.interaction
         return (*ACCESS_ACTIONS.get(message.action, usual), message.record_type)
+    if event_type in NAMES_ITS_RECORD and message is not None:
+        return (*usual, message.record_type)
     return event_class.action, event_class.interaction, event_class.record_type
 
 
@@ -103,7 +127,13 @@ def _text(message: Any | None, field: str) -> str:
     value = getattr(message, field, "") if message is not None and field else ""
     if isinstance(value, str):
         return value
-    return ",".join(value) if isinstance(value, Iterable) else str(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Timestamp):
+        return timestamp(value.ToDatetime(tzinfo=UTC)) if value.seconds else ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ",".join(map(str, value)) if isinstance(value, Iterable) else str(value or "")
 
 
 def search_from_proto(request: audit_pb2.SearchEntriesRequest) -> Search:

@@ -33,8 +33,12 @@ class Facts:
     flags: tuple[str, ...] = ()
     # SHA-256 of the event's own content: two events under one id differ in it.
     content_digest: bytes = b""
-    # The event's own bytes, kept only where this version cannot read them.
+    # The event's own bytes, kept where this version cannot read them, or where another system wrote them.
     unread: bytes = b""
+    # How the entry is written (fhir/writing.py): rest, consent, disclosure-source, disclosure-recipient ...
+    shape: str = "rest"
+    # What else a message says that an auditor asks for: (field, value), ids and codes only.
+    particulars: tuple[tuple[str, str], ...] = ()
 
     @property
     def class_code(self) -> str:
