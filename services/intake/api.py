@@ -25,11 +25,11 @@ from services.intake.web.routes import routes as desk_routes
 
 
 def denied(room: Room, caller: Caller | None, method: str, code: str) -> None:
-    """Somebody was turned away at the door; who asked for another's referral is already in the trail with its id."""
+    """Somebody was turned away at the door; what ResolvePerson denied is already in the trail with its id."""
     cause = telemetry.current_cause()
     if code == "body-too-large" and caller is not None:
         handlers.reject(room, caller, "fhir", Refusal(code, Kind.TOO_LARGE), cause)
-    elif code != "not-your-referral" and not (caller and method.endswith("/ResolvePerson")):
+    elif not (caller and method.endswith("/ResolvePerson")):
         record_type = "Task" if "Task" in method else "Referral"
         room.access.record_denied(
             caller, record_type=record_type, record_id="", action=method, reason_code=code, cause=cause

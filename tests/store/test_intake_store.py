@@ -20,7 +20,6 @@ from services.intake import handlers
 from services.intake.bootstrap import Room, build_room, prepare
 from services.intake.domain.errors import (
     IdempotencyKeyReused,
-    NotYourReferral,
     ReferralAlreadyAssigned,
     ReferralUnknown,
     SubmissionRejected,
@@ -235,7 +234,7 @@ def test_another_organization_reads_nothing(room: Room):
     """A caller of another organization is refused, and the denial names the record."""
     told = submit(room)
     stranger = replace(NURSE, organization_id="er-elsewhere")
-    with pytest.raises(NotYourReferral):
+    with pytest.raises(ReferralUnknown):
         handlers.read_referral(room, stranger, told.referral.referral_id, "Task", CAUSE)
     assert said(room, "accesses") == ["access.denied.v1"]
     assert handlers.list_referrals(room, stranger, "", 0, CAUSE) == []

@@ -73,5 +73,9 @@ def handoff_from_proto(event: HandoffRecorded) -> Handoff:
 def assignment_from_proto(event: OfferAccepted) -> Assignment:
     """What the specialist said."""
     return Assignment(
-        event.offer_id, moment(event, "promised_arrival_at"), event.modality, event.specialist_id
+        event.offer_id,
+        moment(event, "promised_arrival_at"),
+        event.modality,
+        event.specialist_id,
+        event.programme_id,
     )

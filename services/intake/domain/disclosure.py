@@ -18,6 +18,7 @@ from services.intake.domain.submission import Submission
 RECIPIENT_CLASS = "peer-support-specialist"
 PURPOSES = ("TREAT", "COC", "CAREMGT")
 STATES = frozenset({State.ASSIGNED, State.MET, State.NOT_MET, State.ENGAGED})
+NOT_YOURS = "not-your-assignment"
 _LATER = frozenset({"supervisor", "coordinator"})
 
 
@@ -84,21 +85,28 @@ def notice_for(labelled: Labels) -> Notice | None:
     return STATEMENT_1 if labelled.sensitivities & SUBSTANCE else STATEMENT_2
 
 
-def denial(referral: Referral, actor_id: str, role: str, purpose: str) -> str:
-    """Why this caller may not be told, or an empty text: only the specialist who accepted, while they are with it."""
+def denial_of_caller(role: str, purpose: str) -> str:
+    """Why this caller may be told of nobody at all, or an empty text."""
     if role in _LATER:
         return (
             "disclosure-not-for-role"  # their way in is by an override with a second look, which is not built
         )
     if role != "specialist":
         return "role-not-allowed"
-    if not referral.specialist_id or referral.specialist_id != actor_id:
-        return "not-your-assignment"
+    return "" if purpose in PURPOSES else "purpose-not-allowed"
+
+
+def denial(referral: Referral, actor_id: str, programme_id: str) -> str:
+    """Why this specialist may not be told, or an empty text: only who accepted, while they are with it.
+
+    Ids of specialists are a programme's own, so the programme is theirs, too, where the assignment names it.
+    """
+    is_theirs = bool(referral.specialist_id) and referral.specialist_id == actor_id
+    if not is_theirs or referral.programme_id not in ("", programme_id):
+        return NOT_YOURS
     if referral.is_consent_revoked:
         return "consent-revoked"
-    if referral.state not in STATES:
-        return "referral-not-assigned"
-    return "" if purpose in PURPOSES else "purpose-not-allowed"
+    return "" if referral.state in STATES else "referral-not-assigned"
 
 
 def disclose(

@@ -28,17 +28,10 @@ class IdempotencyKeyReused(Refusal):
 
 
 class ReferralUnknown(Refusal):
-    """No referral has this id."""
+    """No referral of the caller's has this id; whether another's has it is nobody else's to know."""
 
     def __init__(self) -> None:
         super().__init__("referral-unknown", Kind.NOT_FOUND, "There is no such referral.")
-
-
-class NotYourReferral(Refusal):
-    """The caller belongs to another organization than the one that referred."""
-
-    def __init__(self) -> None:
-        super().__init__("not-your-referral", Kind.FORBIDDEN, "Another organization made this referral.")
 
 
 class RoleMayNotMove(Refusal):

@@ -30,6 +30,7 @@ class Referral:
     heard_at: datetime | None = None  # the producer's time of the newest event that moved it
     revision: int = 1  # rises with every change of what was submitted
     specialist_id: str = ""  # who accepted
+    programme_id: str = ""  # of the specialist; empty where matching did not say
     expected_departure_at: datetime | None = None
     consent_version: int = 0  # 0: none came yet
     consent_expires_at: datetime | None = None
@@ -56,6 +57,7 @@ class Assignment:
     promised_arrival_at: datetime | None
     modality: str
     specialist_id: str = ""
+    programme_id: str = ""
 
 
 def seek(
@@ -93,6 +95,7 @@ def assign(
         promised_arrival_at=assignment.promised_arrival_at,
         modality=assignment.modality,
         specialist_id=assignment.specialist_id,
+        programme_id=assignment.programme_id,
     )
 
 
@@ -109,6 +112,7 @@ def seek_again(
         heard_at=max(said_at, referral.heard_at or said_at),
         offer_id="",
         specialist_id="",
+        programme_id="",
         promised_arrival_at=None,
         modality="",
     )

@@ -69,7 +69,7 @@ def _read(name: str, room: Room, request: Request) -> tuple[Resource, Referral]:
 
 
 def shown(name: str, room: Room, caller: Caller, referral_id: str) -> tuple[Resource, Referral]:
-    """The resource, after the read is in the audit trail; raises ReferralUnknown, NotYourReferral, NOT_FOUND."""
+    """The resource, after the read is in the audit trail; raises ReferralUnknown, NOT_FOUND."""
     referral, kept = handlers.read_referral(room, caller, referral_id, name, telemetry.current_cause())
     resource = SHOWN[name](referral, kept)
     if resource is None:

@@ -17,7 +17,7 @@ from services.intake.domain import commands, linkage
 from services.intake.domain.commands import CANCEL_REASONS, PEER_REASONS, Changed
 from services.intake.domain.comparison import Beside
 from services.intake.domain.consent import Consent, is_echo, is_older
-from services.intake.domain.errors import NotYourReferral, SubmissionRejected
+from services.intake.domain.errors import ReferralUnknown, SubmissionRejected
 from services.intake.domain.person import Pseudonym
 from services.intake.domain.referral import Referral
 from services.intake.domain.submission import Submission, faults_of
@@ -224,9 +224,9 @@ def _known_reason(reason_code: str, known: tuple[str, ...]) -> None:
 
 
 def own_referral(room: Room, caller: Caller, referral_id: str, action: str, cause: Cause) -> Held:
-    """The referral, if the caller's organization made it; a denial is audited.
+    """The referral, if the caller's organization made it; else there is none, and only the trail knows of a denial.
 
-    Raises ReferralUnknown, NotYourReferral.
+    Raises ReferralUnknown.
     """
     held = room.referrals.load(referral_id)
     if held.referral.source_id == caller.organization_id:
@@ -239,7 +239,7 @@ def own_referral(room: Room, caller: Caller, referral_id: str, action: str, caus
         reason_code="not-your-referral",
         cause=cause,
     )
-    raise NotYourReferral
+    raise ReferralUnknown
 
 
 def change(
@@ -247,7 +247,7 @@ def change(
 ) -> Referral:
     """Load, decide, save; again where somebody was quicker.
 
-    Raises ReferralUnknown, NotYourReferral, Refusal CONFLICT version-stale, and what `decide` raises.
+    Raises ReferralUnknown, Refusal CONFLICT version-stale, and what `decide` raises.
     """
     for _ in range(_MOST_TRIES):
         held = own_referral(room, caller, referral_id, "update", cause)

@@ -12,7 +12,7 @@ from chassis.identity import Caller
 from services.intake.domain import asking, disclosure
 from services.intake.domain import consent as consents
 from services.intake.domain.disclosure import Disclosure
-from services.intake.domain.errors import DisclosureDenied
+from services.intake.domain.errors import DisclosureDenied, ReferralUnknown
 
 if TYPE_CHECKING:
     from services.intake.bootstrap import Room
@@ -27,8 +27,12 @@ def resolve_person(room: Room, caller: Caller, referral_id: str, *, cause: Cause
 
     The disclosure is written onto the referral as it was read: a revocation in between makes it stale, and it is
     decided again.
-    Raises ReferralUnknown, and DisclosureDenied with the reason, which is in the trail, too.
+    Raises ReferralUnknown, also for a referral that is somebody else's (the trail knows the difference), and
+    DisclosureDenied with the reason, which is in the trail, too.
     """
+    reason = disclosure.denial_of_caller(caller.role, caller.purpose_of_use)
+    if reason:
+        raise _denied(room, caller, referral_id, reason, cause)
     for _ in range(_MOST_TRIES):
         held = room.referrals.load(referral_id)
         told = _told(room, caller, held, cause)
@@ -40,9 +44,9 @@ def resolve_person(room: Room, caller: Caller, referral_id: str, *, cause: Cause
 
 def _told(room: Room, caller: Caller, held: Held, cause: Cause) -> Disclosure | None:
     referral = held.referral
-    reason = disclosure.denial(referral, caller.actor_id, caller.role, caller.purpose_of_use)
+    reason = disclosure.denial(referral, caller.actor_id, caller.organization_id)
     if reason:
-        raise _denied(room, caller, held, reason, cause)
+        raise _denied(room, caller, referral.referral_id, reason, cause)
     submission = room.referrals.open(held).submission
     recipients = (caller.actor_id, caller.organization_id)
     ask = asking.for_specialist(
@@ -50,19 +54,19 @@ def _told(room: Room, caller: Caller, held: Held, cause: Cause) -> Disclosure | 
     )
     decision = consents.decide(submission.consent, ask, room.clock.now())
     if not decision.is_permitted:
-        raise _denied(room, caller, held, decision.reason_code, cause)
+        raise _denied(room, caller, referral.referral_id, decision.reason_code, cause)
     told, made = disclosure.disclose(referral, submission, decision, caller.actor_id)
     is_stored = room.referrals.change(held, referral, room.says([made], caller, cause))
     return told if is_stored else None
 
 
-def _denied(room: Room, caller: Caller, held: Held, reason: str, cause: Cause) -> DisclosureDenied:
+def _denied(room: Room, caller: Caller, referral_id: str, reason: str, cause: Cause) -> Refusal:
     room.access.record_denied(
         caller,
         record_type="Referral",
-        record_id=held.referral.referral_id,
+        record_id=referral_id,
         action="disclose",
         reason_code=reason,
         cause=cause,
     )
-    return DisclosureDenied(reason)
+    return ReferralUnknown() if reason == disclosure.NOT_YOURS else DisclosureDenied(reason)

@@ -36,7 +36,7 @@ def page_of_referrals(room: Room, caller: Caller, criteria: Criteria, cause: Cau
 def watch_referral(room: Room, caller: Caller, referral_id: str, cause: Cause) -> Referral:
     """The referral as it is now, for its own source that goes on watching it; that is in the audit trail once.
 
-    Raises ReferralUnknown, NotYourReferral.
+    Raises ReferralUnknown.
     """
     referral = own_referral(room, caller, referral_id, "watch", cause).referral
     room.access.record_read(

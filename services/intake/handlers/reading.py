@@ -25,7 +25,7 @@ def read_referral(
 ) -> tuple[Referral, Kept]:
     """A referral with PHI, for its own source; the read is in the audit trail before it leaves.
 
-    Raises ReferralUnknown, NotYourReferral.
+    Raises ReferralUnknown.
     """
     held = own_referral(room, caller, referral_id, "read", cause)
     kept = room.referrals.open(held)

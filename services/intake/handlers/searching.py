@@ -42,7 +42,7 @@ def matching(room: Room, caller: Caller, wanted: Wanted) -> list[Referral]:
 def look(room: Room, caller: Caller, referral_id: str, cause: Cause) -> tuple[Referral, Kept]:
     """The referral as it is, to be compared with what the caller wants it to be; nothing of it leaves.
 
-    Raises ReferralUnknown, NotYourReferral.
+    Raises ReferralUnknown.
     """
     held = own_referral(room, caller, referral_id, "update", cause)
     return held.referral, room.referrals.open(held)

@@ -24,8 +24,7 @@ from services.intake.web.hospitals import Hospital, Hospitals
 
 ROLES = ("nurse", "clinician", "coordinator")
 SIGN_IN = f"{pages.HOME}/sign-in"
-# An audit entry of their own stands behind these already, or nobody was denied anything.
-_NOTED = frozenset({"not-your-referral", "sign-in-needed"})
+_NOBODY = "sign-in-needed"  # nobody was denied anything
 
 
 class SignInNeeded(Refusal):
@@ -108,7 +107,7 @@ class Desk:
         answers.note_refusal(refusal, refusal, caller, method, self._denied)
 
     def _denied(self, caller: Caller | None, method: str, code: str) -> None:
-        if code in _NOTED:
+        if code == _NOBODY:
             return
         cause = telemetry.current_cause()
         self.room.access.record_denied(

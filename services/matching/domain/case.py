@@ -243,7 +243,14 @@ def accept(
     losers = [other for other in case.open_offers if other.offer_id != offer_id]
     reason = "somebody-accepted"
     events: list[Event] = [
-        OfferAccepted(offer_id, case.referral_id, offer.specialist_id, promised_arrival_at, modality)
+        OfferAccepted(
+            offer_id,
+            case.referral_id,
+            offer.specialist_id,
+            promised_arrival_at,
+            modality,
+            offer.programme_id,
+        )
     ]
     events += [OfferWithdrawn(o.offer_id, case.referral_id, o.specialist_id, reason) for o in losers]
     closed = _with_offer(closed_offers(case, losers, WITHDRAWN, now, reason), won)

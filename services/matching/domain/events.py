@@ -28,6 +28,7 @@ class OfferAccepted:
     specialist_id: str
     promised_arrival_at: datetime
     modality: str
+    programme_id: str = ""
 
 
 @dataclass(frozen=True)

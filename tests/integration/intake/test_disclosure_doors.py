@@ -48,10 +48,11 @@ def resolve(api: Process, er: Er, referral_id: str, **given: str) -> Any:
         return intake_pb2_grpc.IntakeServiceStub(channel).ResolvePerson(request, timeout=15)
 
 
-def an_assigned(er: Er, bus: Bus, number: str) -> str:
+def an_assigned(er: Er, bus: Bus, number: str, programme_id: str = "") -> str:
     """A referral that Ruth accepted, as far as intake has heard."""
     referral_id = referral_of(er.post(a_bundle(number)))
-    bus.say(OfferAccepted(referral_id=referral_id, offer_id=f"off-{number}", specialist_id="spec-ruth"))
+    who = {"specialist_id": "spec-ruth", "programme_id": programme_id}
+    bus.say(OfferAccepted(referral_id=referral_id, offer_id=f"off-{number}", **who))
     until(
         "assigned",
         lambda: bus.said("referral.status-changed.v1", referral_id=referral_id, status="assigned"),
@@ -78,7 +79,6 @@ def test_the_assigned_specialist_is_told_over_grpc(api: Process, er: Er, bus: Bu
 @pytest.mark.parametrize(
     ("given", "code"),
     [
-        ({"actor_id": "spec-omar"}, "not-your-assignment"),
         ({"role": "supervisor", "actor_id": "sup-1"}, "disclosure-not-for-role"),
         ({"purpose": "HRESCH"}, "purpose-not-allowed"),
         ({"purpose": ""}, "purpose-not-allowed"),
@@ -99,6 +99,25 @@ def test_whoever_else_asks_is_denied_once_on_record(
     assert len(bus.said("access.denied.v1", record_id=referral_id, reason_code=code)) == 1
     assert not bus.said("access.denied.v1", record_id="", reason_code=code)
     assert not bus.said("disclosure.made.v1", referral_id=referral_id)
+
+
+@pytest.mark.parametrize("given", [{"actor_id": "spec-omar"}, {"organization_id": "elsewhere"}])
+def test_another_specialist_or_programme_finds_nobody_there(
+    api: Process, er: Er, bus: Bus, given: dict[str, str]
+):
+    """An id that is somebody else's and one that is nobody's get the same answer; the trail knows the difference."""
+    referral_id = an_assigned(er, bus, f"theirs-{next(iter(given))}", programme_id="harbor")
+    answers = []
+    for asked in (referral_id, "ref-01a2013374e67654908a797fe2d54b7d"):
+        with pytest.raises(grpc.RpcError) as error:
+            resolve(api, er, asked, **given)
+        answers.append((error.value.code(), refused(error.value).code, error.value.details()))
+    assert answers[0] == answers[1]
+    assert answers[0][:2] == (grpc.StatusCode.NOT_FOUND, "referral-unknown")
+    denial = {"record_id": referral_id, "reason_code": "not-your-assignment"}
+    until("the denial", lambda: bus.said("access.denied.v1", **denial))
+    assert not bus.said("disclosure.made.v1", referral_id=referral_id)
+    assert resolve(api, er, referral_id).person.given_name == "Testperson"
 
 
 def test_a_consent_that_is_sent_back_inactive_takes_it_back(api: Process, er: Er, bus: Bus, fhir: Fhir):
@@ -219,5 +238,5 @@ def test_another_organization_changes_nothing(er: Er, fhir: Fhir):
     shown = fhir.get(path)
     stranger = Fhir(replace(er, organization_id="er-elsewhere"))
     answer = stranger.send("PUT", path, shown.json() | {"status": "inactive"}, If_Match=shown.headers["etag"])
-    assert (answer.status_code, codes(answer)) == (403, ["not-your-referral"])
+    assert (answer.status_code, codes(answer)) == (404, ["referral-unknown"])
     assert fhir.get(path).json()["status"] == "active"

@@ -228,7 +228,7 @@ def test_a_departure_and_a_revocation_are_passed_on(stub: Any, bus: Bus):
 def test_nobody_touches_another_sources_referral(
     api: Process, er: Er, stub: Any, bus: Bus, method: str, request_type: type
 ):
-    """FORBIDDEN, and the denial is audited with the referral's id."""
+    """As if it were not there, and the denial is audited with the referral's id."""
     told = stub.SubmitReferral(a_request(f"theirs-{method}"))
     request = _ref(request_type, told.referral_id)
     for name, value in {"reason_code": "other", "submission": a_request("x")}.items():
@@ -239,7 +239,7 @@ def test_nobody_touches_another_sources_referral(
     stranger = Er(er.base, er.issuer_pem, organization_id="er-elsewhere")
     with _door(api, stranger) as channel:
         other = intake_pb2_grpc.IntakeServiceStub(channel)
-        assert _refused(getattr(other, method), request).code == "not-your-referral"
+        assert _refused(getattr(other, method), request).code == "referral-unknown"
     until("the denial", lambda: bus.said("access.denied.v1", record_id=told.referral_id))
 
 

@@ -78,7 +78,7 @@ def test_who_may_not_look_may_not_watch(api: Process, er: Er, stub: Any, bus: Bu
     """Nobody's referral, another's, no purpose, no deadline: refused at once with its code, and no stream is left."""
     referral_id = _submitted(stub, "watch-2")
     for change, wanted in (
-        ({"organization_id": "er-elsewhere"}, "not-your-referral"),
+        ({"organization_id": "er-elsewhere"}, "referral-unknown"),
         ({"purpose": ""}, "purpose-not-allowed"),
         ({"role": "specialist"}, "role-not-allowed"),
     ):

@@ -267,7 +267,7 @@ def test_another_hospital_reaches_nobody_s_referral_but_its_own(room: Room):
     """With our id it is refused and audited; with the numbers alone there is nothing to find."""
     ours = fields(handling.handle(room, a_referral()), "RF1")[11]
     by_id = about("REF^I14", segment("RF1", {11: ours}), PID, facility="HARBOR")
-    assert told(handling.handle(room, by_id)) == ("AE", "not-your-referral")
+    assert told(handling.handle(room, by_id)) == ("AE", "referral-unknown")
     assert said(room, "accesses") == ["access.denied.v1"]
     by_number = about("REF^I14", RF1, PID, PV1, facility="HARBOR", control_id="M3")
     assert told(handling.handle(room, by_number)) == ("AE", "referral-not-found")

@@ -54,7 +54,14 @@ def assigned(**given: Any) -> Referral:
 )
 def test_only_the_assigned_specialist_is_told(given: dict[str, Any], role: str, purpose: str, reason: str):
     """P7: while they are with the person, and for care; everybody else has a reason of their own."""
-    assert disclosure.denial(assigned(**given), "spec-ruth", role, purpose) == reason
+    told = disclosure.denial_of_caller(role, purpose)
+    assert (told or disclosure.denial(assigned(**given), "spec-ruth", "harbor")) == reason
+
+
+@pytest.mark.parametrize(("programme_id", "is_told"), [("harbor", True), ("", True), ("elsewhere", False)])
+def test_the_assignments_programme_counts_where_it_is_known(programme_id: str, is_told: bool):
+    """Two programmes may call somebody by one id; an assignment of before programmes were told names none."""
+    assert (disclosure.denial(assigned(programme_id=programme_id), "spec-ruth", "harbor") == "") is is_told
 
 
 def told(submission: Submission, purpose: str = "TREAT") -> Disclosure:

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from kindred.bus.v1 import bus_pb2 as kindred_dot_bus_dot_v1_dot_bus__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n kindred/matching/v1/events.proto\x12\x13kindred.matching.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18kindred/bus/v1/bus.proto\"\xc6\x01\n\x12SpecialistEnrolled\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x15\n\rspecialist_id\x18\x02 \x01(\t\x12\x14\n\x0cprogramme_id\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\x10\n\x08revision\x18\x05 \x01(\x05\x12\x33\n\x0esealed_contact\x18\x06 \x01(\x0b\x32\x1b.kindred.bus.v1.SealedField\"\x81\x02\n\tOfferMade\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x10\n\x08offer_id\x18\x02 \x01(\t\x12\x13\n\x0breferral_id\x18\x03 \x01(\t\x12\x15\n\rspecialist_id\x18\x04 \x01(\t\x12\x0c\n\x04wave\x18\x05 \x01(\x05\x12/\n\x0b\x64\x65\x61\x64line_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07urgency\x18\x07 \x01(\t\x12\x36\n\x11sealed_link_token\x18\x08 \x01(\x0b\x32\x1b.kindred.bus.v1.SealedField\"\xc8\x01\n\rOfferAccepted\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x10\n\x08offer_id\x18\x02 \x01(\t\x12\x13\n\x0breferral_id\x18\x03 \x01(\t\x12\x15\n\rspecialist_id\x18\x04 \x01(\t\x12\x37\n\x13promised_arrival_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08modality\x18\x06 \x01(\t\"\x92\x01\n\rOfferDeclined\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x10\n\x08offer_id\x18\x02 \x01(\t\x12\x13\n\x0breferral_id\x18\x03 \x01(\t\x12\x15\n\rspecialist_id\x18\x04 \x01(\t\x12\x13\n\x0breason_code\x18\x05 \x01(\t\"|\n\x0cOfferExpired\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x10\n\x08offer_id\x18\x02 \x01(\t\x12\x13\n\x0breferral_id\x18\x03 \x01(\t\x12\x15\n\rspecialist_id\x18\x04 \x01(\t\"\x93\x01\n\x0eOfferWithdrawn\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x10\n\x08offer_id\x18\x02 \x01(\t\x12\x13\n\x0breferral_id\x18\x03 \x01(\t\x12\x15\n\rspecialist_id\x18\x04 \x01(\t\x12\x13\n\x0breason_code\x18\x05 \x01(\t\"\xa8\x01\n\x11ReferralEscalated\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0breferral_id\x18\x02 \x01(\t\x12\x0c\n\x04wave\x18\x03 \x01(\x05\x12\x14\n\x0cis_exhausted\x18\x04 \x01(\x08\x12\x13\n\x0breason_code\x18\x05 \x01(\t\x12\x15\n\rsupervisor_id\x18\x06 \x01(\t\"{\n\nCaseClosed\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0breferral_id\x18\x02 \x01(\t\x12\x11\n\tstop_code\x18\x03 \x01(\t\x12\x15\n\rspecialist_id\x18\x04 \x01(\t\"\x94\x01\n\x0f\x41ssignmentEnded\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x10\n\x08offer_id\x18\x02 \x01(\t\x12\x13\n\x0breferral_id\x18\x03 \x01(\t\x12\x15\n\rspecialist_id\x18\x04 \x01(\t\x12\x13\n\x0breason_code\x18\x05 \x01(\t\"\xd3\x01\n\x0fHandoffRecorded\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0breferral_id\x18\x02 \x01(\t\x12\x10\n\x08offer_id\x18\x03 \x01(\t\x12\x15\n\rspecialist_id\x18\x04 \x01(\t\x12\x0f\n\x07outcome\x18\x05 \x01(\t\x12\x10\n\x08modality\x18\x06 \x01(\t\x12/\n\x0boccurred_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd3\x01\n\nCheckinDue\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0breferral_id\x18\x02 \x01(\t\x12\x15\n\rspecialist_id\x18\x03 \x01(\t\x12\x0e\n\x06number\x18\x04 \x01(\x05\x12*\n\x06\x64ue_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tmissed_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbf\x01\n\x0f\x43heckinRecorded\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0breferral_id\x18\x02 \x01(\t\x12\x15\n\rspecialist_id\x18\x03 \x01(\t\x12\x0e\n\x06number\x18\x04 \x01(\x05\x12\x0f\n\x07outcome\x18\x05 \x01(\t\x12/\n\x0boccurred_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x92\x01\n\rCheckinMissed\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0breferral_id\x18\x02 \x01(\t\x12\x15\n\rspecialist_id\x18\x03 \x01(\t\x12\x0e\n\x06number\x18\x04 \x01(\x05\x12\x15\n\rsupervisor_id\x18\x05 \x01(\t\"|\n\rCaseCompleted\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0breferral_id\x18\x02 \x01(\t\x12\x15\n\rspecialist_id\x18\x03 \x01(\t\x12\x0f\n\x07outcome\x18\x04 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n kindred/matching/v1/events.proto\x12\x13kindred.matching.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18kindred/bus/v1/bus.proto\"\xc6\x01\n\x12SpecialistEnrolled\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x15\n\rspecialist_id\x18\x02 \x01(\t\x12\x14\n\x0cprogramme_id\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\x10\n\x08revision\x18\x05 \x01(\x05\x12\x33\n\x0esealed_contact\x18\x06 \x01(\x0b\x32\x1b.kindred.bus.v1.SealedField\"\x81\x02\n\tOfferMade\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x10\n\x08offer_id\x18\x02 \x01(\t\x12\x13\n\x0breferral_id\x18\x03 \x01(\t\x12\x15\n\rspecialist_id\x18\x04 \x01(\t\x12\x0c\n\x04wave\x18\x05 \x01(\x05\x12/\n\x0b\x64\x65\x61\x64line_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07urgency\x18\x07 \x01(\t\x12\x36\n\x11sealed_link_token\x18\x08 \x01(\x0b\x32\x1b.kindred.bus.v1.SealedField\"\xde\x01\n\rOfferAccepted\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x10\n\x08offer_id\x18\x02 \x01(\t\x12\x13\n\x0breferral_id\x18\x03 \x01(\t\x12\x15\n\rspecialist_id\x18\x04 \x01(\t\x12\x37\n\x13promised_arrival_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08modality\x18\x06 \x01(\t\x12\x14\n\x0cprogramme_id\x18\x07 \x01(\t\"\x92\x01\n\rOfferDeclined\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x10\n\x08offer_id\x18\x02 \x01(\t\x12\x13\n\x0breferral_id\x18\x03 \x01(\t\x12\x15\n\rspecialist_id\x18\x04 \x01(\t\x12\x13\n\x0breason_code\x18\x05 \x01(\t\"|\n\x0cOfferExpired\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x10\n\x08offer_id\x18\x02 \x01(\t\x12\x13\n\x0breferral_id\x18\x03 \x01(\t\x12\x15\n\rspecialist_id\x18\x04 \x01(\t\"\x93\x01\n\x0eOfferWithdrawn\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x10\n\x08offer_id\x18\x02 \x01(\t\x12\x13\n\x0breferral_id\x18\x03 \x01(\t\x12\x15\n\rspecialist_id\x18\x04 \x01(\t\x12\x13\n\x0breason_code\x18\x05 \x01(\t\"\xa8\x01\n\x11ReferralEscalated\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0breferral_id\x18\x02 \x01(\t\x12\x0c\n\x04wave\x18\x03 \x01(\x05\x12\x14\n\x0cis_exhausted\x18\x04 \x01(\x08\x12\x13\n\x0breason_code\x18\x05 \x01(\t\x12\x15\n\rsupervisor_id\x18\x06 \x01(\t\"{\n\nCaseClosed\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0breferral_id\x18\x02 \x01(\t\x12\x11\n\tstop_code\x18\x03 \x01(\t\x12\x15\n\rspecialist_id\x18\x04 \x01(\t\"\x94\x01\n\x0f\x41ssignmentEnded\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x10\n\x08offer_id\x18\x02 \x01(\t\x12\x13\n\x0breferral_id\x18\x03 \x01(\t\x12\x15\n\rspecialist_id\x18\x04 \x01(\t\x12\x13\n\x0breason_code\x18\x05 \x01(\t\"\xd3\x01\n\x0fHandoffRecorded\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0breferral_id\x18\x02 \x01(\t\x12\x10\n\x08offer_id\x18\x03 \x01(\t\x12\x15\n\rspecialist_id\x18\x04 \x01(\t\x12\x0f\n\x07outcome\x18\x05 \x01(\t\x12\x10\n\x08modality\x18\x06 \x01(\t\x12/\n\x0boccurred_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd3\x01\n\nCheckinDue\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0breferral_id\x18\x02 \x01(\t\x12\x15\n\rspecialist_id\x18\x03 \x01(\t\x12\x0e\n\x06number\x18\x04 \x01(\x05\x12*\n\x06\x64ue_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tmissed_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbf\x01\n\x0f\x43heckinRecorded\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0breferral_id\x18\x02 \x01(\t\x12\x15\n\rspecialist_id\x18\x03 \x01(\t\x12\x0e\n\x06number\x18\x04 \x01(\x05\x12\x0f\n\x07outcome\x18\x05 \x01(\t\x12/\n\x0boccurred_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x92\x01\n\rCheckinMissed\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0breferral_id\x18\x02 \x01(\t\x12\x15\n\rspecialist_id\x18\x03 \x01(\t\x12\x0e\n\x06number\x18\x04 \x01(\x05\x12\x15\n\rsupervisor_id\x18\x05 \x01(\t\"|\n\rCaseCompleted\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0breferral_id\x18\x02 \x01(\t\x12\x15\n\rspecialist_id\x18\x03 \x01(\t\x12\x0f\n\x07outcome\x18\x04 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,27 +38,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OFFERMADE']._serialized_start=318
   _globals['_OFFERMADE']._serialized_end=575
   _globals['_OFFERACCEPTED']._serialized_start=578
-  _globals['_OFFERACCEPTED']._serialized_end=778
-  _globals['_OFFERDECLINED']._serialized_start=781
-  _globals['_OFFERDECLINED']._serialized_end=927
-  _globals['_OFFEREXPIRED']._serialized_start=929
-  _globals['_OFFEREXPIRED']._serialized_end=1053
-  _globals['_OFFERWITHDRAWN']._serialized_start=1056
-  _globals['_OFFERWITHDRAWN']._serialized_end=1203
-  _globals['_REFERRALESCALATED']._serialized_start=1206
-  _globals['_REFERRALESCALATED']._serialized_end=1374
-  _globals['_CASECLOSED']._serialized_start=1376
-  _globals['_CASECLOSED']._serialized_end=1499
-  _globals['_ASSIGNMENTENDED']._serialized_start=1502
-  _globals['_ASSIGNMENTENDED']._serialized_end=1650
-  _globals['_HANDOFFRECORDED']._serialized_start=1653
-  _globals['_HANDOFFRECORDED']._serialized_end=1864
-  _globals['_CHECKINDUE']._serialized_start=1867
-  _globals['_CHECKINDUE']._serialized_end=2078
-  _globals['_CHECKINRECORDED']._serialized_start=2081
-  _globals['_CHECKINRECORDED']._serialized_end=2272
-  _globals['_CHECKINMISSED']._serialized_start=2275
-  _globals['_CHECKINMISSED']._serialized_end=2421
-  _globals['_CASECOMPLETED']._serialized_start=2423
-  _globals['_CASECOMPLETED']._serialized_end=2547
+  _globals['_OFFERACCEPTED']._serialized_end=800
+  _globals['_OFFERDECLINED']._serialized_start=803
+  _globals['_OFFERDECLINED']._serialized_end=949
+  _globals['_OFFEREXPIRED']._serialized_start=951
+  _globals['_OFFEREXPIRED']._serialized_end=1075
+  _globals['_OFFERWITHDRAWN']._serialized_start=1078
+  _globals['_OFFERWITHDRAWN']._serialized_end=1225
+  _globals['_REFERRALESCALATED']._serialized_start=1228
+  _globals['_REFERRALESCALATED']._serialized_end=1396
+  _globals['_CASECLOSED']._serialized_start=1398
+  _globals['_CASECLOSED']._serialized_end=1521
+  _globals['_ASSIGNMENTENDED']._serialized_start=1524
+  _globals['_ASSIGNMENTENDED']._serialized_end=1672
+  _globals['_HANDOFFRECORDED']._serialized_start=1675
+  _globals['_HANDOFFRECORDED']._serialized_end=1886
+  _globals['_CHECKINDUE']._serialized_start=1889
+  _globals['_CHECKINDUE']._serialized_end=2100
+  _globals['_CHECKINRECORDED']._serialized_start=2103
+  _globals['_CHECKINRECORDED']._serialized_end=2294
+  _globals['_CHECKINMISSED']._serialized_start=2297
+  _globals['_CHECKINMISSED']._serialized_end=2443
+  _globals['_CASECOMPLETED']._serialized_start=2445
+  _globals['_CASECOMPLETED']._serialized_end=2569
 # @@protoc_insertion_point(module_scope)

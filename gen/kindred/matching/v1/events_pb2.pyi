@@ -46,20 +46,22 @@ class OfferMade(_message.Message):
     def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., offer_id: _Optional[str] = ..., referral_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., wave: _Optional[int] = ..., deadline_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., urgency: _Optional[str] = ..., sealed_link_token: _Optional[_Union[_bus_pb2.SealedField, _Mapping]] = ...) -> None: ...
 
 class OfferAccepted(_message.Message):
-    __slots__ = ("provenance", "offer_id", "referral_id", "specialist_id", "promised_arrival_at", "modality")
+    __slots__ = ("provenance", "offer_id", "referral_id", "specialist_id", "promised_arrival_at", "modality", "programme_id")
     PROVENANCE_FIELD_NUMBER: _ClassVar[int]
     OFFER_ID_FIELD_NUMBER: _ClassVar[int]
     REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
     SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
     PROMISED_ARRIVAL_AT_FIELD_NUMBER: _ClassVar[int]
     MODALITY_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMME_ID_FIELD_NUMBER: _ClassVar[int]
     provenance: _bus_pb2.Provenance
     offer_id: str
     referral_id: str
     specialist_id: str
     promised_arrival_at: _timestamp_pb2.Timestamp
     modality: str
-    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., offer_id: _Optional[str] = ..., referral_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., promised_arrival_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., modality: _Optional[str] = ...) -> None: ...
+    programme_id: str
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., offer_id: _Optional[str] = ..., referral_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., promised_arrival_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., modality: _Optional[str] = ..., programme_id: _Optional[str] = ...) -> None: ...
 
 class OfferDeclined(_message.Message):
     __slots__ = ("provenance", "offer_id", "referral_id", "specialist_id", "reason_code")
