@@ -25,6 +25,7 @@ from chassis.clock import Clock
 from chassis.envelope import LONGEST_TEXT, Cause
 from chassis.errors import Kind, Refusal
 from chassis.ids import new_id
+from chassis.shared_inserts import SharedInserts
 
 OWN_FIELDS = frozenset(
     {"_id", "version", "schema", "event_seq", "handled", "outbox", "ringing", "due_at", "claim", "saved_by"}
@@ -100,6 +101,9 @@ class Aggregates:
     # From schema n to n + 1; applied on read, so that old documents stay readable (P10).
     migrations: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._inserts = SharedInserts(self.collection)
+
     @property
     def collection(self) -> Collection[dict[str, Any]]:
         """The collection itself, for queries and further indexes."""
@@ -124,7 +128,10 @@ class Aggregates:
         """The aggregate is stored with what it says; raises AlreadyThere."""
         document = self._document(New(aggregate_id, body, cause, says, due_at))
         try:
-            self.collection.insert_one(document, session=session)
+            if session is None:
+                self._inserts.insert_one(document)
+            else:
+                self.collection.insert_one(document, session=session)
         except DuplicateKeyError:
             raise AlreadyThere(aggregate_id) from None
 

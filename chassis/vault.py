@@ -6,21 +6,55 @@ Destroying a person's key makes everything sealed for them unreadable, also in b
 from __future__ import annotations
 
 import threading
-from typing import Any
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, cast
 
 from bson.binary import Binary
 from pymongo import MongoClient
+from pymongo.collection import Collection
 from pymongo.encryption import Algorithm, ClientEncryption
 from pymongo.errors import DuplicateKeyError, EncryptionError
 
 from chassis.mongo import CODEC_OPTIONS, is_outside_trouble
+from chassis.shared_inserts import SharedInserts
 
 KEYS = "data_keys"
 _REMEMBERED_KEYS = 50_000
+_FRESH_KEYS = 1_000
 
 
 class Unreadable(Exception):  # noqa: N818
     """A sealed value whose key was destroyed, or that was changed."""
+
+
+class KeyCollection:
+    """The key vault as pymongo's callbacks use it: new keys are stored together, and not asked for again at once.
+
+    A key made here is handed to libmongocrypt from memory (wrapped, as it is stored) the first time it is wanted;
+    after that libmongocrypt remembers it for a minute by itself.
+    """
+
+    def __init__(self, keys: Collection[Any]) -> None:
+        self._keys, self._inserts = keys, SharedInserts(keys)
+        self._fresh: dict[bytes, Any] = {}
+
+    def insert_one(self, key: Mapping[str, Any]) -> None:
+        """The key is stored; raises what Collection.insert_one raises."""
+        self._inserts.insert_one(key)
+        if len(self._fresh) >= _FRESH_KEYS:
+            self._fresh.clear()
+        self._fresh[bytes(key["_id"])] = key
+
+    def find(self, wanted: Mapping[str, Any]) -> AbstractContextManager[Iterable[Any]]:
+        """The keys that libmongocrypt asks for: {"$or": [{"_id": {"$in": [...]}}, {"keyAltNames": ...}]}."""
+        ids = [one for way in wanted["$or"] for one in way.get("_id", {}).get("$in", ())]
+        key = self._fresh.pop(bytes(ids[0]), None) if len(ids) == 1 else None
+        return nullcontext([key]) if key is not None else self._keys.find(wanted)
+
+    def forget(self) -> None:
+        """Nothing is handed out from memory that may have been destroyed."""
+        self._fresh.clear()
 
 
 class Vault:
@@ -36,6 +70,8 @@ class Vault:
             key_vault_client=client,
             codec_options=CODEC_OPTIONS,
         )
+        callbacks = cast("Any", self._encryption._io_callbacks)  # pymongo has no other door to it
+        self._fresh = callbacks.key_vault_coll = KeyCollection(callbacks.key_vault_coll)
 
     def ensure_indexes(self) -> None:
         """A person has one key, also when two writers make it at once."""
@@ -66,7 +102,9 @@ class Vault:
     def erase(self, person_id: str) -> bool:
         """The person's key is destroyed; True if there was one. Other processes forget it within a minute."""
         self._known.pop(person_id, None)
-        return self._keys.delete_one({"keyAltNames": person_id}).deleted_count == 1
+        was_there = self._keys.delete_one({"keyAltNames": person_id}).deleted_count == 1
+        self._fresh.forget()
+        return was_there
 
     def _key_id(self, person_id: str, is_first: bool) -> Binary:
         known = self._known.get(person_id)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import random
 import secrets
 import socket
 import statistics
@@ -32,7 +31,7 @@ from cli.local import keys
 from services.intake import taxonomy
 from services.intake.fhir import body, reading
 from services.intake.r4 import validator
-from tests.bundles import a_bundle
+from tests.bench import strangers
 from tests.integration.intake.intake_processes import running, until
 
 ROUNDS = 3
@@ -60,22 +59,7 @@ def nine_resources(number: str) -> dict[str, Any]:
         "type": {"coding": [{"system": "https://nahdo.org/sopt", "code": "2"}]},
     }  # fmt: skip
     unit = {"resourceType": "Location", "status": "active", "name": "ED", "address": {"postalCode": "12208"}}
-    made = a_bundle(number, coverage=coverage, location=unit)
-    patient = made["entry"][0]["resource"]
-    # People differ: with one birth date and one phone for all, the search for the same person would be measured.
-    chance = random.Random(number)
-    patient["birthDate"] = (
-        f"{chance.randrange(1935, 2008)}-{chance.randrange(1, 13):02}-{chance.randrange(1, 29):02}"
-    )
-    patient["telecom"][0]["value"] = f"+1518555{chance.randrange(10_000):04}"
-    patient["name"] = [{"family": _name(chance), "given": [_name(chance)]}]
-    return made
-
-
-def _name(chance: random.Random) -> str:
-    return "".join(
-        chance.choice(("mar", "lo", "we", "quin", "te", "ro", "sil", "va", "ka", "ny")) for _ in range(4)
-    ).title()
+    return strangers.bundle(number, coverage=coverage, location=unit)
 
 
 @dataclass(frozen=True)

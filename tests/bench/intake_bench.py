@@ -25,7 +25,7 @@ from cli.local import keys
 from services.intake import taxonomy
 from services.intake.fhir import body, reading
 from services.intake.r4 import validator
-from tests.bundles import a_bundle
+from tests.bench import strangers
 from tests.integration.intake.intake_processes import running
 
 SUBMITS = 300
@@ -45,7 +45,7 @@ def rate(work: Callable[[], object], times: int, rounds: int) -> float:
 
 def pure(rounds: int) -> None:
     """Validation and reading of one Bundle, in one thread."""
-    made = a_bundle("bench")
+    made = strangers.bundle("bench")
     raw, known = json.dumps(made).encode(), taxonomy.load()
     model = get_fhir_model_class("Bundle")
     print(f"one Bundle of {len(made['entry'])} resources, {len(raw)} bytes; per second of CPU")
@@ -108,7 +108,7 @@ def submits(uri: str, rounds: int) -> None:
             for clients in (1, 32):
                 rates, times, bares = [], [], []
                 for _ in range(rounds):
-                    bodies = [json.dumps(a_bundle(secrets.token_hex(6))) for _ in range(SUBMITS)]
+                    bodies = [json.dumps(strangers.bundle(secrets.token_hex(6))) for _ in range(SUBMITS)]
                     here = threading.local()
 
                     def post(number: int, bodies: list[str] = bodies, here: threading.local = here) -> None:

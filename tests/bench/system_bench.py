@@ -17,14 +17,13 @@ import httpx
 
 from cli.local import children
 from cli.local.place import Place
-from tests.bundles import a_bundle
+from tests.bench import strangers
 from tests.driving import (
     PROCESSES,
     Er,
     Officer,
     Roster,
     Running,
-    a_referral,
     a_specialist,
     a_supervisor,
     at_once,
@@ -58,13 +57,13 @@ class Numbers:
 
 def submits_by_grpc(er: Er, numbers: Numbers, clients: int) -> float:
     """Submits per second over gRPC."""
-    items = [a_referral(number) for number in numbers.take(50 if clients == 1 else 320)]
+    items = [strangers.referral(number) for number in numbers.take(50 if clients == 1 else 320)]
     return len(items) / _timed(lambda: at_once(er.submit, items, threads=clients))
 
 
 def submits_by_fhir(er: Er, numbers: Numbers, clients: int) -> float:
     """Submits per second over FHIR, with kept-alive connections."""
-    items = [a_bundle(number) for number in numbers.take(50 if clients == 1 else 320)]
+    items = [strangers.bundle(number) for number in numbers.take(50 if clients == 1 else 320)]
     url = f"http://{er.running.known.http['intake']}/fhir"
     headers = {
         "Authorization": f"Bearer {er.token}",
@@ -83,7 +82,7 @@ def submits_by_fhir(er: Er, numbers: Numbers, clients: int) -> float:
 
 def end_to_end(er: Er, officer: Officer, matching, numbers: Numbers, count: int = 600) -> tuple[float, float]:
     """Referrals per second from the first submit until the last has its offers, and until all is audited."""
-    items = [a_referral(number) for number in numbers.take(count)]
+    items = [strangers.referral(number) for number in numbers.take(count)]
     entries_before = officer.check_size()
     start = time.perf_counter()
     ids = at_once(lambda request: er.submit(request).referral_id, items, threads=32)
@@ -98,7 +97,8 @@ def end_to_end(er: Er, officer: Officer, matching, numbers: Numbers, count: int 
 def steady(er: Er, roster: Roster, matching, numbers: Numbers, rate: int, seconds: int = 20) -> list[float]:
     """Milliseconds from the ER's send to the stored offers, at a steady rate of referrals per second."""
     items = [
-        (position / rate, a_referral(number)) for position, number in enumerate(numbers.take(rate * seconds))
+        (position / rate, strangers.referral(number))
+        for position, number in enumerate(numbers.take(rate * seconds))
     ]
     sent: dict[str, float] = {}
     begin = time.time()
@@ -153,7 +153,7 @@ def measure(running: Running) -> None:
     roster, er, officer, numbers = Roster(running), Er(running), Officer(running), Numbers()
     rows = [a_supervisor(), *(a_specialist(f"spec-{n:04}", capacity="50") for n in range(SPECIALISTS))]
     roster.load(roster_csv(rows))
-    er.submit(a_referral("warm-up"))
+    er.submit(strangers.referral("warm-up"))
     print(f"{os.cpu_count()} cores, medians of {RUNS} runs, roster of {SPECIALISTS}")
     for clients in (1, 32):
         for name, one in (("gRPC", submits_by_grpc), ("FHIR", submits_by_fhir)):

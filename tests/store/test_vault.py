@@ -65,3 +65,29 @@ def test_another_master_key_opens_nothing(vault, mongo_client, database):
     thief = Vault(mongo_client, database.name, secrets.token_bytes(96))
     with pytest.raises(Unreadable):
         thief.open(sealed)
+
+
+def test_a_new_key_is_used_without_asking_for_it(vault, mongo_client, database, master_key, monkeypatch):
+    """Sealing for somebody new stores one key and reads none; once destroyed it is not handed out from memory."""
+    asked = []
+    real = vault._fresh._keys
+    monkeypatch.setattr(vault._fresh, "_keys", Watched(real, asked))
+    sealed = vault.seal("peer_new", {"family": MARKED}, is_first=True)
+    assert asked == []
+    assert vault.open(sealed) == {"family": MARKED}
+    assert Vault(mongo_client, database.name, master_key).open(sealed) == {"family": MARKED}
+    key_id = vault._make("peer_gone")
+    assert vault.erase("peer_gone")
+    assert list(vault._fresh.find({"$or": [{"_id": {"$in": [key_id]}}]})) == []
+    assert len(asked) == 1
+
+
+class Watched:
+    """The real key collection; what is asked of it is noted."""
+
+    def __init__(self, keys, asked):
+        self._keys, self._asked = keys, asked
+
+    def find(self, wanted):
+        self._asked.append(wanted)
+        return self._keys.find(wanted)

@@ -14,6 +14,7 @@ _DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
 _FULL_DATE = 10
 _SHORTEST_FILLER = 4  # "9999" is a filler, "9" is somebody's number
 # Letters that Unicode does not take apart, as passports spell them (ICAO Doc 9303-3, 6).
+_PLAIN_WORDS = re.compile("[a-z0-9]+")
 _SPELLED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
 _GENERATIONS = {
     "jr": "2", "junior": "2", "ii": "2", "2nd": "2", "sr": "1", "senior": "1", "i": "1", "1st": "1",
@@ -133,6 +134,8 @@ def _without_generation(family: str) -> tuple[str, ...]:
 
 def normalized(name: str) -> str:
     """Letters only, without case or marks: "Nuñez-Ó Brien" -> "nunez o brien"."""
+    if name.isascii():  # most names, at a tenth of the cost
+        return " ".join(_PLAIN_WORDS.findall(name.lower()))
     plain = "".join(ch for ch in unicodedata.normalize("NFKD", name) if not unicodedata.combining(ch))
     spelled = plain.casefold().translate(_SPELLED)
     return " ".join("".join(ch if ch.isalnum() else " " for ch in spelled).split())

@@ -10,6 +10,7 @@ from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from chassis.shared_inserts import SharedInserts
 from services.intake.store.blind import BlindIndex
 
 _KEPT_S = 30 * 24 * 3600
@@ -41,6 +42,7 @@ class Messages:
 
     def __init__(self, database: Database[Document], blind: BlindIndex) -> None:
         self._messages = database["hl7_messages"]
+        self._inserts = SharedInserts(self._messages)
         self._blind = blind
 
     def ensure_indexes(self) -> None:
@@ -73,7 +75,7 @@ class Messages:
         now = datetime.now(UTC)  # not the room's clock: the server forgets by its own
         document = {"_id": marks.content, "controls": [marks.control], "told": told, "at": now}
         try:
-            self._messages.insert_one(document)
+            self._inserts.insert_one(document)
         except DuplicateKeyError:
             self.note_repeat(marks)
 

@@ -14,6 +14,7 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 from chassis.clock import Clock
 from chassis.errors import Kind, Refusal
 from chassis.ids import new_id
+from chassis.shared_inserts import SharedInserts
 from services.intake.domain.linkage import Outcome, Verdict
 from services.intake.domain.pairs import Pair, new_pair
 from services.intake.domain.person import Person, Pseudonym, RecordNumber
@@ -39,6 +40,7 @@ class People:
         self, database: Database[Document], blind: BlindIndex, clock: Clock, faces: Faces, links: Links
     ) -> None:
         self._people = database["people"]
+        self._inserts = SharedInserts(self._people)
         self._blind, self._clock, self._faces, self._links = blind, clock, faces, links
         self.lookout = Lookout(self._people, faces, links, clock)
 
@@ -117,7 +119,7 @@ class People:
             if pairs:
                 self._add_with(document, pairs)
             else:
-                self._people.insert_one(document)
+                self._inserts.insert_one(document)
         except OperationFailure as exc:  # somebody else was first with a claim
             if not isinstance(exc, DuplicateKeyError) and not is_write_conflict(exc):
                 raise

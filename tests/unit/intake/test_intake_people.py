@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.intake import taxonomy
 from services.intake.domain import asking
@@ -75,6 +77,12 @@ def test_the_same_visit_has_one_number_or_one_half_day(known: VisitMarks, new: V
 def test_names_are_compared_without_case_and_marks(one: str, other: str):
     """Spelling habits of record systems do not make two people of one."""
     assert normalized(one) == normalized(other)
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_a_plain_name_reads_as_any_other(name: str):
+    """The short way for unaccented names ends where the long way does: a mark more changes nothing."""
+    assert normalized(name) == normalized(name + "\N{COMBINING ACUTE ACCENT}").strip()
 
 
 def test_a_blind_mark_tells_nothing_and_depends_on_the_key():
