@@ -9,7 +9,7 @@ from services.intake.handlers.commanding import (
     report_departure,
     revoke_consent,
 )
-from services.intake.handlers.consenting import update_consent
+from services.intake.handlers.consenting import heed_document, heed_refusal, update_consent
 from services.intake.handlers.disclosing import resolve_person
 from services.intake.handlers.following import (
     Accepted,
@@ -63,6 +63,8 @@ __all__ = [
     "engage",
     "enter_in_error",
     "expire_due",
+    "heed_document",
+    "heed_refusal",
     "keep_apart",
     "list_pairs",
     "list_referrals",

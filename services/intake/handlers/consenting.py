@@ -30,6 +30,8 @@ _TAKES_BACK = frozenset({"consent-refused", "consent-inactive", "consent-revoked
 
 # So does the document itself once it has ended, or permits less than a referral needs.
 _ENDS = _TAKES_BACK | {"consent-expired", "consent-restricted"}
+# And what has it pending or bypassed now, where a door tells such things of a consent that is here.
+_ENDS_WHAT_IS_HERE = _ENDS | {"consent-silent"}
 
 
 def update_consent(
@@ -94,6 +96,26 @@ def heed_refusal(room: Room, caller: Caller, submission: Submission, cause: Caus
         for referral in found
         if referral.state in OPEN and _is_refused(room, referral, refusal)
     ]
+
+
+def heed_document(
+    room: Room, caller: Caller, referral_id: str, consent: Consent | None, *, cause: Cause
+) -> bool:
+    """A consent that has ended, or permits too little now, stops what it began, though its message is refused.
+
+    True where it did.  Only a document that is no older than the one that is here; who waits for a consent goes on
+    waiting.  Raises what `change` raises.
+    """
+    held = own_referral(room, caller, referral_id, "update", cause)
+    kept = room.referrals.open(held).submission
+    if consent is None or kept.consent is None or consents.is_older(consent, kept.consent):
+        return False
+    ask = asking.for_referral(kept, *room.settings.consent_rules)
+    reasons = consents.decide(consent, ask, room.clock.now()).reasons
+    ends = next((code for _, code in reasons if code in _ENDS_WHAT_IS_HERE), "")
+    if ends:
+        _taken_back(room, caller, referral_id, consent, ends, cause=cause)
+    return bool(ends)
 
 
 def _is_refused(room: Room, referral: Referral, refusal: Consent) -> bool:

@@ -38,7 +38,13 @@ class Done:
 
 
 def refer(call: Call) -> Done:
-    """REF^I12: a new referral, or the one it repeats; a consent that one waited for is taken from the repeat."""
+    """REF^I12: a new referral, or the one it repeats; a consent that one waited for is taken from the repeat.
+
+    A no is heeded before anything else is judged: a wrong date elsewhere keeps nobody's refusal out.
+    """
+    if call.reading.faults and _says_no(call.reading):
+        said = call.reading.unchecked(call.sender.source_id, call.key)
+        handlers.heed_refusal(call.room, call.caller, said, call.cause)
     submission = call.reading.new(call.sender.source_id, call.key)
     told = handlers.submit(call.room, call.caller, submission, call.cause)
     referral, is_held = told.referral, told.referral.state is State.NEEDS_INFORMATION
@@ -50,11 +56,14 @@ def refer(call: Call) -> Done:
 def modify(call: Call) -> Done:
     """REF^I13: what is said is changed, what is null is deleted, everything else stays.
 
-    A consent that is refused or taken back, or a restriction that cannot be kept, stops the referral at once.
+    A consent that is refused or taken back, or a restriction that cannot be kept, stops the referral at once.  One
+    that is limited, pending, bypassed or over now stops it, too, and is refused as what a referral could go on with.
     """
     found = call.referral()
     if _is_taken_back(call.reading):
         return Done(_revoked(call, found))
+    consent = call.reading.said.get("consent")
+    handlers.heed_document(call.room, call.caller, found.referral_id, consent, cause=call.cause)
     return Done(_corrected(call, found, call.reading, call.key), call.reading.warnings)
 
 
@@ -158,8 +167,12 @@ def _pairs(
 
 
 def _is_taken_back(reading: Reading) -> bool:
+    return reading.is_restricted or _says_no(reading)
+
+
+def _says_no(reading: Reading) -> bool:
     consent = reading.said.get("consent")
-    return reading.is_restricted or (consent is not None and consent.is_permitted is False)
+    return consent is not None and consent.is_permitted is False
 
 
 def _revoked(call: Call, referral: Referral) -> Referral:

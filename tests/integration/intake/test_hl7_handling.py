@@ -254,6 +254,45 @@ def test_a_referral_is_found_by_our_id_the_visit_or_the_person(room: Room):
         assert told(asked) == ("AA", "submitted"), way
 
 
+@pytest.mark.parametrize(
+    ("now", "code"),
+    [
+        (CON.replace("|W|A|", "|W|L|"), "consent-restricted"),
+        (CON.replace("|W|A|", "|W|B|"), "consent-silent"),
+        (CON.replace("|W|A|", "|W|P|"), "consent-silent"),
+        (CON.replace("|20270221", "|20261121165600"), "consent-expired"),
+    ],
+    ids=["limited", "bypassed", "pending", "over"],
+)
+def test_a_consent_that_permits_no_more_stops_the_referral_and_is_refused(room: Room, now: str, code: str):
+    """P7: REF^I13 with a consent that is limited, bypassed, pending or over stops everything; an older one nothing."""
+    handling.handle(room, a_referral())
+    older = now.replace("20261121165500", "20261121150000")
+    before = handling.handle(room, about("REF^I13", RF1, PID, older, control_id="M2"))
+    assert told(before) == ("AA", "submitted")
+    answer = handling.handle(room, about("REF^I13", RF1, PID, now, control_id="M3"))
+    assert told(answer) == ("AE", code) and fields(answer, "ERR")[2].startswith("CON^1^")
+    assert state(room) == "cancelled" and {"consent.revoked.v1", "referral.stopped.v1"} <= set(said(room))
+
+
+def test_who_waits_for_a_consent_goes_on_waiting(room: Room):
+    """A consent that is still pending ends nothing where none is here yet."""
+    handling.handle(room, a_referral(con=""))
+    pending = about("REF^I13", RF1, PID, CON.replace("|W|A|", "|W|P|"))
+    assert told(handling.handle(room, pending)) == ("AE", "consent-silent")
+    assert state(room) == "needs-information"
+
+
+def test_a_no_is_heeded_whatever_else_is_wrong(room: Room):
+    """P7: an I12 with a refusal and a date nobody can read is AE, and what the earlier yes began is stopped."""
+    handling.handle(room, a_referral())
+    no = CON.replace("|W|A|", "|W|R|").replace("20261121165500", "20261121165700")
+    unreadable = segment("PV1", {2: "E", 19: "V-1^^^BRIGID&2.999.2&ISO^VN", 44: "yesterday"})
+    answer = handling.handle(room, about("REF^I12", RF1, PID, unreadable, no))
+    assert told(answer) == ("AE", "time-unreadable")
+    assert state(room) == "cancelled"
+
+
 @pytest.mark.parametrize("event", ["I13", "I14", "I15"])
 def test_a_referral_that_is_not_here_is_not_found(room: Room, event: str):
     """AE with 204, and nothing is made up."""
