@@ -20,7 +20,10 @@ from kindred.intake.v1.events_pb2 import ReferralSubmitted
 from services.audit import bootstrap, codec, handlers
 from services.audit.bootstrap import WritingRoom
 from services.audit.domain.facts import Facts
+from services.audit.remembered import RememberedNotes
 from services.audit.settings import Settings
+from services.audit.signer import Signer
+from services.audit.tlog.notes import NoteSigner
 
 MOMENT = datetime(2026, 11, 21, 22, 0, tzinfo=UTC)
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -38,10 +41,17 @@ def settings_for(database: Database[Any], keys_dir: Path, mongo_uri: str) -> Set
 
 
 def a_room(database: Database[Any], keys_dir: Path, mongo_uri: str) -> WritingRoom:
-    """A worker's room, prepared; build a second one for a second worker."""
-    room = bootstrap.build_writing_room(settings_for(database, keys_dir, mongo_uri))
+    """A worker's room, prepared; build a second one for a second worker. Its signer is in this process."""
+    settings = settings_for(database, keys_dir, mongo_uri)
+    room = bootstrap.build_writing_room(settings, a_signer(settings))
     bootstrap.prepare(room)
     return room
+
+
+def a_signer(settings: Settings) -> Signer:
+    """The signer of this folder's key, remembering in a folder beside it."""
+    key = NoteSigner.from_pem(settings.audit_origin, (settings.keys_dir / "audit.signer.pem").read_bytes())
+    return Signer(RememberedNotes(settings.keys_dir / "signer-state"), key)
 
 
 def a_read(peer_id: str = "peer_rosa", actor_id: str = "nurse-17", purpose: str = "TREAT") -> RecordRead:

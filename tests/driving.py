@@ -31,7 +31,12 @@ from kindred.notifications.v1 import notifications_pb2, notifications_pb2_grpc
 T = TypeVar("T")
 RPC_S = 5.0
 SERVICES = ("intake", "matching", "notifications", "audit")
-PROCESSES = (*(f"{service}-{role}" for service in SERVICES for role in ("api", "worker")), "intake-mllp")
+KEEPERS = ("audit-signer", "audit-witness")
+PROCESSES = (
+    *(f"{service}-{role}" for service in SERVICES for role in ("api", "worker")),
+    "intake-mllp",
+    *KEEPERS,
+)
 
 # The database's files are not compressed, so that a scan of them finds whatever is readable.
 _READABLE_FILES = (
@@ -74,7 +79,7 @@ def _parts_of_our_own() -> Iterator[None]:
 
 @dataclass
 class Running:
-    """One whole system in a folder of its own: infrastructure, nine processes, a mail server."""
+    """One whole system in a folder of its own: infrastructure, eleven processes, a mail server."""
 
     place: Place
     overrides: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""One whole system for the tests that look from outside: infrastructure of its own, nine processes, a mail server."""
+"""One whole system for the tests that look from outside: infrastructure of its own, eleven processes, a mail server."""
 
 from __future__ import annotations
 

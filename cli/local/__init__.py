@@ -1,1 +1,1 @@
-"""One machine: a real mongod, a real RabbitMQ node, a mail server and the nine processes."""
+"""One machine: a real mongod, a real RabbitMQ node, a mail server and the eleven processes."""

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 MASTER_KEY_BYTES = 96
 SERVICES = ("intake", "matching", "notifications", "audit")
+# Processes of audit that hold a key of their own and nothing else.
+KEEPERS = ("signer", "witness")
 
 
 def create(folder: Path) -> Path:
@@ -24,7 +26,8 @@ def create(folder: Path) -> Path:
 
     Files: `<service>.master.key` (96 random bytes, the MongoDB local key provider's size), `issuer.pem` and
     `issuer.pub.pem` (Ed25519, tokens), `seal.notifications.pem` and `.pub.pem` (X25519, sealed fields),
-    `audit.signer.pem` and `.pub.pem` (Ed25519, checkpoints).  All are created with mode 0600 in a folder of mode
+    `audit.signer.pem` and `.pub.pem` (Ed25519, checkpoints), `audit.signer.token` (who may ask the signer),
+    `witness.pem` and `.pub.pem` (Ed25519, cosignatures).  All are created with mode 0600 in a folder of mode
     0700.  A public key that is missing, or is another's, is written again from its private one.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -33,6 +36,8 @@ def create(folder: Path) -> Path:
     _pair(folder, "issuer", Ed25519PrivateKey)
     _pair(folder, "seal.notifications", X25519PrivateKey)
     _pair(folder, "audit.signer", Ed25519PrivateKey)
+    _write(folder / "audit.signer.token", lambda: secrets.token_hex(32).encode())
+    _pair(folder, "witness", Ed25519PrivateKey)
     return folder
 
 
@@ -72,19 +77,25 @@ def _put(path: Path, content: bytes) -> None:
 def portion(folder: Path, service: str, to: Path) -> Path:
     """Copies to `to` what this service needs and nothing else; returns `to`.
 
-    Nobody but the issuer holds `issuer.pem`, nobody but notifications opens sealed contacts, nobody but audit
-    signs checkpoints.
+    Nobody but the issuer holds `issuer.pem`, nobody but notifications opens sealed contacts, nobody but the signer
+    signs checkpoints, nobody but the witness cosigns them.  What an earlier version gave away is taken back.
     """
     to.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if service == "audit":
+        (to / "audit.signer.pem").unlink(missing_ok=True)
     for name in _needed(folder, service):
         _put(to / name, (folder / name).read_bytes())
     return to
 
 
 def _needed(folder: Path, service: str) -> list[str]:
+    if service == "signer":
+        return ["audit.signer.pem", "audit.signer.token"]
+    if service == "witness":
+        return ["witness.pem", "audit.signer.pub.pem"]
     own = [f"{service}.master.key", "issuer.pub.pem"]
     if service == "notifications":
         return own + sorted(path.name for path in folder.glob("seal.notifications*.pem"))
     if service == "audit":
-        return [*own, "audit.signer.pem", "audit.signer.pub.pem"]
+        return [*own, "audit.signer.pub.pem", "audit.signer.token", "witness.pub.pem"]
     return [*own, "seal.notifications.pub.pem"]

@@ -33,6 +33,16 @@ class Place:
         return self.var / "keys"
 
     @property
+    def kept(self) -> Path:
+        """What the signer and the witness remember, a folder each; not in any database."""
+        return self.var / "kept"
+
+    @property
+    def mirror(self) -> Path:
+        """The audit log's tiles as files."""
+        return self.var / "mirror"
+
+    @property
     def mail(self) -> Path:
         return self.var / "mail"
 
@@ -79,6 +89,8 @@ class Addresses:
     public_url: str = ""
     mllp: str = ""
     mllp_http: str = ""
+    signer_http: str = ""
+    witness_http: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -97,6 +109,8 @@ def addresses(place: Place, chosen: Ports, mongo_uri: str, amqp_uri: str) -> Add
         public_url=f"http://127.0.0.1:{chosen.http('matching')}",
         mllp=f"127.0.0.1:{chosen.mllp}",
         mllp_http=f"127.0.0.1:{chosen.mllp_http}",
+        signer_http=f"127.0.0.1:{chosen.signer}",
+        witness_http=f"127.0.0.1:{chosen.witness}",
     )
 
 

@@ -61,6 +61,14 @@ class Ports:
     def mllp_http(self) -> int:
         return self.base + 6
 
+    @property
+    def signer(self) -> int:
+        return self.base + 7
+
+    @property
+    def witness(self) -> int:
+        return self.base + 8
+
     def grpc(self, service: str) -> int:
         return self.base + 10 + 5 * SERVICES.index(service)
 
@@ -72,6 +80,7 @@ class Ports:
 
     def __iter__(self) -> Iterator[int]:
         yield from (self.mongod, self.amqp, self.erlang, self.epmd, self.smtp, self.mllp, self.mllp_http)
+        yield from (self.signer, self.witness)
         for service in SERVICES:
             yield from (self.grpc(service), self.http(service), self.worker_http(service))
 

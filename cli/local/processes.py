@@ -1,4 +1,4 @@
-"""The nine processes of Kindred and the mail server: how each is called, started and asked."""
+"""The eleven processes of Kindred and the mail server: how each is called, started and asked."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cli.local import children, ports
@@ -16,7 +16,10 @@ from cli.local.faults import LocalFault
 from cli.local.place import ROOT, Addresses, Place
 
 # Doors of a service's own, each a process.
-MORE_ROLES = {"intake": ("mllp",)}
+MORE_ROLES = {"intake": ("mllp",), "audit": ("signer", "witness")}
+# Those of audit that hold a key and a memory, and neither database nor broker.
+KEEPERS = ("signer", "witness")
+ORIGIN = "kindred.local/audit"
 # The fictional hospitals of this machine's system: what the ER desk and HL7 v2 know of them.
 HOSPITALS = Path(__file__).with_name("hospitals.json")
 HL7_SOURCES = tuple(
@@ -45,8 +48,8 @@ class Part:
 
 
 def parts(place: Place, known: Addresses, overrides: Mapping[str, str]) -> list[Part]:
-    """The mail server, then the nine processes; `overrides` are extra KINDRED_ settings for all of them."""
-    return [_mail_server(known), *(_service(known, n, r, overrides) for n, r in names())]
+    """The mail server, then the eleven processes; `overrides` are extra KINDRED_ settings for all of them."""
+    return [_mail_server(known), *(_process(place, known, n, r, overrides) for n, r in names())]
 
 
 def names() -> list[tuple[str, str]]:
@@ -93,6 +96,33 @@ def _mail_server(known: Addresses) -> Part:
     return Part("mail", argv, {"PYTHONPATH": str(ROOT)}, "", known.smtp)
 
 
+def _process(place: Place, known: Addresses, service: str, role: str, overrides: Mapping[str, str]) -> Part:
+    if role in KEEPERS:
+        return _keeper(place, known, role, overrides)
+    part = _service(known, service, role, overrides)
+    if service != "audit":
+        return part
+    more = {
+        "KINDRED_AUDIT_SIGNER_URL": f"http://{known.signer_http}",
+        "KINDRED_AUDIT_MIRROR_DIR": str(place.mirror),
+    }
+    return replace(part, env=more | dict(part.env))
+
+
+def _keeper(place: Place, known: Addresses, role: str, overrides: Mapping[str, str]) -> Part:
+    address = known.signer_http if role == "signer" else known.witness_http
+    env = {
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}",
+        "PYTHONUNBUFFERED": "1",
+        "KINDRED_KEYS_DIR": str(Path(known.keys_dir) / role),
+        "KINDRED_STATE_DIR": str(place.kept / role),
+        "KINDRED_HTTP_ADDRESS": address,
+        "KINDRED_AUDIT_ORIGIN": ORIGIN,
+    }
+    argv = (sys.executable, "-m", "services.audit", role)
+    return Part(f"audit-{role}", argv, env | dict(overrides), f"http://{address}/readyz", address)
+
+
 def _service(known: Addresses, service: str, role: str, overrides: Mapping[str, str]) -> Part:
     http = {"api": known.http[service], "mllp": known.mllp_http}.get(role, known.worker_http[service])
     env = {
@@ -107,7 +137,7 @@ def _service(known: Addresses, service: str, role: str, overrides: Mapping[str, 
         "KINDRED_SMTP_HOST": known.smtp.rpartition(":")[0],
         "KINDRED_SMTP_PORT": known.smtp.rpartition(":")[2],
         "KINDRED_SMTP_FROM": "no-reply@kindred.example",
-        "KINDRED_AUDIT_ORIGIN": "kindred.local/audit",
+        "KINDRED_AUDIT_ORIGIN": ORIGIN,
     }
     if role == "api":
         env["KINDRED_GRPC_ADDRESS"] = known.grpc[service]

@@ -8,15 +8,19 @@ import os
 import sys
 from pathlib import Path
 
-from cli.local import keys, rabbit
+from cli.local import keys, policy, rabbit
 from cli.local.ports import SERVICES
+
+# Our own witness; edit the policy file to name others, on other machines.
+WITNESS_URL = "http://audit-witness:8080"
 
 
 def provision(folder: Path, broker_password: str) -> None:
     """Everything is there afterwards; what was there already is kept, so it is safe to repeat."""
     issuer = keys.create(folder / "issuer")
-    for service in SERVICES:
-        keys.portion(issuer, service, folder / f"keys-{service}")
+    for holder in (*SERVICES, *keys.KEEPERS):
+        keys.portion(issuer, holder, folder / f"keys-{holder}")
+    policy.write(issuer, folder / "keys-audit", WITNESS_URL)
     broker = folder / "broker"
     broker.mkdir(parents=True, exist_ok=True)
     rabbit.write_definitions(broker / "definitions.json", broker_password)

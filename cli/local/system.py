@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from cli.local import children, keys, mongod, ports, processes, rabbit
+from cli.local import children, keys, mongod, policy, ports, processes, rabbit
 from cli.local.children import Child
 from cli.local.faults import LocalFault
 from cli.local.place import ROOT, Addresses, Place, addresses, read_state, recalled, remember, write_state
@@ -71,8 +71,9 @@ def _up(place: Place, tell: Tell, settings: Mapping[str, str]) -> Addresses:
     is_in_use = any(children.recall(place.run, name) for name in children.recorded(place.run))
     chosen = ports.choose(place.var, os.environ.get("KINDRED_PORT_BASE", ""), is_in_use=is_in_use)
     keys.create(place.keys)
-    for service in ports.SERVICES:
-        keys.portion(place.keys, service, place.keys / service)
+    for holder in (*ports.SERVICES, *keys.KEEPERS):
+        keys.portion(place.keys, holder, place.keys / holder)
+    policy.write(place.keys, place.keys / "audit", f"http://127.0.0.1:{chosen.witness}")
     with ThreadPoolExecutor(2) as pool:
         database = pool.submit(_database, place, chosen.mongod, tell)
         broker = pool.submit(_broker, place, chosen, tell)
@@ -125,7 +126,7 @@ def clean(place: Place) -> None:
     running = [name for name in children.recorded(place.run) if children.recall(place.run, name)]
     if running:
         raise LocalFault(f"Still running here: {', '.join(running)}.", "Run `make down` first.")
-    for folder in ("mongo", "rabbit", "keys", "mail", "log", "run", "submitted"):
+    for folder in ("mongo", "rabbit", "keys", "kept", "mirror", "mail", "log", "run", "submitted"):
         shutil.rmtree(place.var / folder, ignore_errors=True)
     for file in (place.state, place.settings, place.var / "ports.json", *place.var.glob("audit.*")):
         file.unlink(missing_ok=True)

@@ -16,15 +16,18 @@ from chassis.clock import Clock, SystemClock
 from chassis.identity import TokenReader
 from chassis.parked import ParkedEvents
 from chassis.relay import Relay
+from services.audit.asking import RemoteSigner
+from services.audit.domain.period import ROOT
 from services.audit.entry_check import EntryCheck
 from services.audit.entry_sealing import EntrySealer
-from services.audit.inspection import Inspection
+from services.audit.full_inspection import FullInspection
 from services.audit.keyring import Keyring
-from services.audit.sequencer import Sequencer
+from services.audit.periods import CurrentStore, PeriodicLog, Periods
 from services.audit.settings import Settings
-from services.audit.signer import Signer, SignerMemory
+from services.audit.signer import Signing
 from services.audit.store import Store
-from services.audit.tlog.notes import NoteRefused, NoteSigner, NoteVerifier
+from services.audit.tlog.notes import NoteVerifier
+from services.audit.tlog.policy import Policy, parse_policy
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,13 @@ class Room:
     settings: Settings
     clock: Clock
     database: Database[dict[str, Any]]
-    store: Store
+    store: CurrentStore
     keyring: Keyring
     sealer: EntrySealer
-    memory: SignerMemory
+    signer: Signing
     verifier: NoteVerifier
-    inspection: Inspection
+    inspection: FullInspection
+    policy: Policy
     access: AccessLog
     parked: ParkedEvents
     tokens: TokenReader
@@ -47,22 +51,24 @@ class Room:
 
 @dataclass(frozen=True)
 class WritingRoom(Room):
-    """What the worker has besides: the sequencer, and in it the signer with the log's private key."""
+    """What the worker has besides: the sequencer of this quarter's log."""
 
-    sequencer: Sequencer
+    sequencer: PeriodicLog
 
 
-def build_room(settings: Settings) -> Room:
-    """Plain construction: nothing connects and nothing is written."""
-    clock, origin = SystemClock(), settings.audit_origin
+def build_room(settings: Settings, signer: Signing | None = None) -> Room:
+    """Plain construction: nothing connects and nothing is written. `signer` is the one over HTTP where none is given."""
+    clock = SystemClock()
     client = mongo.connect(settings.mongo_uri)
     database = client[settings.mongo_database]
-    # Two databases apart from the log's own: whoever restores or edits one has not touched the others.
-    keys, signed = client[f"{settings.mongo_database}_keys"], client[f"{settings.mongo_database}_signer"]
-    store, memory = Store(database), SignerMemory(signed, origin)
+    # A database apart from the log's own: its backups are short, so that a key that was destroyed stays so.
+    keys = client[f"{settings.mongo_database}_keys"]
+    store = CurrentStore(database)
     master_key = (settings.keys_dir / "audit.master.key").read_bytes()
     keyring = Keyring(keys, master_key, settings.tenant)
     sealer, verifier = EntrySealer(keyring), _verifier(settings)
+    policy = _policy(settings, verifier)
+    signer = signer or _remote_signer(settings, verifier)
     return Room(
         settings=settings,
         clock=clock,
@@ -70,24 +76,27 @@ def build_room(settings: Settings) -> Room:
         store=store,
         keyring=keyring,
         sealer=sealer,
-        memory=memory,
+        signer=signer,
         verifier=verifier,
-        inspection=Inspection(store, EntryCheck(store, keyring, sealer), memory, verifier, origin),
+        inspection=FullInspection(database, EntryCheck(keyring, sealer), signer, verifier, policy),
+        policy=policy,
         access=AccessLog(database, clock, "audit"),
         parked=ParkedEvents(database, "audit", clock, AtRest(master_key)),
         tokens=TokenReader.from_file(settings.keys_dir / "issuer.pub.pem"),
     )
 
 
-def build_writing_room(settings: Settings) -> WritingRoom:
-    """The room, with the log's private key in it; raises NoteRefused where the public one is another's."""
-    room = build_room(settings)
-    key = _signer_key(settings)
-    if key.verifier.vkey() != room.verifier.vkey():
-        raise NoteRefused("audit.signer.pub.pem is not the public half of audit.signer.pem")
-    signer = Signer(room.memory, key)
-    sequencer = Sequencer(room.store, signer, room.verifier, settings.audit_origin)
-    return WritingRoom(**vars(room), sequencer=sequencer)
+def build_writing_room(settings: Settings, signer: Signing | None = None) -> WritingRoom:
+    """The room, and what appends."""
+    room = build_room(settings, signer)
+    log = PeriodicLog(room.database, room.signer, room.verifier, settings.audit_origin, room.clock)
+    return WritingRoom(**vars(room), sequencer=log)
+
+
+def _policy(settings: Settings, verifier: NoteVerifier) -> Policy:
+    """The policy file beside the keys; without one no witness is asked and none is needed. Raises PolicyRefused."""
+    path = settings.keys_dir / "audit.policy"
+    return parse_policy(path.read_text(encoding="utf-8")) if path.exists() else Policy((verifier,))
 
 
 def _verifier(settings: Settings) -> NoteVerifier:
@@ -95,13 +104,16 @@ def _verifier(settings: Settings) -> NoteVerifier:
     return NoteVerifier.from_pem(settings.audit_origin, pem)
 
 
-def _signer_key(settings: Settings) -> NoteSigner:
-    return NoteSigner.from_pem(settings.audit_origin, (settings.keys_dir / "audit.signer.pem").read_bytes())
+def _remote_signer(settings: Settings, verifier: NoteVerifier) -> Signing:
+    token = (settings.keys_dir / "audit.signer.token").read_text(encoding="ascii").strip()
+    return RemoteSigner(settings.audit_signer_url, token, verifier)
 
 
 def prepare(room: Room) -> None:
     """The indexes exist."""
-    room.store.ensure_indexes()
+    for store in (room.store, Store(room.database, ROOT)):
+        store.ensure_indexes()
+    Periods(room.database).ensure_indexes()
     room.keyring.ensure_indexes()
     room.access.aggregates.ensure_indexes()
     room.parked.ensure_indexes()

@@ -25,14 +25,15 @@ def is_entry(document: Document) -> bool:
 class EntryCheck:
     """Opens entries and compares what they say with what the index says."""
 
-    def __init__(self, store: Store, keyring: Keyring, sealer: EntrySealer) -> None:
-        self._store = store
+    def __init__(self, keyring: Keyring, sealer: EntrySealer) -> None:
         self._keyring = keyring
         self._sealer = sealer
 
-    def check_range(self, report: Report, entries: Mapping[int, Document], start: int, end: int) -> None:
-        """Bodies and rows of the entries [start, end), `entries` being those that are stored."""
-        rows = {row["index"]: row for row in self._store.rows_between(start, end)}
+    def check_range(
+        self, store: Store, report: Report, entries: Mapping[int, Document], start: int, end: int
+    ) -> None:
+        """Bodies and rows of the entries [start, end) of one log, `entries` being those that are stored."""
+        rows = {row["index"]: row for row in store.rows_between(start, end)}
         keys = self._keyring.keys_by_id(entry["key_id"] for entry in entries.values())
         for index, entry in sorted(entries.items()):
             row = rows.pop(index, None)

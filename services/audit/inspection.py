@@ -1,15 +1,17 @@
-"""CheckLog: recomputes the tree and compares every copy and every index, in both directions, naming what is wrong."""
+"""A check of one log: recomputes the tree and compares every copy and index, in both directions, naming what is wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from services.audit.domain import sequences
 from services.audit.domain.entry import Head, Heads, LogBroken
+from services.audit.domain.period import LogClosed
 from services.audit.domain.report import MOST_FINDINGS, Report
 from services.audit.entry_check import EntryCheck, is_entry
-from services.audit.signer import SignerMemory
+from services.audit.signer import SignerAway, Signing
 from services.audit.store import Store
 from services.audit.tlog import merkle
 from services.audit.tlog.checkpoints import CheckpointRefused, open_checkpoint
@@ -33,18 +35,23 @@ _STEP = 8 * TILE_WIDTH
 
 
 class Inspection:
-    """Checks one log against itself, its signature and the signer's memory."""
+    """Checks one log against itself, its signature and the signer's memory. A root log has no bodies to check."""
 
     def __init__(
-        self, store: Store, entry_check: EntryCheck, memory: SignerMemory, verifier: NoteVerifier, origin: str
+        self,
+        store: Store,
+        entry_check: EntryCheck | None,
+        signer: Signing,
+        verifier: NoteVerifier,
+        origin: str,
     ) -> None:
         self._store = store
         self._entry_check = entry_check
-        self._memory = memory
+        self._signer = signer
         self._verifier = verifier
         self._origin = origin
 
-    def check(self) -> Report:
+    def check(self, *, is_newest: bool = True, with_bodies: bool = True) -> Report:
         """Reads the whole log up to the published head; what is appended meanwhile does not disturb it."""
         report = Report()
         try:
@@ -52,21 +59,23 @@ class Inspection:
         except LogBroken as broken:
             report.note(broken.code)
             return report
-        last_signed = self._memory.last()
         if heads is None:
-            if last_signed is not None and last_signed.size:
-                report.note("log-missing", -1, f"the signer signed {last_signed.size} entries")
+            self._check_memory(report, None)
             return report
         report.tree_size = heads.published.size
         self._check_head(report, heads.published)
         self._check_head(report, heads.committed)
         self._check_memory(report, heads)
-        self._check_entries(report, heads.published)
+        self._check_entries(report, heads.published, with_bodies=with_bodies)
         self._check_upper_tiles(report, heads.published)
-        self._check_extras(report)
+        if is_newest:
+            self._check_extras(report)
+        return report
+
+    def check_all_periods(self, report: Report) -> None:
+        """What is kept once for all logs: producers' numbers and oddities. `tree_size` is the whole number of entries."""
         self._check_producers(report)
         self._check_oddities(report)
-        return report
 
     # -- the head
 
@@ -79,10 +88,17 @@ class Inspection:
         if (checkpoint.size, checkpoint.root) != (head.size, head.root):
             report.note("head-changed", -1, f"the checkpoint says {checkpoint.size}, the head {head.size}")
 
-    def _check_memory(self, report: Report, heads: Heads) -> None:
+    def _check_memory(self, report: Report, heads: Heads | None) -> None:
         """The signer's memory is at the head, or one batch ahead that is staged: else the log was rolled back."""
-        last = self._memory.last()
-        if last is None:
+        try:
+            last = self._signer.last(self._origin)
+        except (SignerAway, LogBroken) as wrong:
+            report.note("signer-unreachable" if isinstance(wrong, SignerAway) else wrong.code, -1, str(wrong))
+            return
+        if heads is None:
+            if last is not None and last.size:
+                report.note("log-missing", -1, f"the signer signed {last.size} entries")
+        elif last is None:
             report.note("signer-memory-missing")
         elif last.size == heads.committed.size and last.root != heads.committed.root:
             report.note("history-rewritten", -1, f"another root was signed at {last.size}")
@@ -92,15 +108,16 @@ class Inspection:
             )
 
     def _is_under_way(self, committed: Head, size: int) -> bool:
-        staged = self._store.staged_at(committed.size)
-        if staged is not None and staged.end == size:
-            return True
+        with suppress(LogClosed):
+            staged = self._store.staged_at(committed.size)
+            if staged is not None and staged.end == size:
+                return True
         now = self._store.heads_now()
         return now is not None and now.committed.size >= size
 
     # -- entries, level 0 of the tree, index rows
 
-    def _check_entries(self, report: Report, head: Head) -> None:
+    def _check_entries(self, report: Report, head: Head, *, with_bodies: bool) -> None:
         tree = CompactRange()
         for start in range(0, head.size, _STEP):
             end = min(start + _STEP, head.size)
@@ -114,7 +131,8 @@ class Inspection:
                 report.note("leaf-missing", missing)
             self._check_leaf_tiles(report, head, start, hashes)
             self._check_bundles(report, entries, start, end)
-            self._entry_check.check_range(report, entries, start, end)
+            if self._entry_check is not None and with_bodies:
+                self._entry_check.check_range(self._store, report, entries, start, end)
             for hashed in hashes:
                 tree.append(hashed)
             report.entries_checked += len(entries)
@@ -214,8 +232,9 @@ class Inspection:
         A batch on its way has its rows first, then its numbers, then it is published: hence the two bounds.
         """
         report.producers = self._store.sequences.heard()
-        published = self._store.sequences_in_rows(report.tree_size)
-        everything = self._store.sequences_in_rows()
+        pruned = report.pruned_sequences
+        published = _with(self._store.sequences_in_rows(report.tree_size), pruned)
+        everything = _with(self._store.sequences_in_rows(), pruned)
         for producer in sorted(published.keys() | report.producers.keys()):
             kept = report.producers.get(producer, ())
             lacks = sequences.joined(kept, published.get(producer, ())) != kept
@@ -242,3 +261,11 @@ def _parent_of(place: TilePlace, size: int) -> TilePlace:
     index = place.index // TILE_WIDTH
     reach = (size >> (8 * (place.level + 1))) - index * TILE_WIDTH
     return TilePlace(place.level + 1, index, min(reach, TILE_WIDTH))
+
+
+def _with(
+    found: Mapping[str, sequences.Ranges], more: Mapping[str, sequences.Ranges]
+) -> dict[str, sequences.Ranges]:
+    return {
+        name: sequences.joined(found.get(name, ()), more.get(name, ())) for name in found.keys() | more.keys()
+    }

@@ -15,7 +15,8 @@ from typing import TypeVar
 
 from chassis.failpoints import failpoint
 from services.audit.domain.entry import Batch, Head, LogBroken, SealedEntry, SwapLost
-from services.audit.signer import Signer
+from services.audit.domain.period import LogClosed
+from services.audit.signer import Signing
 from services.audit.store import Store
 from services.audit.tlog.checkpoints import Checkpoint, CheckpointRefused, open_checkpoint
 from services.audit.tlog.merkle import EMPTY_ROOT, leaf_hash
@@ -59,11 +60,14 @@ class _Growth:
 class Sequencer:
     """Appends to one log. Safe to share between threads; between processes the swap keeps it safe."""
 
-    def __init__(self, store: Store, signer: Signer, verifier: NoteVerifier, origin: str) -> None:
+    def __init__(
+        self, store: Store, signer: Signing, verifier: NoteVerifier, origin: str, quarter: str = ""
+    ) -> None:
         self._store = store
         self._signer = signer
         self._verifier = verifier
         self._origin = origin
+        self._quarter = quarter
         self._state: _State | None = None
         self._lock = threading.Lock()
 
@@ -79,6 +83,22 @@ class Sequencer:
         """A batch that was staged before a crash is finished; returns the size of the log."""
         with self._lock:
             return self._until_won(self._begin_or_load).head.size
+
+    def close(self) -> Head:
+        """Nothing can be appended any more, whoever tries; returns the last head. Closing again changes nothing."""
+        with self._lock:
+            return self._until_won(self._close)
+
+    def _close(self) -> Head:
+        try:
+            state = self._begin_or_load()
+            if not self._store.stage_end(state.head.size):
+                raise SwapLost
+        except LogClosed:
+            pass
+        heads = self._store.heads_now()
+        assert heads is not None
+        return heads.published
 
     def _until_won(self, step: Callable[[], T]) -> T:
         """Does the step again after each lost swap; whatever goes wrong, the state is read anew next time."""
@@ -135,7 +155,7 @@ class Sequencer:
         held = {tile.place: tile.content for tile in [*state.edge.tiles(), *growth.tiles]}
         tree = TiledTree(growth.edge.size, held.get)
         try:
-            note = self._signer.sign(checkpoint, tree.prove_consistency)
+            note = self._signer.sign(checkpoint, tree.prove_consistency, state.head.checkpoint)
         except LogBroken:
             self._raise_swap_lost_if_stale(state)
             raise
@@ -180,7 +200,7 @@ class Sequencer:
         heads = self._store.heads_now()
         if heads is None:
             empty = Checkpoint(self._origin, 0, EMPTY_ROOT)
-            self._store.begin(Head(0, EMPTY_ROOT, self._signer.sign(empty, lambda _: [])))
+            self._store.begin(Head(0, EMPTY_ROOT, self._signer.sign(empty, lambda _: [])), self._quarter)
             heads = self._store.heads_now()
             assert heads is not None
         if heads.published.size < heads.committed.size:

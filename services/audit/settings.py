@@ -9,7 +9,12 @@ from chassis.settings import ProcessSettings, setting
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(ProcessSettings):
-    """The log's identity. `audit_origin` is the checkpoint's first line and the name of the signer's key."""
+    """The log's identity. `audit_origin` is the checkpoint's first line and the name of the signer's key.
+
+    `audit_mirror_dir` is where the tiles are written as files ("" for nowhere).
+    """
 
     audit_origin: str = setting("KINDRED_AUDIT_ORIGIN", "kindred.local/audit")
+    audit_signer_url: str = setting("KINDRED_AUDIT_SIGNER_URL", "http://127.0.0.1:8085")
+    audit_mirror_dir: str = setting("KINDRED_AUDIT_MIRROR_DIR", "")
     tenant: str = setting("KINDRED_TENANT", "local")

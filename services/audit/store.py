@@ -1,4 +1,4 @@
-"""MongoDB under the log: staged batches, the head, entries, index rows and tiles."""
+"""MongoDB under one log: entries, index rows and tiles; the head is in heads.py."""
 
 from __future__ import annotations
 
@@ -8,32 +8,37 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import BulkWriteError
 
 from services.audit.domain import sequences
-from services.audit.domain.entry import Batch, Head, Heads, LogBroken, SealedEntry
+from services.audit.domain.entry import Batch, LogBroken
+from services.audit.domain.period import FIRST, ROOT, LogPlace
 from services.audit.duplicates import only_duplicates
+from services.audit.heads import HeadStore
 from services.audit.producers import HeardSequences
 from services.audit.tlog.merkle import HASH_BYTES
 from services.audit.tlog.tiles import TILE_WIDTH, Tile, TilePlace, bundle_path, encode_bundle
 
 Document = dict[str, Any]
-_HEAD = "head"
 # An index is a whole number: 50.5 is no line of the log.
 _WHOLE: dict[str, Any] = {"$type": ["int", "long"]}
 _ROW_ORDER = [("recorded_at", DESCENDING), ("index", DESCENDING)]
 
 
-class Store:
-    """One log's documents. What is written to entries, rows and tiles is never written again, only found equal."""
+class Store(HeadStore):
+    """One log's documents. What is written to entries, rows and tiles is never written again, only found equal.
 
-    def __init__(self, database: Database[Document]) -> None:
-        self.staged: Collection[Document] = database["staged"]
-        self.heads: Collection[Document] = database["heads"]
-        self.entries: Collection[Document] = database["entries"]
-        self.rows: Collection[Document] = database["rows"]
-        self.tiles: Collection[Document] = database["tiles"]
-        self.sequences = HeardSequences(database["producers"])
+    Indexes are those of this log; in the documents, and in `entries_at` and `search_rows`, entries are numbered
+    through all periods.
+    """
+
+    def __init__(self, database: Database[Document], place: LogPlace = FIRST) -> None:
+        super().__init__(database, place)
+        own = "root_" if place == ROOT else ""
+        self.entries: Collection[Document] = database[f"{own}entries"]
+        self.rows: Collection[Document] = database[f"{own}rows"]
+        self.tiles: Collection[Document] = database[f"{own}tiles"]
+        self.sequences = HeardSequences(database[f"{own}producers"])
         self.oddities: Collection[Document] = database["oddities"]
 
     def ensure_indexes(self) -> None:
@@ -45,61 +50,6 @@ class Store:
         for field in ("subject", "referral"):
             is_there = {field: {"$exists": True}}
             self.rows.create_index([(field, ASCENDING), *_ROW_ORDER], partialFilterExpression=is_there)
-
-    # -- the head
-
-    def heads_now(self) -> Heads | None:
-        """Both heads, or None before the log's first moment."""
-        document = self.heads.find_one({"_id": _HEAD})
-        return Heads(_head(document), _head(document.get("published"))) if document else None
-
-    def begin(self, head: Head) -> None:
-        """There is a head: this one, or the one another worker began with."""
-        body = _head_fields(head)
-        try:
-            self.heads.insert_one({"_id": _HEAD, **body, "published": body})
-        except DuplicateKeyError:
-            return
-
-    def swap_head(self, old: Head, new: Head) -> bool:
-        """THE commit point: `new` is the head if `old` still was; False where another worker was quicker."""
-        seen = {"_id": _HEAD, "size": old.size, "root": old.root}
-        return self.heads.update_one(seen, {"$set": _head_fields(new)}).matched_count == 1
-
-    def mark_published(self, head: Head) -> None:
-        """Everything up to this head can be read; never moves back."""
-        seen = {"_id": _HEAD, "published.size": {"$lt": head.size}}
-        self.heads.update_one(seen, {"$set": {"published": _head_fields(head)}})
-
-    # -- staged batches
-
-    def stage(self, batch: Batch) -> bool:
-        """The content from this index on is fixed for ever; False where it already was."""
-        document = {
-            "_id": batch.start,
-            "event_ids": [entry.event_id for entry in batch.entries],
-            "leaves": [entry.leaf for entry in batch.entries],
-            "bodies": [entry.body for entry in batch.entries],
-            "key_ids": [entry.key_id for entry in batch.entries],
-            "rows": [entry.row for entry in batch.entries],
-        }
-        try:
-            self.staged.insert_one(document)
-        except DuplicateKeyError:
-            return False
-        return True
-
-    def staged_at(self, start: int) -> Batch | None:
-        """The batch that was fixed from this index on, while it is not published."""
-        document = self.staged.find_one({"_id": start})
-        if document is None:
-            return None
-        parts = (document[name] for name in ("event_ids", "leaves", "bodies", "key_ids", "rows"))
-        return Batch(start, tuple(SealedEntry(*fields) for fields in zip(*parts, strict=True)))
-
-    def forget_staged(self, published_size: int) -> None:
-        """Batches that are published are not needed again."""
-        self.staged.delete_many({"_id": {"$lt": published_size}})
 
     # -- entries, rows, tiles
 
@@ -113,8 +63,8 @@ class Store:
         self._write_once(
             self.entries,
             [
-                {"_id": index, "leaf": entry.leaf, "body": entry.body, "key_id": entry.key_id}
-                for index, entry in enumerate(batch.entries, start=batch.start)
+                {"_id": number, "leaf": entry.leaf, "body": entry.body, "key_id": entry.key_id}
+                for number, entry in enumerate(batch.entries, start=self.place.first + batch.start)
             ],
         )
 
@@ -123,23 +73,24 @@ class Store:
         self._write_once(
             self.rows,
             [
-                {"_id": entry.event_id, "index": index, **entry.row}
-                for index, entry in enumerate(batch.entries, start=batch.start)
+                {"_id": entry.event_id, "index": number, **entry.row}
+                for number, entry in enumerate(batch.entries, start=self.place.first + batch.start)
             ],
         )
 
     def write_tiles(self, tiles: Sequence[Tile], bundles: Mapping[int, Sequence[bytes]]) -> None:
         """Tiles and full entry bundles are there; raises LogBroken where others already were."""
-        documents = [{"_id": tile.place.path(), "content": tile.content} for tile in tiles]
+        documents = [{"_id": self._path(tile.place), "content": tile.content} for tile in tiles]
         documents += [
-            {"_id": bundle_path(number), "content": encode_bundle(leaves)}
+            {"_id": self.place.prefix + bundle_path(number), "content": encode_bundle(leaves)}
             for number, leaves in bundles.items()
         ]
         self._write_once(self.tiles, documents)
 
     def forget_partial_tiles(self, full: Iterable[TilePlace]) -> None:
         """Partial tiles of places that are full now (tlog-tiles allows it)."""
-        ranges = [{"_id": {"$gte": f"{place.path()}.p/", "$lt": f"{place.path()}.p0"}} for place in full]
+        paths = [self._path(place) for place in full]
+        ranges = [{"_id": {"$gte": f"{path}.p/", "$lt": f"{path}.p0"}} for path in paths]
         if ranges:
             self.tiles.delete_many({"$or": ranges})
 
@@ -149,23 +100,21 @@ class Store:
         stored = TilePlace(place.level, place.index, min(reach, TILE_WIDTH))
         full = TilePlace(place.level, place.index, TILE_WIDTH)
         for candidate in dict.fromkeys((stored, full)):
-            document = self.tiles.find_one({"_id": candidate.path()})
+            document = self.tiles.find_one({"_id": self._path(candidate)})
             if document:
                 return _content(document)[: place.width * HASH_BYTES]
         return None
 
     def tiles_at(self, places: Sequence[TilePlace]) -> list[Tile]:
         """Those of the tiles that are stored under exactly these paths."""
-        by_path = {place.path(): place for place in places}
+        by_path = {self._path(place): place for place in places}
         found = self.tiles.find({"_id": {"$in": list(by_path)}})
         return [Tile(by_path[document["_id"]], _content(document)) for document in found]
 
     def leaves(self, start: int, end: int) -> Iterator[bytes]:
         """Leaves in order, as hashed; stops early where one is missing."""
-        found = self.entries.find(
-            {"_id": {"$gte": start, "$lt": end}}, {"leaf": 1}, sort=[("_id", ASCENDING)]
-        )
-        for expected, document in enumerate(found, start=start):
+        found = self.entries.find({"_id": self._between(start, end)}, {"leaf": 1}, sort=[("_id", ASCENDING)])
+        for expected, document in enumerate(found, start=self.place.first + start):
             if document["_id"] != expected:
                 return
             yield document["leaf"]
@@ -181,38 +130,40 @@ class Store:
     # -- for a check of the whole log
 
     def entries_between(self, start: int, end: int) -> list[Document]:
-        """Entries [start, end) in order."""
-        found = self.entries.find({"_id": {"$gte": start, "$lt": end} | _WHOLE}, sort=[("_id", ASCENDING)])
-        return list(found)
+        """Entries [start, end) in order, each under its index in this log."""
+        found = self.entries.find({"_id": self._between(start, end) | _WHOLE}, sort=[("_id", ASCENDING)])
+        return [entry | {"_id": entry["_id"] - self.place.first} for entry in found]
 
     def rows_between(self, start: int, end: int) -> list[Document]:
-        """Index rows of the entries [start, end)."""
-        return list(self.rows.find({"index": {"$gte": start, "$lt": end} | _WHOLE}))
+        """Index rows of the entries [start, end), each with its index in this log."""
+        found = self.rows.find({"index": self._between(start, end) | _WHOLE})
+        return [row | {"index": row["index"] - self.place.first} for row in found]
 
     def stored_path(self, path: str) -> bytes | None:
         """What is stored under one tlog-tiles path."""
-        document = self.tiles.find_one({"_id": path})
+        document = self.tiles.find_one({"_id": self.place.prefix + path})
         return _content(document) if document else None
 
     def highest_indexes(self) -> tuple[int, int]:
         """The highest index of an entry and of a row; -1 where there is none."""
         entry = self.entries.find_one({"_id": {"$gte": 0} | _WHOLE}, sort=[("_id", DESCENDING)])
         row = self.rows.find_one({"index": {"$gte": 0} | _WHOLE}, sort=[("index", DESCENDING)])
-        return (entry["_id"] if entry else -1, row["index"] if row else -1)
+        before = self.place.first
+        return (entry["_id"] - before if entry else -1, row["index"] - before if row else -1)
 
     def without_index(self) -> tuple[int, int]:
         """How many entries and rows are by their very form no line of the log."""
         none: Document = {"$not": {"$gte": 0} | _WHOLE}
         return self.entries.count_documents({"_id": none}), self.rows.count_documents({"index": none})
 
-    def sequences_in_rows(self, size: int | None = None) -> dict[str, sequences.Ranges]:
-        """The numbers of each producer in the rows of the first `size` entries, or in all rows."""
+    def sequences_in_rows(self, end: int | None = None) -> dict[str, sequences.Ranges]:
+        """The numbers of each producer in the rows of the first `end` entries of all periods, or in all rows."""
         query: Document = {
             "producer": {"$type": "string"},
             "producer_seq": {"$gt": 0, "$type": ["int", "long"]},
         }
-        if size is not None:
-            query["index"] = {"$lt": size}
+        if end is not None:
+            query["index"] = {"$lt": end}
         numbers: dict[str, list[int]] = {}
         for row in self.rows.find(query, {"producer": 1, "producer_seq": 1}):
             numbers.setdefault(row["producer"], []).append(row["producer_seq"])
@@ -230,6 +181,12 @@ class Store:
         self.oddities.update_one(
             {"_id": f"{event_id}/{fingerprint.hex()}"}, {"$setOnInsert": body}, upsert=True
         )
+
+    def _path(self, place: TilePlace) -> str:
+        return self.place.prefix + place.path()
+
+    def _between(self, start: int, end: int) -> Document:
+        return {"$gte": self.place.first + start, "$lt": self.place.first + end}
 
     def _write_once(self, collection: Collection[Document], documents: Sequence[Document]) -> None:
         """All documents are stored exactly so; raises LogBroken where one of them was stored otherwise."""
@@ -250,17 +207,3 @@ def _content(document: Document) -> bytes:
     """The bytes of a stored tile or bundle; none where somebody put something else there."""
     content = document.get("content")
     return content if isinstance(content, bytes) else b""
-
-
-def _head(document: Any) -> Head:
-    try:
-        size, root, checkpoint = (document[name] for name in ("size", "root", "checkpoint"))
-    except (KeyError, TypeError) as wrong:
-        raise LogBroken("head-malformed") from wrong
-    if not (isinstance(size, int) and isinstance(root, bytes) and isinstance(checkpoint, bytes)):
-        raise LogBroken("head-malformed")
-    return Head(size, root, checkpoint)
-
-
-def _head_fields(head: Head) -> Document:
-    return {"size": head.size, "root": head.root, "checkpoint": head.checkpoint}

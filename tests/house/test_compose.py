@@ -9,8 +9,11 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
+from services.audit.keeper import KeeperSettings
+
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("intake", "matching", "notifications", "audit")
+KEEPERS = ("signer", "witness")
 PROCESSES = [*((service, role) for service in SERVICES for role in ("api", "worker")), ("intake", "mllp")]
 
 
@@ -57,11 +60,26 @@ def test_every_process_is_there_with_what_its_settings_ask_for(service: str, rol
     assert process["command"] == [f"services.{service}", role]
     assert required <= given
     assert given <= set(known)
-    assert process["volumes"] == [f"keys-{service}:/keys:ro"]
+    assert process["volumes"][0] == f"keys-{service}:/keys:ro"
+    assert set(process["volumes"][1:]) <= {"mirror:/mirror"}
     assert process["environment"]["KINDRED_MONGO_DATABASE"] == f"kindred_{service}"
 
 
-@pytest.mark.parametrize(("service", "role"), PROCESSES)
+@pytest.mark.parametrize("role", KEEPERS)
+def test_a_keeper_has_its_own_key_its_own_memory_and_no_database(role: str) -> None:
+    """The signer and the witness know neither database nor broker, and share no volume with anybody."""
+    services = composed()["services"]
+    process = services[f"audit-{role}"]
+    known = {field.metadata["env"] for field in fields(KeeperSettings)}
+    assert set(process["environment"]) <= known
+    assert process["volumes"] == [f"keys-{role}:/keys:ro", f"kept-{role}:/kept"]
+    own = {volume.partition(":")[0] for volume in process["volumes"]}
+    for name, other in services.items():
+        if name not in ("prepare", f"audit-{role}"):
+            assert own.isdisjoint(volume.partition(":")[0] for volume in other.get("volumes", []))
+
+
+@pytest.mark.parametrize(("service", "role"), [*PROCESSES, *(("audit", role) for role in KEEPERS)])
 def test_every_process_is_confined_and_watched(service: str, role: str) -> None:
     """No process may write to its image or gain rights, and each says whether it is ready."""
     process = composed()["services"][f"{service}-{role}"]

@@ -129,10 +129,10 @@ def test_a_service_can_be_built_from_the_wheel_alone(service: str, unpacked: Pat
 
 
 def test_the_command_works_from_the_wheel_alone(unpacked: Path, tmp_path: Path) -> None:
-    """`kindred` starts, knows the nine processes and the broker's definitions, and keeps its state at home."""
+    """`kindred` starts, knows the eleven processes and the broker's definitions, and keeps its state at home."""
     written = tmp_path / "definitions.json"
     done = run(RUN_COMMAND.format(unpacked=str(unpacked), written=str(written)), tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(".local/state/kindred 9\n")
+    assert done.stdout.startswith(".local/state/kindred 11\n")
     assert "Usage: kindred" in done.stdout
     assert "kindred.events" in written.read_text(encoding="utf-8")

@@ -108,7 +108,7 @@ def journal(running: Running, er: Er, roster: Roster) -> Journal:
 
 
 def test_every_part_was_killed(journal: Journal):
-    """The run meant something: nine processes, broker and database each died once."""
+    """The run meant something: eleven processes, broker and database each died once."""
     assert sorted(journal.killed) == sorted([*PROCESSES, "rabbitmq", "mongod"])
 
 

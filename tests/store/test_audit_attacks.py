@@ -7,8 +7,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.audit.domain.entry import LogBroken, SealedEntry
 from services.audit.domain.leaf import parse_leaf
+from services.audit.remembered import RememberedNotes
 from services.audit.sequencer import Sequencer
-from services.audit.signer import Signer, SignerMemory
+from services.audit.signer import Signer
 from services.audit.store import Store
 from services.audit.tlog.merkle import leaf_hash
 from services.audit.tlog.notes import NoteSigner
@@ -234,7 +235,7 @@ def test_a_wiped_log_is_missed(log, database):
     assert log.findings() == [("log-missing", -1)]
 
 
-def _rewrite(log, database, key: NoteSigner, memory: SignerMemory) -> None:
+def _rewrite(log, database, key: NoteSigner, memory: RememberedNotes) -> None:
     """Everything written anew from entry 300 on: a consistent tree over a leaf that lies."""
     store = Store(database.client[f"{database.name}_forged"])
     store.ensure_indexes()
@@ -255,10 +256,10 @@ def _rewrite(log, database, key: NoteSigner, memory: SignerMemory) -> None:
     database.client.drop_database(f"{database.name}_forged")
 
 
-def test_a_fresh_tree_signed_by_another_key_is_found(log, database):
+def test_a_fresh_tree_signed_by_another_key_is_found(log, database, tmp_path):
     """Everything rewritten consistently without one entry, and signed by a key of the attacker's own."""
     stranger = NoteSigner(ORIGIN, Ed25519PrivateKey.generate())
-    memory = SignerMemory(database.client[f"{database.name}_forged"], ORIGIN)
+    memory = RememberedNotes(tmp_path / "forged")
     _rewrite(log, database, stranger, memory)
     assert "signature-bad" in log.codes()
 
@@ -266,7 +267,7 @@ def test_a_fresh_tree_signed_by_another_key_is_found(log, database):
 def test_a_fresh_tree_signed_by_the_stolen_key_is_found_by_the_signers_memory(log, database, tmp_path):
     """Even with our key, a rewritten history is not the one the signer remembers."""
     ours = NoteSigner.from_pem(ORIGIN, (tmp_path / "audit.signer.pem").read_bytes())
-    memory = SignerMemory(database.client[f"{database.name}_forged"], ORIGIN)
+    memory = RememberedNotes(tmp_path / "forged")
     _rewrite(log, database, ours, memory)
     found = log.codes()
     assert "rolled-back" in found or "history-rewritten" in found
@@ -329,7 +330,7 @@ def test_a_head_of_another_form_is_found(log, change):
     """A head that lost its parts is named, and nothing is appended to it."""
     log.room.store.heads.update_one({"_id": "head"}, change)
     assert log.findings() == [("head-malformed", -1)]
-    again = Sequencer(log.room.store, Signer(log.room.memory, _ours(log)), log.room.verifier, ORIGIN)
+    again = Sequencer(log.room.store, log.room.signer, log.room.verifier, ORIGIN)
     with pytest.raises(LogBroken):
         again.recover()
 
@@ -345,10 +346,6 @@ def test_a_damaged_key_is_found(log):
     entry = log.room.store.entries.find_one({"_id": 300})
     _edit(log.room.keyring._collection, {"key_id": entry["key_id"]}, "wrapped", lambda was: _flip(was, 20))
     assert ("key-missing", 300) in log.findings()
-
-
-def _ours(log) -> NoteSigner:
-    return NoteSigner.from_pem(ORIGIN, (log.room.settings.keys_dir / "audit.signer.pem").read_bytes())
 
 
 def test_the_check_says_nothing_about_a_whole_log(log):

@@ -19,6 +19,9 @@ class Report:
     entries_checked: int = 0
     findings: list[Finding] = field(default_factory=list)
     producers: dict[str, sequences.Ranges] = field(default_factory=dict)
+    # Of periods that were deleted under the retention policy; and entries whose subject was erased.
+    pruned_sequences: dict[str, sequences.Ranges] = field(default_factory=dict)
+    erased: int = 0
 
     def note(self, code: str, index: int = -1, detail: str = "") -> None:
         """One more thing is wrong; beyond MOST_FINDINGS only that there is more."""
@@ -26,3 +29,11 @@ class Report:
             self.findings.append(Finding(code, index, detail))
         elif len(self.findings) == MOST_FINDINGS:
             self.findings.append(Finding("more-findings", -1, "the rest is not listed"))
+
+    def take(self, part: Report, log: str = "", first: int = 0) -> None:
+        """What a check of one log found is part of this; indexes are numbered through all logs."""
+        self.entries_checked += part.entries_checked
+        self.erased += part.erased
+        for each in part.findings:
+            index = each.index + first if each.index >= 0 else each.index
+            self.note(each.code, index, f"{log}: {each.detail}" if log else each.detail)

@@ -12,12 +12,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-_ED25519 = 1
-_SIGNATURE_MARK = "— "
+ED25519 = 1
+SIGNATURE_MARK = "— "
 # The specification asks verifiers for a limit of at least 16; Go's own limit is 100.
 MAX_SIGNATURES = 100
-_KEY_BYTES = 32
-_KEY_ID_BYTES = 4
+KEY_BYTES = 32
+KEY_ID_BYTES = 4
 
 
 class NoteRefused(ValueError):  # noqa: N818
@@ -44,8 +44,8 @@ class NoteVerifier:
     @classmethod
     def from_vkey(cls, vkey: str) -> NoteVerifier:
         """From "<name>+<8 hex digits>+<base64(0x01 || key)>"; raises NoteRefused where it is not one."""
-        name, hexed_id, key = _split_key(vkey)
-        if len(key) != _KEY_BYTES or not is_key_name(name):
+        name, hexed_id, key = split_key(vkey)
+        if len(key) != KEY_BYTES or not is_key_name(name):
             raise NoteRefused("malformed verifier key")
         key_id = key_id_of(name, key)
         if key_id.hex() != hexed_id:
@@ -67,7 +67,7 @@ class NoteVerifier:
 
     def vkey(self) -> str:
         """The C2SP text form of this key."""
-        encoded = base64.b64encode(bytes([_ED25519]) + self.public_key.public_bytes_raw()).decode()
+        encoded = base64.b64encode(bytes([ED25519]) + self.public_key.public_bytes_raw()).decode()
         return f"{self.name}+{self.key_id.hex()}+{encoded}"
 
 
@@ -85,7 +85,7 @@ class NoteSigner:
         """From Go's "PRIVATE+KEY+<name>+<id>+<base64(0x01 || seed)>"."""
         if not skey.startswith("PRIVATE+KEY+"):
             raise NoteRefused("malformed signer key")
-        name, hexed_id, seed = _split_key(skey.removeprefix("PRIVATE+KEY+"))
+        name, hexed_id, seed = split_key(skey.removeprefix("PRIVATE+KEY+"))
         signer = cls(name, Ed25519PrivateKey.from_private_bytes(seed))
         if signer.verifier.key_id.hex() != hexed_id:
             raise NoteRefused("the signer key's id is not its hash")
@@ -99,6 +99,10 @@ class NoteSigner:
             raise NoteRefused("the signer's key is not Ed25519")
         return cls(name, private_key)
 
+    def under(self, name: str) -> NoteSigner:
+        """The same key under another name, as the logs of other periods have it."""
+        return NoteSigner(name, self._private_key)
+
     def sign(self, text: str) -> bytes:
         """The note: text, blank line, one signature line. The text MUST end with a newline."""
         _check_text(text)
@@ -106,7 +110,7 @@ class NoteSigner:
             raise NoteRefused("a note's text must end with a newline")
         signature = self.verifier.key_id + self._private_key.sign(text.encode())
         encoded = base64.b64encode(signature).decode()
-        return f"{text}\n{_SIGNATURE_MARK}{self.verifier.name} {encoded}\n".encode()
+        return f"{text}\n{SIGNATURE_MARK}{self.verifier.name} {encoded}\n".encode()
 
 
 def open_note(note: bytes, known: Sequence[NoteVerifier]) -> OpenedNote:
@@ -114,25 +118,25 @@ def open_note(note: bytes, known: Sequence[NoteVerifier]) -> OpenedNote:
 
     A known key whose signature is wrong spoils the whole note; unknown keys are named and ignored.
     """
-    text, lines = _split_note(note)
+    text, lines = split_note(note)
     by_key = {(verifier.name, verifier.key_id): verifier for verifier in known}
     signed_by: dict[tuple[str, bytes], str] = {}
     unknown: list[str] = []
-    for name, signature in map(_read_signature, lines):
-        key = (name, signature[:_KEY_ID_BYTES])
+    for name, signature in map(read_signature, lines):
+        key = (name, signature[:KEY_ID_BYTES])
         if key not in by_key:
             unknown.append(name)
         elif key not in signed_by:
-            _verify(by_key[key], signature[_KEY_ID_BYTES:], text)
+            _verify(by_key[key], signature[KEY_ID_BYTES:], text)
             signed_by[key] = name
     if not signed_by:
         raise NoteRefused("no known key signed the note")
     return OpenedNote(text, tuple(signed_by.values()), tuple(unknown))
 
 
-def key_id_of(name: str, public_key: bytes) -> bytes:
-    """SHA-256(name || newline || 0x01 || public key)[:4]."""
-    return hashlib.sha256(name.encode() + b"\n" + bytes([_ED25519]) + public_key).digest()[:_KEY_ID_BYTES]
+def key_id_of(name: str, public_key: bytes, algorithm: int = ED25519) -> bytes:
+    """SHA-256(name || newline || algorithm || public key)[:4]."""
+    return hashlib.sha256(name.encode() + b"\n" + bytes([algorithm]) + public_key).digest()[:KEY_ID_BYTES]
 
 
 def is_key_name(name: str) -> bool:
@@ -147,7 +151,8 @@ def _verify(verifier: NoteVerifier, signature: bytes, text: str) -> None:
         raise NoteRefused(f"invalid signature for key {verifier.name}+{verifier.key_id.hex()}") from wrong
 
 
-def _split_note(note: bytes) -> tuple[str, list[str]]:
+def split_note(note: bytes) -> tuple[str, list[str]]:
+    """The text with its last newline, and the signature lines; raises NoteRefused where it is no note."""
     try:
         whole = note.decode()
     except UnicodeDecodeError as wrong:
@@ -167,22 +172,24 @@ def _check_text(text: str) -> None:
         raise NoteRefused("malformed note: control character")
 
 
-def _read_signature(line: str) -> tuple[str, bytes]:
-    name, space, encoded = line.removeprefix(_SIGNATURE_MARK).partition(" ")
-    if not line.startswith(_SIGNATURE_MARK) or not space or not is_key_name(name):
+def read_signature(line: str) -> tuple[str, bytes]:
+    """The key's name of a signature line, and the key's id with the signature; raises NoteRefused."""
+    name, space, encoded = line.removeprefix(SIGNATURE_MARK).partition(" ")
+    if not line.startswith(SIGNATURE_MARK) or not space or not is_key_name(name):
         raise NoteRefused("malformed note: bad signature line")
     signature = _unbase64(encoded)
-    if len(signature) <= _KEY_ID_BYTES:
+    if len(signature) <= KEY_ID_BYTES:
         raise NoteRefused("malformed note: short signature")
     return name, signature
 
 
-def _split_key(text: str) -> tuple[str, str, bytes]:
+def split_key(text: str, algorithm: int = ED25519) -> tuple[str, str, bytes]:
+    """Name, id in hex and key material of a key of this algorithm in text form; raises NoteRefused."""
     name, _, rest = text.partition("+")
     hexed_id, plus, encoded = rest.partition("+")
     key = _unbase64(encoded) if plus else b""
-    if not key or key[0] != _ED25519 or len(hexed_id) != 2 * _KEY_ID_BYTES:
-        raise NoteRefused("malformed key, or not Ed25519")
+    if not key or key[0] != algorithm or len(hexed_id) != 2 * KEY_ID_BYTES:
+        raise NoteRefused("malformed key, or one of another kind")
     return name, hexed_id, key[1:]
 
 

@@ -34,7 +34,7 @@ def test_nobody_else_may_read_them(tmp_path: Path) -> None:
 def test_public_keys_belong_to_their_private_ones(tmp_path: Path) -> None:
     """What is sealed to the public key opens with the private one."""
     folder = keys.create(tmp_path)
-    for stem in ("issuer", "seal.notifications", "audit.signer"):
+    for stem in ("issuer", "seal.notifications", "audit.signer", "witness"):
         private = load_pem_private_key((folder / f"{stem}.pem").read_bytes(), None)
         public = load_pem_public_key((folder / f"{stem}.pub.pem").read_bytes())
         assert private.public_key().public_bytes_raw() == public.public_bytes_raw()  # type: ignore[union-attr]
@@ -67,12 +67,28 @@ def test_a_token_of_the_issuer_is_read_by_its_public_key(tmp_path: Path) -> None
 
 
 def test_each_service_gets_only_what_it_needs(tmp_path: Path) -> None:
-    """Only the issuer can mint, only notifications opens contacts, only audit signs (DESIGN 5)."""
+    """Only the issuer can mint, only notifications opens contacts, only the signer signs (DESIGN 5)."""
     folder = keys.create(tmp_path / "all")
     held = {name: set(contents(keys.portion(folder, name, tmp_path / name))) for name in keys.SERVICES}
     for service, names in held.items():
         assert "issuer.pem" not in names
         assert ("seal.notifications.pem" in names) == (service == "notifications")
-        assert ("audit.signer.pem" in names) == (service == "audit")
+        assert "audit.signer.pem" not in names and "witness.pem" not in names
         assert ("audit.signer.pub.pem" in names) == (service == "audit")
         assert {name for name in names if name.endswith("master.key")} == {f"{service}.master.key"}
+
+
+def test_the_signers_key_is_in_the_signers_folder_alone(tmp_path: Path) -> None:
+    """Signer and witness hold one private key each, and a folder from before gives up the signer's."""
+    folder = keys.create(tmp_path / "all")
+    assert set(contents(keys.portion(folder, "signer", tmp_path / "signer"))) == {
+        "audit.signer.pem",
+        "audit.signer.token",
+    }
+    assert set(contents(keys.portion(folder, "witness", tmp_path / "witness"))) == {
+        "witness.pem",
+        "audit.signer.pub.pem",
+    }
+    (tmp_path / "audit").mkdir()
+    (tmp_path / "audit" / "audit.signer.pem").write_bytes(b"left here by an earlier version")
+    assert "audit.signer.pem" not in contents(keys.portion(folder, "audit", tmp_path / "audit"))
