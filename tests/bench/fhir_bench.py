@@ -26,6 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from chassis import identity, mongo
 from cli.local import keys
 from services.intake import taxonomy
@@ -172,9 +174,29 @@ def _is_open(port: int) -> bool:
     return True
 
 
+@dataclass(frozen=True)
+class Cpu:
+    """Seconds of CPU that this client, intake's api and mongod have used."""
+
+    client: float
+    intake: float
+    mongod: float
+
+    @classmethod
+    def used(cls, intake_pid: int, mongod_pid: int) -> Cpu:
+        """Until now."""
+        others = (sum(psutil.Process(pid).cpu_times()[:2]) for pid in (intake_pid, mongod_pid))
+        return cls(time.process_time(), *others)
+
+    def told_since(self, before: Cpu, submits: int) -> str:
+        """Milliseconds a submit."""
+        each = {name: (getattr(self, name) - getattr(before, name)) / submits * 1e3 for name in vars(self)}
+        return "CPU a submit: " + ", ".join(f"{name} {value:.1f} ms" for name, value in each.items())
+
+
 @contextmanager
-def intake(uri: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """The port of a real api process on a database of its own, and a nurse's headers."""
+def intake(uri: str) -> Iterator[tuple[int, int, dict[str, str]]]:
+    """Port and pid of a real api process on a database of its own, and a nurse's headers."""
     database = f"kindred_bench_{secrets.token_hex(4)}"
     with tempfile.TemporaryDirectory() as folder:
         keys_dir = keys.create(Path(folder) / "keys")
@@ -189,7 +211,7 @@ def intake(uri: str) -> Iterator[tuple[int, dict[str, str]]]:
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/fhir+json"}
         try:
             with running("api", environ, Path(folder)) as process:
-                yield process.ready()["http_port"], headers
+                yield process.ready()["http_port"], process.popen.pid, headers
         finally:
             client = mongo.connect(uri)
             client.drop_database(database)
@@ -211,17 +233,20 @@ def main(submits: int) -> None:
         f"per second of CPU: strict parse {parsed:.0f}, bare validator {validated:.0f}, parse+validate+read {read:.0f}"
     )
     durable: dict[int, Measured] = {}
-    with empty_handler() as bare_port, intake(os.environ["MONGO_URI"]) as (port, headers):
+    with empty_handler() as bare_port, intake(os.environ["MONGO_URI"]) as (port, pid, headers):
+        mongod_pid = mongo.connect(os.environ["MONGO_URI"]).admin.command("serverStatus")["pid"]
         loop(port, requests(50, headers), 4)  # connections, indexes, compiled paths
         for clients in CLIENTS:
             count = submits if clients > 1 else submits // 3
             bare = _middle(
                 lambda clients=clients, count=count: loop(bare_port, requests(count, headers), clients)
             )
-            durable[clients] = _middle(
-                lambda clients=clients, count=count: loop(port, requests(count, headers), clients)
-            )
+            sent = [requests(count, headers) for _ in range(ROUNDS)]
+            before = Cpu.used(pid, mongod_pid)
+            durable[clients] = _middle(lambda clients=clients, sent=sent: loop(port, sent.pop(), clients))
+            after = Cpu.used(pid, mongod_pid)
             print(f"{clients:>3} clients, durable        {durable[clients].told()}")
+            print(f"     {after.told_since(before, count * ROUNDS)}")
             print(f"{clients:>3} clients, empty handler  {bare.told()}")
             rate = durable[clients].per_second
             print(

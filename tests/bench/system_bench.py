@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import psutil
 
 from cli.local import children
 from cli.local.place import Place
@@ -33,6 +34,7 @@ from tests.driving import (
 
 RUNS = int(os.environ.get("BENCH_RUNS", "3"))
 SPECIALISTS = 500
+REFERRALS = int(os.environ.get("BENCH_REFERRALS", "600"))
 
 
 def _timed(work: Callable[[], None]) -> float:
@@ -80,7 +82,7 @@ def submits_by_fhir(er: Er, numbers: Numbers, clients: int) -> float:
     return len(items) / _timed(lambda: at_once(post, items, threads=clients))
 
 
-def end_to_end(er: Er, officer: Officer, matching, numbers: Numbers, count: int = 600) -> tuple[float, float]:
+def end_to_end(er: Er, officer: Officer, matching, numbers: Numbers, count: int) -> tuple[float, float]:
     """Referrals per second from the first submit until the last has its offers, and until all is audited."""
     items = [strangers.referral(number) for number in numbers.take(count)]
     entries_before = officer.check_size()
@@ -117,6 +119,17 @@ def steady(er: Er, roster: Roster, matching, numbers: Numbers, rate: int, second
         case = roster.case(referral_id)
         made.append((case.opened_at.ToDatetime().timestamp() - at) * 1_000)
     return sorted(made)
+
+
+def cpu_s(running: Running) -> dict[str, float]:
+    """Seconds of CPU each part has used, with its children."""
+    used = {}
+    for name in (*PROCESSES, "mongod", "rabbitmq"):
+        if child := children.recall(running.place.run, name):
+            process = psutil.Process(child.pid)
+            family = [process, *process.children(recursive=True)]
+            used[name] = sum(sum(one.cpu_times()[:2]) for one in family)
+    return used
 
 
 def memory_mb(running: Running) -> dict[str, float]:
@@ -161,12 +174,19 @@ def measure(running: Running) -> None:
             print(f"submits/s over {name}, {clients:2} clients   {statistics.median(rates):8.0f}", flush=True)
     matching = running.database("matching")
     until("quiet", lambda: _is_quiet(running), within_s=600)
-    rates = [end_to_end(er, officer, matching, numbers) for _ in range(RUNS)]
+    before = cpu_s(running)
+    rates = [end_to_end(er, officer, matching, numbers, REFERRALS) for _ in range(RUNS)]
+    used = {
+        name: (seconds - before[name]) / (REFERRALS * RUNS) * 1e3 for name, seconds in cpu_s(running).items()
+    }
     print(f"end to end, submit to offers out       {statistics.median(r[0] for r in rates):8.0f} referrals/s")
     print(
         f"end to end, submit to all audited      {statistics.median(r[1] for r in rates):8.0f} referrals/s",
         flush=True,
     )
+    print(f"CPU a referral, all parts              {sum(used.values()):8.1f} ms, of which", flush=True)
+    for name, milliseconds in sorted(used.items(), key=lambda one: -one[1]):
+        print(f"    {name:34} {milliseconds:8.1f} ms")
     for rate in (20, 50):
         until("quiet", lambda: _is_quiet(running), within_s=600)
         times = steady(er, roster, matching, numbers, rate)

@@ -12,7 +12,7 @@ from services.intake.domain.sensitivity import (
     confidentiality_of,
     of_attribute,
     of_code,
-    with_wider,
+    wider_than,
 )
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def of(submission: Submission) -> Labels:
 def _narrowest(sensitivities: Iterable[str]) -> set[str]:
     """ETH stays beside SUD, as systems look for either; else a part says it without the whole."""
     said = set(sensitivities)
-    wider = {above for one in said for above in with_wider([one]) - {one}}
+    wider = {above for one in said for above in wider_than(one)}
     return (said - wider) | ({"SUD", "ETH"} if said & SUBSTANCE else set())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Protocol
 
 # Each sensitivity and the wider ones it is part of (R4 v3-ActCode; BH over SUD, MH and PSY as in later releases).
@@ -105,6 +106,12 @@ class Coded(Protocol):
     @property
     def code(self) -> str:
         """The code."""
+
+
+@cache
+def wider_than(sensitivity: str) -> frozenset[str]:
+    """Every sensitivity this one is part of, without itself."""
+    return with_wider([sensitivity]) - {sensitivity}
 
 
 def with_wider(sensitivities: Iterable[str]) -> frozenset[str]:
