@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from google.protobuf.message import Message
@@ -13,13 +16,15 @@ from pymongo.database import Database
 
 from chassis import catalog
 from chassis.envelope import Envelope
-from cli.local import keys
+from chassis.readiness import Readiness
+from cli.local import keys, policy
 from kindred.access.v1.events_pb2 import RecordRead
 from kindred.bus.v1.bus_pb2 import Provenance
 from kindred.intake.v1.events_pb2 import ReferralSubmitted
 from services.audit import bootstrap, codec, handlers
 from services.audit.bootstrap import WritingRoom
 from services.audit.domain.facts import Facts
+from services.audit.keeper import KeeperSettings, Route, build_witness, open_server, witness_route
 from services.audit.remembered import RememberedNotes
 from services.audit.settings import Settings
 from services.audit.signer import Signer
@@ -52,6 +57,25 @@ def a_signer(settings: Settings) -> Signer:
     """The signer of this folder's key, remembering in a folder beside it."""
     key = NoteSigner.from_pem(settings.audit_origin, (settings.keys_dir / "audit.signer.pem").read_bytes())
     return Signer(RememberedNotes(settings.keys_dir / "signer-state"), key)
+
+
+@contextmanager
+def serving(route: Route) -> Iterator[str]:
+    """A keeper's door on a free port, as its process opens it; gives its URL."""
+    server = open_server("127.0.0.1:0", route, Readiness({}))
+    Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+@contextmanager
+def a_witness(keys_dir: Path) -> Iterator[str]:
+    """A witness of this folder's log, and the policy file that asks for its cosignature; gives its URL."""
+    settings = KeeperSettings(keys_dir=keys_dir, state_dir=keys_dir / "witness-state")
+    with serving(witness_route(build_witness(settings))) as url:
+        policy.write(keys_dir, keys_dir, url)
+        yield url
 
 
 def a_read(peer_id: str = "peer_rosa", actor_id: str = "nurse-17", purpose: str = "TREAT") -> RecordRead:

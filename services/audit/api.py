@@ -15,7 +15,7 @@ from chassis.roles import Doors
 from kindred.audit.v1 import audit_pb2 as pb
 from kindred.audit.v1 import audit_pb2_grpc
 from kindred.operations.v1 import operations_pb2_grpc
-from services.audit import bootstrap, codec, handlers
+from services.audit import bootstrap, codec, handlers, tiles_door
 from services.audit.bootstrap import Room, build_room, prepare
 from services.audit.settings import Settings
 
@@ -109,9 +109,10 @@ def open_doors(room: Room) -> Doors:
                 OperationsServicer(room.parked, room.access, room.settings.amqp_uri, relay.replay),
             ),
         ],
+        routes=tiles_door.routes(bootstrap.mirror(room)),
         tokens=room.tokens,
         on_denied=partial(denied, room),
-        background=[relay],
+        background=[relay, bootstrap.publisher(room)],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pymongo.database import Database
@@ -22,7 +23,9 @@ from services.audit.entry_check import EntryCheck
 from services.audit.entry_sealing import EntrySealer
 from services.audit.full_inspection import FullInspection
 from services.audit.keyring import Keyring
+from services.audit.mirror import Mirror
 from services.audit.periods import CurrentStore, PeriodicLog, Periods
+from services.audit.publisher import Publisher
 from services.audit.settings import Settings
 from services.audit.signer import Signing
 from services.audit.store import Store
@@ -122,6 +125,25 @@ def prepare(room: Room) -> None:
 def relay(room: Room) -> Relay:
     """Carries audit's own events (who read the log, who was denied) to the bus, and so into the log."""
     return Relay(room.database, collections=[ACCESSES], amqp_uri=room.settings.amqp_uri, producer="audit")
+
+
+def mirror(room: Room) -> Mirror | None:
+    """The folder of tiles, if the settings name one."""
+    return Mirror(Path(room.settings.audit_mirror_dir)) if room.settings.audit_mirror_dir else None
+
+
+def publisher(room: Room) -> Publisher:
+    """Cosigns, mirrors and measures the log."""
+    origin = room.settings.audit_origin
+    appending = PeriodicLog(room.database, room.signer, room.verifier, origin, room.clock)
+    return Publisher(
+        CurrentStore(room.database),
+        appending,
+        policy=room.policy,
+        base=origin,
+        mirror=mirror(room),
+        clock=room.clock,
+    )
 
 
 def run_relay(environ: Mapping[str, str]) -> int:

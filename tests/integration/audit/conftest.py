@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
-from chassis.readiness import Readiness
 from cli.local import keys
-from services.audit.keeper import KeeperSettings, build_signer, open_server, signer_route
-from tests.audit_builders import Log, a_room
+from services.audit.keeper import KeeperSettings, build_signer, signer_route
+from tests.audit_builders import Log, a_room, serving
 from tests.integration.audit.processes import Broker
 
 
@@ -25,11 +23,8 @@ def keys_dir(tmp_path: Path) -> Path:
 def signer_url(keys_dir) -> Iterator[str]:
     """The signer's door, as its process opens it, in a thread of this one; it remembers what `log` remembers."""
     settings = KeeperSettings(keys_dir=keys_dir, state_dir=keys_dir / "signer-state")
-    server = open_server("127.0.0.1:0", signer_route(*build_signer(settings)), Readiness({}))
-    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    with serving(signer_route(*build_signer(settings))) as url:
+        yield url
 
 
 @pytest.fixture
