@@ -67,7 +67,6 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
         """What the request says; raises SubmissionRejected with the rules' faults and the domain's, all at once."""
         codes, settings = self.room.taxonomy.codes, self.room.settings
         faults = codec.faults_of(request) if faults is None else faults
-        faults += codec.characteristic_faults(request, codes, prefix)
         submission = codec.submission_from_proto(request, caller.organization_id, self.room.taxonomy, prefix)
         if faults:
             # A correction without a consent keeps the one that is here.

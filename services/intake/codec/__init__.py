@@ -10,14 +10,13 @@ from services.intake.codec.protos import (
     summary_to_proto,
     unmapped_to_proto,
 )
-from services.intake.codec.rules import characteristic_faults, check, faults_of
+from services.intake.codec.rules import check, faults_of
 from services.intake.codec.submissions import person_to_proto, submission_from_proto, submission_to_proto
 from services.intake.codec.words import moment
 
 __all__ = [
     "Speller",
     "assignment_from_proto",
-    "characteristic_faults",
     "check",
     "consent_id",
     "criteria_of",

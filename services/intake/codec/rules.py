@@ -7,14 +7,13 @@ any request is without a rule.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import Message
 
 from chassis.errors import Fault, Kind, Refusal
-from kindred.intake.v1 import intake_pb2
 
 _FIRST_SECOND, _LAST_SECOND, _MOST_NANOS = -62_135_596_800, 253_402_300_799, 999_999_999  # timestamp.proto
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -148,23 +147,6 @@ def check(request: Message) -> None:
 def faults_of(request: Message, prefix: str = "") -> list[Fault]:
     """Every violation in the request, in the order of its fields; no value that was sent is repeated."""
     return list(_of_message(request, prefix))
-
-
-def characteristic_faults(
-    request: intake_pb2.SubmitReferralRequest, known: Collection[str], prefix: str = ""
-) -> list[Fault]:
-    """Topics and attributes that are not in the taxonomy, or do not belong together; only what is stated has one."""
-    faults = []
-    for number, one in enumerate(request.characteristics):
-        path = f"{prefix}.characteristics[{number}]".lstrip(".")
-        if one.topic and one.topic not in known:
-            faults.append(Fault(f"{path}.topic", "attribute-unknown", "The taxonomy has no such root."))
-        elif one.code and (one.code not in known or not one.code.startswith(f"{one.topic}.")):
-            faults.append(Fault(f"{path}.code", "attribute-unknown", "The topic has no such attribute."))
-        elif one.code and one.answered != intake_pb2.ANSWERED_STATED:
-            message = "Who declined or does not know has no attribute."
-            faults.append(Fault(f"{path}.code", "attribute-not-stated", message))
-    return faults
 
 
 def _of_message(message: Message, prefix: str) -> Iterator[Fault]:

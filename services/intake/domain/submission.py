@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from chassis.errors import Fault
-from services.intake.domain import asking
+from services.intake.domain import asking, limits
 from services.intake.domain import consent as consents
 from services.intake.domain.consent import RECIPIENTS, Consent
 from services.intake.domain.person import Person, RecordNumber
@@ -23,8 +23,6 @@ _SPECIALIST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,253}")
 MODALITIES = frozenset({"bedside", "phone", "video"})
 PAYERS = frozenset({"medicaid", "medicare", "commercial", "self-pay", "unknown"})
-_MAX_LISTED = 200
-_MAX_CODES = 1_000  # a long life in a record; each is weighed against each rule of a consent
 
 
 class Urgency(StrEnum):
@@ -153,23 +151,28 @@ def faults_of(
 
     `our_names` are those by which a consent may name us; `required` elements of 42 CFR 2.31(a) that must have come.
     """
-    ask = asking.for_referral(submission, our_names, required)
+    crowded = limits.faults_of(submission)
     is_waiting = submission.consent is None and submission.may_wait_for_consent
     found = [
+        *crowded,
         *_sending_faults(submission),
         *_person_faults(submission.person, submission.visit, now),
         *_time_faults(submission, now),
         *_word_faults(submission, known_codes),
-        *([] if is_waiting else consents.faults_of(submission.consent, ask, now)),
+        *_characteristic_faults(submission.characteristics, known_codes),
     ]
+    if not crowded and not is_waiting:  # what is too much is not weighed: that is what the limits are for
+        ask = asking.for_referral(submission, our_names, required)
+        found += consents.faults_of(submission.consent, ask, now)
     return [Fault(_place(submission.where, path), code, message) for path, code, message in found]
 
 
-def _place(where: Mapping[str, str], path: str) -> str:
-    return where.get(path) or where.get(path.partition(".")[0], path)
-
-
 Found = tuple[str, str, str]
+
+
+def _place(where: Mapping[str, str], path: str) -> str:
+    """The sender's own place of the field, else of the part it belongs to, else the field's name."""
+    return where.get(path) or where.get(re.split(r"[.\[]", path, maxsplit=1)[0], path)
 
 
 def _person_faults(person: Person, visit: RecordNumber | None, now: datetime) -> list[Found]:
@@ -234,11 +237,21 @@ def _word_faults(submission: Submission, known_codes: frozenset[str]) -> list[Fo
         found.append(("modalities", "modality-unknown", "A modality is bedside, phone or video."))
     if not all(_SPECIALIST_ID.fullmatch(one) for one in submission.excluded_specialist_ids):
         found.append(("excluded_specialist_ids", "specialist-id-unreadable", "This is no specialist's id."))
-    lists = (submission.experience_codes, submission.preferences, submission.languages)
-    if any(len(listed) > _MAX_LISTED for listed in (*lists, submission.excluded_specialist_ids)):
-        found.append(("preferences", "too-many", f"At most {_MAX_LISTED} may be given."))
-    if len(submission.codes) > _MAX_CODES:
-        found.append(("experience_codes", "too-many", f"At most {_MAX_CODES} codes may be given."))
+    return found
+
+
+def _characteristic_faults(told: Iterable[Characteristic], known_codes: frozenset[str]) -> list[Found]:
+    """Topics and attributes that are not in the taxonomy, or do not belong together; only what is stated has one."""
+    found: list[Found] = []
+    for number, one in enumerate(told):
+        path = f"characteristics[{number}]"
+        if one.topic and one.topic not in known_codes:
+            found.append((f"{path}.topic", "attribute-unknown", "The taxonomy has no such root."))
+        elif one.code and (one.code not in known_codes or not one.code.startswith(f"{one.topic}.")):
+            found.append((f"{path}.code", "attribute-unknown", "The topic has no such attribute."))
+        elif one.code and one.answered is not Answered.STATED:
+            message = "Who declined or does not know has no attribute."
+            found.append((f"{path}.code", "attribute-not-stated", message))
     return found
 
 

@@ -17,7 +17,8 @@ from services.intake.taxonomy import Taxonomy
 Resource = dict[str, Any]
 _FORGOTTEN = frozenset({"old", "temp"})
 _SEXES = frozenset({"female", "male", "other"})
-_RULED_OUT = frozenset({"refuted", "entered-in-error"})
+# R4 condition-ver-status: only what is confirmed, or not said to be anything else, is a fact about somebody.
+_NO_FACT = frozenset({"refuted", "entered-in-error", "unconfirmed", "provisional", "differential"})
 _STRENGTHS = {strength.value: strength for strength in Strength}
 _ZIP = re.compile(r"([0-9]{5})(?:-?[0-9]{4})?")
 _BCP_47 = "urn:ietf:bcp:47"
@@ -174,14 +175,17 @@ def place_of(parcel: Parcel, request: Laid, encounter: Laid | None) -> tuple[str
 
 
 def codes_of(parcel: Parcel, request: Laid, person: Laid) -> tuple[Code, ...]:
-    """Every reason and condition as coded by the source, and languages in another coding; what was ruled out is not."""
+    """Every reason and condition as coded by the source, and languages in another coding.
+
+    A diagnosis that was ruled out, or that somebody only considers, is no fact of this person's life, and not kept.
+    """
     concepts = list(request.resource.get("reasonCode", []))
     spoken = [one["language"] for one in person.resource.get("communication", [])]
     concepts += [one for one in spoken if not any(_is_tag(coding) for coding in one.get("coding", []))]
     for laid in parcel.about("Condition", "subject", person):
         condition = laid.resource
         verdicts = {one.get("code") for one in condition.get("verificationStatus", {}).get("coding", [])}
-        if "code" in condition and not verdicts & _RULED_OUT:
+        if "code" in condition and not verdicts & _NO_FACT:
             concepts.append(condition["code"])
     return tuple(
         Code(coding.get("system", ""), coding["code"], coding.get("display", ""))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from chassis.envelope import Cause
 from chassis.errors import Fault
 from chassis.identity import Caller
-from services.intake.domain import asking
+from services.intake.domain import asking, limits
 from services.intake.domain import consent as consents
 from services.intake.domain.commands import Changed
 from services.intake.domain.consent import Consent
@@ -85,7 +85,7 @@ def heed_refusal(room: Room, caller: Caller, submission: Submission, cause: Caus
     nothing is made or learned of anybody.  Returns the referrals that were stopped.
     """
     refusal = submission.consent
-    if refusal is None:
+    if refusal is None or limits.faults_of(submission):  # whoever cannot be looked for is not found
         return []
     visit_mark = room.marks.visit_of(submission)
     peer_id = room.people.found(submission.person, visit_mark, submission.source_id)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from chassis.errors import Fault, Kind, Refusal
 from services.intake import handlers
+from services.intake.domain import limits
 from services.intake.domain.commands import CANCEL_REASONS, PEER_REASONS
 from services.intake.domain.errors import SubmissionRejected
 from services.intake.domain.referral import Referral
@@ -20,6 +21,7 @@ from services.intake.hl7v2.message import Segment
 from services.intake.hl7v2.reading import Reading
 
 _MOST_TRIES = 5
+_MOST_MERGED = 50  # each is a transaction; engines send one
 _STALE = "version-stale"
 _OF_THE_PEER = {reason: reason for reason in PEER_REASONS if reason not in CANCEL_REASONS} | {
     "declined-by-peer": "not-said"
@@ -135,7 +137,11 @@ def update(call: Call) -> Done:
 def merge(call: Call) -> Done:
     """ADT^A40: for each PID with its MRG, the numbers of MRG-1 lead to the person of PID-3."""
     pairs, surviving = [], None
-    for segment in call.message.segments:
+    segments = [one for one in call.message.segments if one.name in ("PID", "MRG")]
+    if len(segments) > 2 * _MOST_MERGED:
+        message = f"At most {_MOST_MERGED} people are merged by one message."
+        raise SubmissionRejected([Fault("MRG", "too-many", message)])
+    for segment in segments:
         if segment.name == "PID":
             surviving = segment
         elif segment.name == "MRG":
@@ -158,6 +164,8 @@ def _pairs(
     source_id = call.sender.source_id
     kept = identity.record_numbers(pid.values(3), source_id) if pid else ()
     merged = identity.record_numbers(mrg.values(1), source_id)
+    if len(kept) + len(merged) > 2 * limits.MOST_NUMBERS:
+        raise SubmissionRejected([Fault(mrg.at(1), "too-many", "Nobody has so many numbers.")])
     by_system = {number.system: number for number in reversed(kept)}
     pairs = [(by_system[number.system], number) for number in merged if number.system in by_system]
     if not pairs:

@@ -128,7 +128,10 @@ def parse(raw: bytes) -> Message:
     """The message; raises Unacceptable with the place of what cannot be read."""
     header = header_of(raw)
     charset = charsets.chosen(raw, tuple(value.text() for value in header.values(18)))
-    lines = _lines(charsets.decoded(raw, charset), header.delimiters)
+    text = charsets.decoded(raw, charset)
+    if header.delimiters.repetition and text.count(header.delimiters.repetition) > _MOST_REPETITIONS:
+        raise _too_many(f"A message has at most {_MOST_REPETITIONS:,} repetitions.")
+    lines = _lines(text, header.delimiters)
     counted: dict[str, int] = {}
     segments = []
     for line in lines:
@@ -149,6 +152,13 @@ def header_of(raw: bytes) -> Segment:
 
 
 _LONGEST_HEADER = 65_536
+# A megabyte of empty segments keeps a core busy for seconds; no sender's referral has so many.
+_MOST_SEGMENTS = 5_000
+_MOST_REPETITIONS = 20_000
+
+
+def _too_many(message: str) -> Unacceptable:
+    return Unacceptable("MSH", "too-many", message)
 
 
 @lru_cache(maxsize=64)
@@ -164,7 +174,9 @@ def _lines(text: str, delimiters: Delimiters) -> list[str]:
     """
     text = text.strip(_PADDING + "\r\n")
     ends = _ends_among_crs(delimiters.field) if "\r" in text else _ENDS
-    lines = [line.strip("\x00\x1c") for line in ends.split(text)]
+    lines = [line.strip("\x00\x1c") for line in ends.split(text, maxsplit=_MOST_SEGMENTS)]
+    if len(lines) > _MOST_SEGMENTS:
+        raise _too_many(f"A message has at most {_MOST_SEGMENTS:,} segments.")
     kept = [line for line in lines if line.strip(_PADDING)]
     for position, line in enumerate(kept):
         if not _SEGMENT_ID.fullmatch(line[:3]) or line[3:4] not in ("", delimiters.field):

@@ -266,6 +266,16 @@ _PLACES = {
     "source_contact": "PRD[1]-5",
     "source_contact.email": "PRD[1]-5.4",
     "experience_codes": "DG1[1]-3",
+    "codes": "DG1[1]-3",
+    "characteristics": "PID[1]-10",
+    "placer_identifiers": "RF1[1]-6",
+    "place": "PV1[1]-3",
+    "note": "NTE[1]-3",
+    "referrer": "PRD[1]-2",
+    "person.family_name": "PID[1]-5.1",
+    "person.given_name": "PID[1]-5.2",
+    "person.former_names": "PID[1]-9",
+    "person.phones": "PID[1]-13",
     "idempotency_key": "MSH[1]-10",
 }
 

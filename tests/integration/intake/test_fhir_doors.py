@@ -395,7 +395,7 @@ def test_nobody_else_reads_or_finds_anything(fhir: Fhir, name: str):
     here = f"con{referral_id[3:]}" if name == "Consent" else referral_id
     other = Fhir(replace(fhir.er, organization_id="er-elsewhere"))
     assert here in fhir.ids(f"{name}?_id={here}")
-    assert other.get(f"{name}/{here}").status_code == 403
+    assert other.get(f"{name}/{here}").status_code == 404
     assert other.ids(f"{name}?_id={here}") == []
     assert Fhir(replace(fhir.er, purpose="")).get(f"{name}?_id={here}").status_code == 403
     assert httpx.get(f"{fhir.er.base}/fhir/{name}").status_code == 401

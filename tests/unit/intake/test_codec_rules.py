@@ -69,23 +69,6 @@ def test_a_violation_has_its_path_and_code(given: dict[str, Any], path: str, cod
     assert [(fault.path, fault.code) for fault in faults] == [(path, code)]
 
 
-@pytest.mark.parametrize(
-    ("given", "place"),
-    [
-        ({"topic": "shoe-size", "answered": 1}, "topic"),
-        ({"topic": "faith", "answered": 1, "code": "faith.unheard-of"}, "code"),
-        ({"topic": "faith", "answered": 1, "code": "gender.woman"}, "code"),
-        ({"topic": "faith", "answered": 2, "code": "faith.jewish"}, "code"),
-    ],
-)
-def test_a_characteristic_belongs_to_its_topic(given: dict[str, Any], place: str):
-    """What the taxonomy does not know is refused with its place; declining has no attribute."""
-    good = {"topic": "faith", "answered": 1, "code": "faith.jewish"}
-    request = intake_pb2.SubmitReferralRequest(characteristics=[good, given])
-    faults = codec.characteristic_faults(request, taxonomy.load().codes, "submission")
-    assert [fault.path for fault in faults] == [f"submission.characteristics[1].{place}"]
-
-
 def test_a_list_that_is_too_long_is_not_walked_to_its_end():
     """Half a million bad entries cost no more than the limit's worth of work."""
     request = intake_pb2.SubmitReferralRequest(preferences=[events_pb2.Preference()] * 5_000)
