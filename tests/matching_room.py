@@ -60,6 +60,12 @@ EVENTS = {
         ("checkin", "recorded", "CheckinRecorded"),
         ("checkin", "missed", "CheckinMissed"),
         ("specialist", "enrolled", "SpecialistEnrolled"),
+        ("assignment", "chosen", "AssignmentChosen"),
+        ("arrival", "updated", "ArrivalUpdated"),
+        ("arrival", "overdue", "ArrivalOverdue"),
+        ("rematch", "requested", "RematchRequested"),
+        ("case", "moved", "CaseMoved"),
+        ("ladder", "changed", "LadderChanged"),
     )
 }
 
@@ -147,7 +153,7 @@ def said(room: Room, event_type: str = "") -> list[Any]:
     """What matching said so far and no relay has taken yet, in order of writing per aggregate."""
     rows = [
         row
-        for name in ("cases", "specialists")
+        for name in ("cases", "specialists", "programmes")
         for document in room.database[name].find({}, {"outbox": 1})
         for row in document["outbox"]
     ]

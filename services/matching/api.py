@@ -11,11 +11,12 @@ from chassis.grpc_server import GrpcService
 from chassis.identity import Caller, current_caller, require
 from chassis.operations import OperationsServicer
 from chassis.roles import Doors
+from kindred.matching.v1 import coordination_pb2_grpc, matching_pb2_grpc
 from kindred.matching.v1 import matching_pb2 as pb
-from kindred.matching.v1 import matching_pb2_grpc
 from kindred.operations.v1 import operations_pb2_grpc
 from services.matching import bootstrap, codec, handlers
 from services.matching.bootstrap import Room
+from services.matching.coordinating import CoordinationServicer
 from services.matching.importing import RosterImport
 from services.matching.roster_file import RosterFile
 from services.matching.settings import Settings
@@ -122,6 +123,11 @@ def open_doors(room: Room) -> Doors:
                 "kindred.matching.v1.MatchingService",
                 matching_pb2_grpc.add_MatchingServiceServicer_to_server,
                 MatchingServicer(room),
+            ),
+            GrpcService(
+                "kindred.matching.v1.CoordinationService",
+                coordination_pb2_grpc.add_CoordinationServiceServicer_to_server,
+                CoordinationServicer(room),
             ),
             GrpcService(
                 "kindred.operations.v1.OperationsService",

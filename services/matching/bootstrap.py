@@ -27,8 +27,9 @@ from services.matching.domain.attributes import Taxonomy
 from services.matching.domain.policy import Policy
 from services.matching.ranking import RosterIndex
 from services.matching.settings import Settings
-from services.matching.store import CaseStore, RosterStore
+from services.matching.store import CaseStore, LadderStore, PlanStore, RosterStore
 from services.matching.store.cases import COLLECTION as CASES
+from services.matching.store.ladders import COLLECTION as PROGRAMMES
 from services.matching.store.roster import COLLECTION as SPECIALISTS
 from services.matching.watching import RosterWatch
 
@@ -46,6 +47,8 @@ class Room:
     taxonomy: Taxonomy
     cases: CaseStore
     roster: RosterStore
+    ladders: LadderStore
+    plans: PlanStore
     index: RosterIndex
     roster_watch: RosterWatch
     access: AccessLog
@@ -75,6 +78,8 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
         taxonomy=known,
         cases=cases,
         roster=roster,
+        ladders=LadderStore(database, clock, policy),
+        plans=PlanStore(database),
         index=index,
         roster_watch=RosterWatch(roster, cases, index, clock),
         access=AccessLog(database, clock, "matching"),
@@ -89,6 +94,8 @@ def prepare(room: Room) -> None:
     """The store has its indexes; may be called many times."""
     room.cases.ensure_indexes()
     room.roster.ensure_indexes()
+    room.ladders.ensure_indexes()
+    room.plans.ensure_indexes()
     room.access.aggregates.ensure_indexes()
     room.parked.ensure_indexes()
 
@@ -97,7 +104,7 @@ def relay(room: Room) -> Relay:
     """Carries what matching says to the bus."""
     return Relay(
         room.database,
-        collections=[CASES, SPECIALISTS, ACCESSES],
+        collections=[CASES, SPECIALISTS, PROGRAMMES, ACCESSES],
         amqp_uri=room.settings.amqp_uri,
         producer="matching",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -53,8 +54,8 @@ def need(message: intake_pb2.ReferralSubmitted | intake_pb2.ReferralRevised) -> 
         age_band=message.age_band or "unknown",
         payer=message.payer_code or "unknown",
         source_place=places.find(message.facility_zip),
-        expected_departure_at=_moment(message, "expected_departure_at"),
-        consent_expires_at=_moment(message, "consent_expires_at"),
+        expected_departure_at=moment(message, "expected_departure_at"),
+        consent_expires_at=moment(message, "consent_expires_at"),
         modalities=frozenset(message.modalities) & frozenset(MODALITIES) or frozenset({"bedside", "phone"}),
         excluded_ids=frozenset(message.excluded_specialist_ids),
     )
@@ -67,10 +68,10 @@ def stopped_need(message: intake_pb2.ReferralStopped) -> Need:
 
 def acceptance(request: pb.AcceptOfferRequest) -> Acceptance:
     """The command in a request; raises Refusal INVALID naming every field that is missing."""
-    faults = _missing(
+    faults = missing(
         offer_id=request.offer_id, idempotency_key=request.idempotency_key, modality=request.modality
     )
-    promised = _moment(request, "promised_arrival_at")
+    promised = moment(request, "promised_arrival_at")
     if promised is None:
         faults.append(Fault("promised_arrival_at", "missing", "Say when you come or ring."))
     if faults or promised is None:
@@ -80,7 +81,7 @@ def acceptance(request: pb.AcceptOfferRequest) -> Acceptance:
 
 def declining(request: pb.DeclineOfferRequest) -> Declining:
     """The command in a request; raises Refusal INVALID naming every field that is missing."""
-    faults = _missing(
+    faults = missing(
         offer_id=request.offer_id, idempotency_key=request.idempotency_key, reason_code=request.reason_code
     )
     if faults:
@@ -90,7 +91,7 @@ def declining(request: pb.DeclineOfferRequest) -> Declining:
 
 def recorded(request: pb.RecordHandoffRequest | pb.RecordCheckinRequest) -> Recorded:
     """What a specialist records; raises Refusal INVALID naming every field that is missing."""
-    faults = _missing(
+    faults = missing(
         referral_id=request.referral_id, idempotency_key=request.idempotency_key, outcome=request.outcome
     )
     if faults:
@@ -101,7 +102,7 @@ def recorded(request: pb.RecordHandoffRequest | pb.RecordCheckinRequest) -> Reco
         request.outcome,
         modality=request.modality if isinstance(request, pb.RecordHandoffRequest) else "",
         number=request.number if isinstance(request, pb.RecordCheckinRequest) else 0,
-        at=_moment(request, "occurred_at"),
+        at=moment(request, "occurred_at"),
     )
 
 
@@ -152,7 +153,7 @@ def case(found: Case, seen: list[Offer]) -> pb.GetCaseResponse:
         assigned_specialist_id=found.assigned_specialist_id,
         offers=[offer(found, one) for one in seen],
         opened_at=_stamp(found.opened_at),
-        exclusions=[pb.Exclusion(rule=rule, specialists=n) for rule, n in found.exclusions.items()],
+        exclusions=exclusions(found.exclusions),
         handoff_outcome=found.handoff.outcome if found.handoff else "",
         checkins=[checkin(_still_wanted(found, one)) for one in found.checkins],
         stop_code=found.stop_code,
@@ -171,7 +172,13 @@ def progress(told: Progress, *, is_final: bool = False) -> pb.ImportRosterRespon
     )
 
 
-def _missing(**fields: str) -> list[Fault]:
+def exclusions(counts: Mapping[str, int]) -> list[pb.Exclusion]:
+    """How many each hard rule kept out."""
+    return [pb.Exclusion(rule=rule, specialists=count) for rule, count in counts.items()]
+
+
+def missing(**fields: str) -> list[Fault]:
+    """A fault for each of these that is empty or too long."""
     return [
         Fault(name, "missing" if not value else "too-long", "Needed, at most 200 characters.")
         for name, value in fields.items()
@@ -179,16 +186,16 @@ def _missing(**fields: str) -> list[Fault]:
     ]
 
 
-def _moment(message: Any, name: str) -> datetime | None:
+def moment(message: Any, name: str) -> datetime | None:
     """The time in a field to the millisecond, None where it is unset or outside the calendar."""
     if not message.HasField(name):
         return None
     stamp: Timestamp = getattr(message, name)
     try:
-        moment = stamp.ToDatetime(tzinfo=UTC)
+        told = stamp.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    return told.replace(microsecond=told.microsecond // 1000 * 1000)
 
 
 def _stamp(moment: datetime | None) -> Timestamp | None:

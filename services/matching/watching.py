@@ -11,7 +11,7 @@ from datetime import datetime
 from chassis.clock import Clock
 from services.matching.domain import place
 from services.matching.domain.need import Need
-from services.matching.domain.specialist import ORDINARY_MILLI, Specialist
+from services.matching.domain.specialist import ORDINARY_MILLI, Specialist, Standing
 from services.matching.ranking import RosterIndex
 from services.matching.store import CaseStore, RosterStore
 
@@ -31,6 +31,7 @@ class RosterWatch:
         self._open: dict[str, tuple[str, ...]] = {}
         self._open_counts: Counter[str] = Counter()
         self._proposals: Counter[str] = Counter()
+        self._narrowed: set[str] = set()
 
     def refresh(self) -> int:
         """The index holds everything that was stored before this call; returns how many entries were read."""
@@ -48,6 +49,12 @@ class RosterWatch:
     def open_milli(self, specialist_id: str) -> int:
         """What a specialist was asked to carry and has not answered, as far as this process knows."""
         return ORDINARY_MILLI * (self._open_counts[specialist_id] + self._proposals[specialist_id])
+
+    def take_narrowed(self) -> list[str]:
+        """Who has open offers and may not take them any more, since this was asked last: changed, or full by now."""
+        with self._lock:
+            narrowed, self._narrowed = self._narrowed, set()
+            return sorted(one for one in narrowed if self._open_counts[one])
 
     def note_asked(self, specialist_ids: Sequence[str]) -> None:
         """These are about to be asked: until the next `refresh` each counts as an open offer."""
@@ -83,10 +90,14 @@ class RosterWatch:
         if self._looked_at is None:
             return set(), self._store.all_ids()
         found = self._store.changed_since(self._looked_at)
-        return found, [sorted({specialist_id for specialist_id, _ in found - self._marks})]
+        fresh = found - self._marks
+        self._narrowed.update(one for one, mark in fresh if mark.startswith("profile"))
+        return found, [sorted({specialist_id for specialist_id, _ in fresh})]
 
     def _read(self, ids: list[str]) -> int:
         entries = self._store.entries(ids)
+        if self._looked_at is not None:
+            self._narrowed.update(one for one, (_, standing) in entries.items() if _is_full(standing))
         self._index.put(
             (specialist, replace(standing, open_milli=self.open_milli(specialist.specialist_id)))
             for specialist, standing in entries.values()
@@ -102,3 +113,7 @@ class RosterWatch:
             return away, supervisor.specialist_id
 
         return min(self._supervisors, key=order).specialist_id if self._supervisors else ""
+
+
+def _is_full(standing: Standing) -> bool:
+    return standing.load_milli + ORDINARY_MILLI > standing.capacity_milli

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chassis.ids import new_id
+from services.matching.domain import arriving, closing, renewing
 from services.matching.domain import case as cases
-from services.matching.domain import closing
 from services.matching.domain.case import Case, Changed, Link
 from services.matching.domain.need import Need
 from services.matching.domain.policy import Wave
 from services.matching.domain.rank import Candidate, Entry, rank
-from services.matching.domain.rules import Question, question
+from services.matching.domain.rules import CERTIFICATION, SHIFT, Question, excluded_by, question, ways
 from services.matching.domain.score import Scale, scale
 
 if TYPE_CHECKING:
     from services.matching.bootstrap import Room
 
 _TOKEN_BYTES = 32
+# Who may be asked, and how they are now.
+Picked = tuple[Candidate, Entry]
 
 
 @dataclass(frozen=True)
-class _Ask:
+class Ask:
     """One wave of one case, ready to be put to the roster."""
 
     wave: Wave
@@ -56,22 +59,52 @@ def first(room: Room, needs: Sequence[Need], now: datetime) -> dict[str, Changed
 
 
 def advance(room: Room, case: Case, now: datetime) -> Changed:
-    """Late offers are expired; where nobody is left to answer, the next wave goes out or the case is unfilled."""
+    """Late offers are expired; where nobody is left to answer, the next wave goes out or the case is unfilled.
+
+    Whoever went off shift is replaced by the next best while others still think; an unfilled case is looked at again.
+    """
+    if case.state == cases.UNFILLED:
+        return _look_again(room, case, now)
+    before = case
     case, events = cases.expire(case, now)
-    if case.state != cases.SEEKING or case.open_offers:
+    if case.state != cases.SEEKING:
         return case, events
-    case, later = _next(room, case, now)
-    return case, events + later
+    if case.open_offers:
+        case, more = _refill(room, case, renewing.lost(case, before), now)
+    else:
+        case, more = _next(room, case, now)
+    return case, events + more
+
+
+def follow(room: Room, case: Case, entries: Mapping[str, Entry], now: datetime) -> Changed:
+    """The case after some of those who were asked changed: who may not take it is asked no longer, others are."""
+    if case.state != cases.SEEKING:
+        return case, []
+    before, asked = case, _asked_anew(room, case, now)
+    case, events = renewing.withdraw_unfit(case, asked, entries, now)
+    if not events:
+        return before, []
+    filled = (
+        _refill(room, case, renewing.lost(case, before), now) if case.open_offers else _next(room, case, now)
+    )
+    return filled[0], [*events, *filled[1]]
 
 
 def revise(room: Room, case: Case, need: Need, revision: int, now: datetime) -> Changed:
-    """The case with its new facts; where the ladder begins anew, its first wave is out at once."""
+    """The case with its new facts; where the ladder begins anew, its first wave is out at once.
+
+    A visit that is promised for after the peer will have left is a call instead (DOMAIN 2).
+    """
     number = max(case.wave, 1)
-    wave = room.policy.wave(need.urgency, number) or room.policy.wave(need.urgency, 1)
+    ladders = room.ladders.current
+    wave = ladders.wave(need.source_id, need.urgency, number) or ladders.wave(need.source_id, need.urgency, 1)
     assert wave is not None
     asked = question(need, wave, now, room.policy, frozenset())
     holders = {offer.specialist_id for offer in case.offers if offer.state in (cases.OPEN, cases.ACCEPTED)}
-    case, events = closing.revise(case, need, revision, asked, room.roster.entries(sorted(holders)))
+    roster = room.roster.entries(sorted(holders))
+    case, events = closing.revise(case, need, revision, asked, roster)
+    case, adapted = _adapt_to_departure(room, case, asked, roster)
+    events = [*events, *adapted]
     if case.state != cases.SEEKING or case.wave:
         return case, events
     again, later = _next(room, case, now)
@@ -80,9 +113,42 @@ def revise(room: Room, case: Case, need: Need, revision: int, now: datetime) -> 
     return again, [*events, *later]
 
 
-def _first(room: Room, case: Case, ask: _Ask, entries: Iterable[Entry], now: datetime) -> Changed:
+def _adapt_to_departure(room: Room, case: Case, asked: Question, roster: Mapping[str, Entry]) -> Changed:
+    entry = roster.get(case.assigned_specialist_id)
+    if entry is None:
+        return case, []
+    wide = replace(asked, modalities=asked.modalities | {"phone", "video"})
+    supervisor_id = room.roster_watch.nearest_supervisor_id(case.need)
+    return arriving.adapt_to_departure(case, ways(wide, entry[0]), supervisor_id)
+
+
+def _look_again(room: Room, case: Case, now: datetime) -> Changed:
+    """Whoever could come by now is asked: somebody came on shift, is free again, or is new."""
+    if not case.need.is_consent_valid(now):
+        return case, []
+    last = len(room.ladders.current.of(case.need.source_id, case.need.urgency))
+    ask = _ask(room, case, last, now)
+    picked = _best(room, ask, _proposed(room, ask).values())
+    return _offers(room, case, ask, picked) if picked else (case, [])
+
+
+def _refill(room: Room, case: Case, gone: int, now: datetime) -> Changed:
+    """As many others are asked, for as long as the wave still stands."""
+    if not gone or not case.need.is_consent_valid(now):
+        return case, []
+    ask = _ask(room, case, case.wave, now)
+    picked = _best(room, ask, _proposed(room, ask).values())[:gone]
+    until = max(offer.deadline_at for offer in case.open_offers)
+    return _offers(room, case, ask, picked, until) if picked else (case, [])
+
+
+def _asked_anew(room: Room, case: Case, now: datetime) -> Question:
+    return replace(_ask(room, case, max(case.wave, 1), now).question, asked_ids=frozenset())
+
+
+def _first(room: Room, case: Case, ask: Ask, entries: Iterable[Entry], now: datetime) -> Changed:
     best = _best(room, ask, entries) if case.need.is_consent_valid(now) else []
-    return _offers(room, case, ask, best, now) if best else _next(room, case, now)
+    return _offers(room, case, ask, best) if best else _next(room, case, now)
 
 
 def _next(room: Room, case: Case, now: datetime) -> Changed:
@@ -91,42 +157,68 @@ def _next(room: Room, case: Case, now: datetime) -> Changed:
     if not case.need.is_consent_valid(now):
         return cases.give_up(case, "consent-expired", supervisor_id, {})
     number, ask = case.wave + 1, None
-    while room.policy.wave(case.need.urgency, number):
+    while room.ladders.current.wave(case.need.source_id, case.need.urgency, number):
         ask = _ask(room, case, number, now)
-        entries = room.roster.entries(room.index.propose(ask.question, ask.scale, ask.depth).specialist_ids)
-        best = _best(room, ask, entries.values())
+        best = _best(room, ask, _proposed(room, ask).values())
         if best:
-            return _offers(room, case, ask, best, now)
+            return _offers(room, case, ask, best)
         number += 1
     ask = ask or _ask(room, case, case.wave, now)
     reason = "ladder-exhausted" if case.offers else "nobody-eligible"
     return cases.give_up(case, reason, supervisor_id, room.index.exclusions(ask.question))
 
 
-def _ask(room: Room, case: Case, number: int, now: datetime) -> _Ask:
-    wave = room.policy.wave(case.need.urgency, number)
-    assert wave is not None
+def _ask(room: Room, case: Case, number: int, now: datetime) -> Ask:
+    waves = room.ladders.current.of(case.need.source_id, case.need.urgency)
+    wave = waves[min(number, len(waves)) - 1]  # a ladder may have become shorter since
     asked = question(case.need, wave, now, room.policy, case.asked_ids)
-    return _Ask(wave, asked, scale(case.need, wave, room.policy, room.index.rarity(), room.taxonomy))
+    return Ask(wave, asked, scale(case.need, wave, room.policy, room.index.rarity(), room.taxonomy))
 
 
-def _propose(room: Room, ask: _Ask) -> tuple[str, ...]:
+def _proposed(room: Room, ask: Ask) -> dict[str, Entry]:
+    """The index proposes; the store says how they are now."""
+    return room.roster.entries(room.index.propose(ask.question, ask.scale, ask.depth).specialist_ids)
+
+
+def _propose(room: Room, ask: Ask) -> tuple[str, ...]:
     ids = room.index.propose(ask.question, ask.scale, ask.depth).specialist_ids
     room.roster_watch.note_asked(ids[: ask.wave.size])
     return ids
 
 
-def _best(room: Room, ask: _Ask, entries: Iterable[Entry]) -> list[Candidate]:
+def _best(room: Room, ask: Ask, entries: Iterable[Entry]) -> list[Picked]:
     """The best by the plain rules and the store's facts; open offers as this process knows them."""
-    now_open = [
-        (specialist, replace(standing, open_milli=room.roster_watch.open_milli(specialist.specialist_id)))
+    now_open = {
+        specialist.specialist_id: (
+            specialist,
+            replace(standing, open_milli=room.roster_watch.open_milli(specialist.specialist_id)),
+        )
         for specialist, standing in entries
-    ]
-    return rank(ask.question, ask.scale, now_open, ask.wave.size)
+    }
+    best = rank(ask.question, ask.scale, now_open.values(), ask.wave.size)
+    return [(candidate, now_open[candidate.specialist_id]) for candidate in best]
 
 
-def _offers(room: Room, case: Case, ask: _Ask, best: Sequence[Candidate], now: datetime) -> Changed:
+def _offers(
+    room: Room, case: Case, ask: Ask, picked: Sequence[Picked], until: datetime | None = None
+) -> Changed:
+    now, best = ask.question.at, [candidate for candidate, _ in picked]
     room.roster_watch.note_asked([candidate.specialist_id for candidate in best])
-    tokens = [secrets.token_urlsafe(_TOKEN_BYTES) for _ in best]
-    links = [Link(new_id("off"), token, hashlib.sha256(token.encode()).digest()) for token in tokens]
-    return cases.make_offers(case, ask.wave, best, links, now)
+    ends = until or now + timedelta(seconds=ask.wave.seconds)
+    free = replace(ask.question, asked_ids=frozenset())
+    shift_ends = {
+        candidate.specialist_id: renewing.end_of_shift(partial(_is_on, free, entry), now, ends)
+        for candidate, entry in picked
+    }
+    links = [new_link() for _ in best]
+    return cases.make_offers(case, ask.wave, best, links, now, shift_ends=shift_ends, until=until)
+
+
+def new_link() -> Link:
+    """A fresh offer's id and token."""
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    return Link(new_id("off"), token, hashlib.sha256(token.encode()).digest())
+
+
+def _is_on(asked: Question, entry: Entry, at: datetime) -> bool:
+    return excluded_by(replace(asked, at=at), *entry) not in (SHIFT, CERTIFICATION)

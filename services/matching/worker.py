@@ -47,8 +47,8 @@ class Worker:
 
     @every(1.0)
     def watch_roster(self) -> None:
-        """The index is at most a second behind the roster."""
-        self.room.roster_watch.refresh()
+        """The index is at most a second behind the roster, and so are the offers that are out."""
+        handlers.follow_roster(self.room, telemetry.current_cause())
 
 
 def run(environ: Mapping[str, str]) -> int:

@@ -31,7 +31,7 @@ def _stages_of(cursor):
 
 
 def test_every_hot_query_uses_an_index(room, clock):
-    """Offers by id, by token, by specialist; the roster by change and by role; due cases: never COLLSCAN, never SORT."""
+    """Offers, the pool, what somebody carries, the roster by change and by role, due cases: never COLLSCAN, never SORT."""
     cases, people, loads = (room.database[name] for name in ("cases", "specialists", "caseloads"))
     since = clock.now() - timedelta(seconds=5)
     offer = room.cases.case("ref_1").offers[0]
@@ -46,9 +46,13 @@ def test_every_hot_query_uses_an_index(room, clock):
         "changed": people.find({"updated_at": {"$gte": since}}),
         "loads": loads.find({"updated_at": {"$gte": since}}),
         "supervisors": people.find({"role": "supervisor"}),
+        "pool": cases.find({"state": "unfilled"}).sort("opened_at", 1).limit(200),
+        "carried": cases.find({"assigned_specialist_id": {"$eq": "s1", "$gt": ""}}),
+        "parted": cases.find({"need.peer_id": {"$in": ["peer_ref_1"]}, "is_parted": True}),
+        "offered": cases.find({"offers.specialist_id": {"$in": ["s1", "s2"]}, "state": "seeking"}),
         "entries": people.find({"_id": {"$in": ["s1", "s2"]}}),
     }
     stages = {name: _stages_of(cursor) for name, cursor in queries.items()}
     slow = {name: found for name, found in stages.items() if found & {"COLLSCAN", "SORT"}}
     assert not slow
-    assert "COLLSCAN" in _stages_of(cases.find({"state": "unfilled"}))
+    assert "COLLSCAN" in _stages_of(cases.find({"wave": 2}))

@@ -151,4 +151,9 @@ CLASSES: dict[str, EventClass] = {
     ),
     "notice.sent.v1": EventClass("C", "create", "Notice", "notice_id"),
     "notice.failed.v1": EventClass("C", "create", "Notice", "notice_id", DENIED, "reason_code"),
+    "notice.delivered.v1": EventClass("U", "update", "Notice", "notice_id"),
+    "notice.bounced.v1": EventClass("U", "update", "Notice", "notice_id", DENIED, "reason_code"),
+    "notice.replied.v1": EventClass("U", "update", "Notice", "notice_id", SUCCESS, "kind"),
+    "contact.changed.v1": EventClass("U", "update", "Contact", "person_id"),
+    "contact.erased.v1": EventClass("D", "delete", "Contact", "person_id"),
 }

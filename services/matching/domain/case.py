@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from chassis.errors import Kind, Refusal
 from services.matching.domain.events import (
     Event,
-    OfferAccepted,
-    OfferDeclined,
     OfferExpired,
     OfferMade,
     OfferWithdrawn,
@@ -25,7 +24,18 @@ SEEKING, ASSIGNED, FOLLOWED, UNFILLED, CLOSED = "seeking", "assigned", "followed
 OPEN, ACCEPTED, DECLINED, EXPIRED, WITHDRAWN = "open", "accepted", "declined", "expired", "withdrawn"
 ENDED = "ended"  # accepted once, and the assignment ended before it was carried out
 DECLINE_REASONS = ("busy", "too-far", "unwell", "know-each-other", "not-a-good-fit", "other")
-LONGEST_PROMISE = timedelta(days=7)
+# How somebody came to be asked: by the ladder, as one of a joint plan, to take a case over; or took the referral
+# without an offer before.
+LADDER, JOINT, MOVE, BY_HAND, CLAIM = "ladder", "joint", "move", "by-hand", "claim"
+SHIFT_ENDED, CASELOAD_FULL = "shift-ended", "caseload-full"
+# Whoever did not answer because of these may be asked again.
+ASK_AGAIN = frozenset({SHIFT_ENDED, CASELOAD_FULL})
+# How soon a referral that nobody is found for is looked at again: somebody may have come on shift, or be free.
+_LOOK_AGAIN = {"immediate": timedelta(seconds=20), "urgent": timedelta(minutes=1)}
+_LOOK_AGAIN_LATER = timedelta(minutes=5)
+# How long after the promise somebody has to say that they came.
+_ARRIVAL_GRACE = {"immediate": timedelta(minutes=15), "urgent": timedelta(hours=1)}
+_ARRIVAL_GRACE_LATER = timedelta(hours=4)
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,10 @@ class Offer:
     reason_code: str = ""
     modality: str = ""
     promised_arrival_at: datetime | None = None
+    kind: str = LADDER
+    ends_with_shift: bool = False  # the deadline is the end of their shift
+    step: str = ""  # en-route, delayed, arrived, by-phone
+    step_key: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,6 +104,8 @@ class Case:
     handoff: Handoff | None = None
     checkins: tuple[Checkin, ...] = ()
     outcome: str = ""
+    is_overdue_told: bool = False  # the supervisor knows that nobody heard of the arrival
+    rematch_key: str = ""
 
     @property
     def referral_id(self) -> str:
@@ -114,18 +130,42 @@ class Case:
 
     @property
     def asked_ids(self) -> frozenset[str]:
-        """Everybody who was asked already; nobody is asked twice."""
-        return frozenset(offer.specialist_id for offer in self.offers)
+        """Everybody who was asked already; nobody is asked twice, but whose time was cut short by their own shift."""
+        return frozenset(o.specialist_id for o in self.offers if o.reason_code not in ASK_AGAIN)
+
+    @property
+    def is_handed_off(self) -> bool:
+        """True from when the peer was met: whoever carries on carries on the follow-up."""
+        return self.handoff is not None and self.handoff.outcome == "met"
 
     def due_at(self, now: datetime) -> datetime | None:
-        """When to look again: at the first deadline, at once where nobody is left to answer, at the next check-in."""
+        """When to look again; None where only somebody's word moves the case.
+
+        At the first deadline, at once where nobody is left to answer, at the next check-in, when an arrival is overdue,
+        and again and again while nobody is found.
+        """
+        deadlines = [offer.deadline_at for offer in self.open_offers]
+        if self.state == SEEKING:
+            return min(deadlines, default=now)
+        if self.state == UNFILLED:
+            again = now + _LOOK_AGAIN.get(self.need.urgency, _LOOK_AGAIN_LATER)
+            return again if self.need.is_consent_valid(again) else None
+        if self.state == ASSIGNED:
+            return None if self.is_overdue_told else self.overdue_at
         if self.state == FOLLOWED:
             times = [one.due_at if one.state == "planned" else one.missed_at for one in self.checkins]
             waiting = zip(self.checkins, times, strict=True)
-            return min((at for one, at in waiting if at and one.state in ("planned", "due")), default=None)
-        if self.state != SEEKING:
+            ahead = [at for one, at in waiting if at and one.state in ("planned", "due")]
+            return min([*ahead, *deadlines], default=None)
+        return None
+
+    @property
+    def overdue_at(self) -> datetime | None:
+        """From when on an assigned specialist of whom nobody heard is overdue; None once they were there."""
+        offer = self.accepted_offer
+        if offer.step == "arrived" or offer.promised_arrival_at is None:
             return None
-        return min((offer.deadline_at for offer in self.open_offers), default=now)
+        return offer.promised_arrival_at + _ARRIVAL_GRACE.get(self.need.urgency, _ARRIVAL_GRACE_LATER)
 
     def offer(self, offer_id: str) -> Offer:
         """The offer with this id; raises Refusal NOT_FOUND."""
@@ -148,10 +188,22 @@ Changed = tuple[Case, list[Event]]
 
 
 def make_offers(
-    case: Case, wave: Wave, best: Sequence[Candidate], links: Sequence[Link], now: datetime
+    case: Case,
+    wave: Wave,
+    best: Sequence[Candidate],
+    links: Sequence[Link],
+    now: datetime,
+    *,
+    shift_ends: Mapping[str, datetime] = MappingProxyType({}),
+    until: datetime | None = None,
+    kind: str = LADDER,
 ) -> Changed:
-    """The wave's candidates have an offer each, until its deadline or the end of the consent if that is sooner."""
-    deadline = now + timedelta(seconds=wave.seconds)
+    """The candidates have an offer each, until the wave's deadline or the end of the consent or of their own shift.
+
+    `shift_ends` says when a candidate goes off shift, `until` replaces the wave's own deadline.  A wave that the case
+    was not in yet is an escalation, which is said.
+    """
+    deadline = until or now + timedelta(seconds=wave.seconds)
     if case.need.consent_expires_at is not None:
         deadline = min(deadline, case.need.consent_expires_at)
     offers = tuple(
@@ -162,29 +214,35 @@ def make_offers(
             time_zone=candidate.time_zone,
             wave=wave.number,
             made_at=now,
-            deadline_at=deadline,
+            deadline_at=min(deadline, shift_ends.get(candidate.specialist_id, deadline)),
             terms=candidate.terms,
             ways=candidate.ways,
             token_sha256=link.token_sha256,
+            kind=kind,
+            ends_with_shift=shift_ends.get(candidate.specialist_id, deadline) < deadline,
         )
         for candidate, link in zip(best, links, strict=True)
     )
     events: list[Event] = []
-    if wave.number > 1:
+    if wave.number > max(case.wave, 1):
         reason = "wave-unanswered" if case.offers else "nobody-eligible"
         events.append(ReferralEscalated(case.referral_id, wave.number, False, reason))
-    for offer, link in zip(offers, links, strict=True):
-        made = OfferMade(
-            offer.offer_id,
-            case.referral_id,
-            offer.specialist_id,
-            wave.number,
-            deadline,
-            case.need.urgency,
-            link.token,
-        )
-        events.append(made)
-    return replace(case, wave=wave.number, offers=case.offers + offers), events
+    events += [_made(case, offer, link) for offer, link in zip(offers, links, strict=True)]
+    state = SEEKING if case.state == UNFILLED else case.state
+    number = case.wave if kind == MOVE else wave.number
+    return replace(case, state=state, wave=number, offers=case.offers + offers), events
+
+
+def _made(case: Case, offer: Offer, link: Link) -> OfferMade:
+    return OfferMade(
+        offer.offer_id,
+        case.referral_id,
+        offer.specialist_id,
+        offer.wave,
+        offer.deadline_at,
+        case.need.urgency,
+        link.token,
+    )
 
 
 def give_up(case: Case, reason_code: str, supervisor_id: str, exclusions: Mapping[str, int]) -> Changed:
@@ -194,94 +252,21 @@ def give_up(case: Case, reason_code: str, supervisor_id: str, exclusions: Mappin
 
 
 def expire(case: Case, now: datetime) -> Changed:
-    """Open offers whose deadline has passed are expired."""
+    """Open offers whose deadline has passed are expired; who went off shift meanwhile may be asked again."""
     late = [offer for offer in case.open_offers if offer.deadline_at <= now]
     events: list[Event] = [OfferExpired(o.offer_id, case.referral_id, o.specialist_id) for o in late]
-    return closed_offers(case, late, EXPIRED, now), events
+    off_shift = [offer for offer in late if offer.ends_with_shift]
+    silent = [offer for offer in late if not offer.ends_with_shift]
+    case = closed_offers(case, off_shift, EXPIRED, now, SHIFT_ENDED)
+    return closed_offers(case, silent, EXPIRED, now), events
 
 
-def accept(
-    case: Case,
-    offer_id: str,
-    *,
-    key: str,
-    promised_arrival_at: datetime,
-    modality: str,
-    now: datetime,
-    is_click: bool = False,
-) -> Changed:
-    """The offer has won and the others are withdrawn. No event where this same answer was already given.
-
-    `is_click`: the answer came by a link, which counts minutes from the click, so a second click gets the first answer.
-    Raises Refusal CONFLICT offer-already-closed, offer-expired or idempotency-key-reused (this key said something
-    else before), INVALID modality-not-offered or promise-not-in-time.
-    """
-    offer = case.offer(offer_id)
-    if offer.state == ACCEPTED and offer.answer_key == key:
-        is_same = (offer.modality, offer.promised_arrival_at) == (modality, promised_arrival_at)
-        if not (is_same or is_click):
-            raise Refusal(
-                "idempotency-key-reused",
-                Kind.CONFLICT,
-                "This key accepted the offer with another way or time.",
-                offer_id=offer_id,
-            )
-        return case, []
-    _check_open(case, offer, now)
-    if modality not in offer.ways:
-        raise Refusal("modality-not-offered", Kind.INVALID, "Choose one of the ways this offer allows.")
-    if not now <= promised_arrival_at <= now + LONGEST_PROMISE:
-        raise Refusal("promise-not-in-time", Kind.INVALID, "Promise a time from now to seven days ahead.")
-    won = replace(
-        offer,
-        state=ACCEPTED,
-        answered_at=now,
-        answer_key=key,
-        modality=modality,
-        promised_arrival_at=promised_arrival_at,
-    )
-    losers = [other for other in case.open_offers if other.offer_id != offer_id]
-    reason = "somebody-accepted"
+def withdraw(case: Case, offers: Sequence[Offer], reason_code: str, now: datetime) -> Changed:
+    """These offers need no answer any more."""
     events: list[Event] = [
-        OfferAccepted(
-            offer_id,
-            case.referral_id,
-            offer.specialist_id,
-            promised_arrival_at,
-            modality,
-            offer.programme_id,
-        )
+        OfferWithdrawn(offer.offer_id, case.referral_id, offer.specialist_id, reason_code) for offer in offers
     ]
-    events += [OfferWithdrawn(o.offer_id, case.referral_id, o.specialist_id, reason) for o in losers]
-    closed = _with_offer(closed_offers(case, losers, WITHDRAWN, now, reason), won)
-    return replace(closed, state=ASSIGNED, assigned_specialist_id=offer.specialist_id), events
-
-
-def decline(case: Case, offer_id: str, *, key: str, reason_code: str, now: datetime) -> Changed:
-    """The specialist has said no, at no cost to them. No event where this same answer was already given.
-
-    Raises Refusal CONFLICT offer-already-closed or offer-expired, INVALID reason-unknown.
-    """
-    offer = case.offer(offer_id)
-    if offer.state == DECLINED and offer.answer_key == key:
-        return case, []
-    _check_open(case, offer, now)
-    if reason_code not in DECLINE_REASONS:
-        raise Refusal("reason-unknown", Kind.INVALID, "Choose one of the reasons the service knows.")
-    said_no = replace(offer, state=DECLINED, answered_at=now, answer_key=key, reason_code=reason_code)
-    event = OfferDeclined(offer_id, case.referral_id, offer.specialist_id, reason_code)
-    return _with_offer(case, said_no), [event]
-
-
-def _check_open(case: Case, offer: Offer, now: datetime) -> None:
-    if offer.state == EXPIRED or (offer.state == OPEN and offer.deadline_at <= now):
-        raise Refusal(
-            "offer-expired", Kind.CONFLICT, "The time to answer has passed.", offer_id=offer.offer_id
-        )
-    if offer.state != OPEN or case.state != SEEKING:
-        raise Refusal("offer-already-closed", Kind.CONFLICT, "This offer is closed.", offer_id=offer.offer_id)
-    if not case.need.is_consent_valid(now):
-        raise Refusal("consent-expired", Kind.CONFLICT, "The consent has ended.", offer_id=offer.offer_id)
+    return closed_offers(case, offers, WITHDRAWN, now, reason_code), events
 
 
 def closed_offers(
@@ -298,6 +283,7 @@ def closed_offers(
     return replace(case, offers=offers)
 
 
-def _with_offer(case: Case, changed: Offer) -> Case:
+def with_offer(case: Case, changed: Offer) -> Case:
+    """The case with this offer in place of the one with its id."""
     offers = tuple(changed if offer.offer_id == changed.offer_id else offer for offer in case.offers)
     return replace(case, offers=offers)

@@ -13,13 +13,13 @@ from services.matching.domain.case import (
     ENDED,
     SEEKING,
     UNFILLED,
-    WITHDRAWN,
     Case,
     Changed,
     Offer,
     closed_offers,
+    withdraw,
 )
-from services.matching.domain.events import AssignmentEnded, CaseClosed, Event, OfferWithdrawn
+from services.matching.domain.events import AssignmentEnded, CaseClosed
 from services.matching.domain.need import Need
 from services.matching.domain.rank import Entry
 from services.matching.domain.rules import CAPACITY, PREFERENCE, SAFETY, Question, excluded_by, ways
@@ -37,7 +37,7 @@ def stop(case: Case, stop_code: str, now: datetime) -> Changed:
     """Every open offer is withdrawn, an assignment ends, the case is closed for good; a second time nothing happens."""
     if case.state == CLOSED:
         return case, []
-    case, events = _withdraw(case, case.open_offers, stop_code, now)
+    case, events = withdraw(case, case.open_offers, stop_code, now)
     case, ended = _end_assignment(case, stop_code, now)
     specialist_id = ended[0].specialist_id if ended else ""
     closed = replace(
@@ -59,7 +59,7 @@ def revise(case: Case, need: Need, revision: int, asked: Question, roster: Mappi
     is_more_urgent = need.urgency != case.need.urgency and need.urgency == "immediate"
     case = replace(case, need=need, revision=revision)
     forbidden = [offer for offer in case.open_offers if not _fits(offer, asked, roster)]
-    case, events = _withdraw(case, forbidden, _REVISED, asked.at)
+    case, events = withdraw(case, forbidden, _REVISED, asked.at)
     case = _with_ways(case, asked, roster)
     if case.state == ASSIGNED and _is_unsafe(case, asked, roster):
         case, ended = _end_assignment(case, _REVISED, asked.at)
@@ -70,13 +70,6 @@ def revise(case: Case, need: Need, revision: int, asked: Question, roster: Mappi
     if case.state == SEEKING and (is_more_urgent or not case.open_offers):
         case = replace(case, wave=0)
     return case, events
-
-
-def _withdraw(case: Case, offers: list[Offer] | tuple[Offer, ...], reason: str, now: datetime) -> Changed:
-    events: list[Event] = [
-        OfferWithdrawn(offer.offer_id, case.referral_id, offer.specialist_id, reason) for offer in offers
-    ]
-    return closed_offers(case, offers, WITHDRAWN, now, reason), events
 
 
 def _end_assignment(case: Case, reason: str, now: datetime) -> tuple[Case, list[AssignmentEnded]]:

@@ -143,6 +143,73 @@ class CaseClosed:
     specialist_id: str
 
 
+@dataclass(frozen=True)
+class AssignmentChosen:
+    """Not the ladder decided: a supervisor assigned by hand, or a specialist claimed from the pool."""
+
+    offer_id: str
+    referral_id: str
+    specialist_id: str
+    how: str
+    reason_code: str
+    passed_over: int
+
+
+@dataclass(frozen=True)
+class ArrivalUpdated:
+    """The assigned specialist is on the way, late, there, or rings instead of coming."""
+
+    offer_id: str
+    referral_id: str
+    specialist_id: str
+    step: str
+    promised_arrival_at: datetime
+    modality: str
+    reason_code: str = ""
+
+
+@dataclass(frozen=True)
+class ArrivalOverdue:
+    """Nobody said that the specialist came, or they cannot be in time; the supervisor is told."""
+
+    offer_id: str
+    referral_id: str
+    specialist_id: str
+    promised_arrival_at: datetime
+    reason_code: str
+    supervisor_id: str
+
+
+@dataclass(frozen=True)
+class RematchRequested:
+    """Either side asked for somebody else, without blame."""
+
+    offer_id: str
+    referral_id: str
+    specialist_id: str
+    side: str
+    reason_code: str
+
+
+@dataclass(frozen=True)
+class CaseMoved:
+    """Somebody else carries the case from now on, with the peer's consent."""
+
+    offer_id: str
+    referral_id: str
+    from_specialist_id: str
+    specialist_id: str
+    reason_code: str
+
+
+@dataclass(frozen=True)
+class LadderChanged:
+    """A programme's own ladder of offers has a new version."""
+
+    programme_id: str
+    version: int
+
+
 Event = (
     OfferMade
     | OfferAccepted
@@ -157,4 +224,10 @@ Event = (
     | CheckinMissed
     | CaseCompleted
     | CaseClosed
+    | AssignmentChosen
+    | ArrivalUpdated
+    | ArrivalOverdue
+    | RematchRequested
+    | CaseMoved
+    | LadderChanged
 )

@@ -17,6 +17,7 @@ from services.matching.domain.case import (
     Checkin,
     Handoff,
     closed_offers,
+    withdraw,
 )
 from services.matching.domain.events import (
     CaseCompleted,
@@ -103,9 +104,10 @@ def complete(case: Case, outcome: str, now: datetime) -> Changed:
         raise Refusal("no-handoff-yet", Kind.CONFLICT, "A referral is completed after its handoff.")
     _require(outcome in OUTCOMES, "outcome-unknown", "outcome")
     offer = case.accepted_offer
+    case, withdrawn = withdraw(case, case.open_offers, COMPLETED, now)  # somebody was asked to take it over
     case = closed_offers(case, [offer], ENDED, now, COMPLETED)
     closed = replace(case, state=CLOSED, stop_code=COMPLETED, outcome=outcome)
-    return closed, [CaseCompleted(case.referral_id, offer.specialist_id, outcome)]
+    return closed, [CaseCompleted(case.referral_id, offer.specialist_id, outcome), *withdrawn]
 
 
 def advance(case: Case, plan: Plan, supervisor_id: str, now: datetime) -> Changed:

@@ -37,7 +37,7 @@ def record_handoff(room: Room, said: Recorded, caller: Caller, cause: Cause) -> 
     def decide(case: Case) -> Changed:
         return followup.record_handoff(case, handoff, room.policy.follow_up, now)
 
-    return _own(room, said.referral_id, decide, caller, cause)
+    return own(room, said.referral_id, decide, caller, cause)
 
 
 def record_checkin(room: Room, said: Recorded, caller: Caller, cause: Cause) -> Checkin:
@@ -48,19 +48,21 @@ def record_checkin(room: Room, said: Recorded, caller: Caller, cause: Cause) -> 
         at = said.at or now
         return followup.record_checkin(case, said.number, said.outcome, key=said.key, at=at, now=now)
 
-    case = _own(room, said.referral_id, decide, caller, cause)
+    case = own(room, said.referral_id, decide, caller, cause)
     return next(one for one in case.checkins if one.key == said.key)
 
 
 def complete(room: Room, referral_id: str, outcome: str, caller: Caller, cause: Cause) -> Case:
     """The work for the referral has ended, with an outcome."""
     now = room.clock.now()
-    return _own(room, referral_id, lambda case: followup.complete(case, outcome, now), caller, cause)
+    return own(room, referral_id, lambda case: followup.complete(case, outcome, now), caller, cause)
 
 
-def _own(
+def own(
     room: Room, referral_id: str, decide: Callable[[Case], Changed], caller: Caller, cause: Cause
 ) -> Case:
+    """The case as decided; raises Refusal FORBIDDEN not-your-referral where neither they nor their programme carry it."""
+
     def checked(case: Case) -> Changed:
         if not _is_theirs(case, caller):
             raise Refusal(

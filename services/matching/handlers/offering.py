@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from chassis.envelope import Cause
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
-from services.matching import waves
+from services.matching import candidates, waves
+from services.matching.domain import answering, arriving, closing, followup
 from services.matching.domain import case as cases
-from services.matching.domain import closing, followup
 from services.matching.domain.case import Case, Changed, Offer
 from services.matching.domain.need import Need
+from services.matching.domain.rules import CERTIFICATION, LANGUAGE, PREFERENCE, SAFETY, excluded_by
 
 if TYPE_CHECKING:
     from services.matching.bootstrap import Room
 
 _MOST_DUE = 64
 _MOST_LISTED = 200
+_NEVER_BROKEN = (SAFETY, PREFERENCE, LANGUAGE, CERTIFICATION)
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,11 @@ def open_cases(room: Room, submitted: Sequence[Submitted]) -> None:
     fresh = {one.need.referral_id: one for one in submitted if one.need.referral_id not in known}
     if not fresh:
         return
-    room.roster_watch.refresh()
+    _refresh(room)
     now = room.clock.now()
-    changed = waves.first(room, [one.need for one in fresh.values()], now)
+    parted = room.cases.parted([one.need.peer_id for one in fresh.values()])
+    needs = [_without(one.need, parted.get(one.need.peer_id, frozenset())) for one in fresh.values()]
+    changed = waves.first(room, needs, now)
     room.cases.open([(changed[key], one.cause) for key, one in fresh.items()])
 
 
@@ -77,8 +81,9 @@ def revise(room: Room, need: Need, revision: int, cause: Cause) -> None:
     """The case goes on with the new facts; Refusal TOO_EARLY where the referral has not been heard of yet."""
     if not room.cases.existing([need.referral_id]):
         raise Refusal("case-not-known-yet", Kind.TOO_EARLY, referral_id=need.referral_id)
-    room.roster_watch.refresh()
+    _refresh(room)
     now = room.clock.now()
+    need = _without(need, room.cases.parted([need.peer_id]).get(need.peer_id, frozenset()))
     room.cases.change(need.referral_id, lambda case: waves.revise(room, case, need, revision, now), cause)
 
 
@@ -89,17 +94,48 @@ def advance_due(room: Room, cause: Cause) -> int:
     """
     due = room.cases.claim_due(_MOST_DUE)
     if due:
-        room.roster_watch.refresh()
+        _refresh(room)
         now = room.clock.now()
         room.cases.move([(one, _advanced(room, one.case, now)) for one in due], cause)
     return len(due)
 
 
+def follow_roster(room: Room, cause: Cause) -> int:
+    """Offers to those who may not take them any more are withdrawn, and others are asked; returns how many cases.
+
+    Every worker sees every change; the first to act wins, the others find nothing left to do.
+    """
+    room.roster_watch.refresh()
+    narrowed = room.roster_watch.take_narrowed()
+    if not narrowed:
+        return 0
+    room.ladders.refresh()
+    now, entries = room.clock.now(), room.roster.entries(narrowed)
+    touched = room.cases.offered_to(narrowed)
+    for case in touched:
+        room.cases.change(case.referral_id, lambda one: waves.follow(room, one, entries, now), cause)
+    return len(touched)
+
+
 def _advanced(room: Room, case: Case, now: datetime) -> Changed:
-    if case.state == cases.FOLLOWED:
-        supervisor_id = room.roster_watch.nearest_supervisor_id(case.need)
-        return followup.advance(case, room.policy.follow_up, supervisor_id, now)
-    return waves.advance(room, case, now)
+    if case.state not in (cases.FOLLOWED, cases.ASSIGNED):
+        return waves.advance(room, case, now)
+    supervisor_id = room.roster_watch.nearest_supervisor_id(case.need)
+    if case.state == cases.ASSIGNED:
+        return arriving.overdue(case, supervisor_id, now)
+    case, expired = cases.expire(case, now)
+    case, events = followup.advance(case, room.policy.follow_up, supervisor_id, now)
+    return case, [*expired, *events]
+
+
+def _refresh(room: Room) -> None:
+    room.roster_watch.refresh()
+    room.ladders.refresh()
+
+
+def _without(need: Need, specialist_ids: frozenset[str]) -> Need:
+    """The need with these out of the question: an ended match is a hard rule (DOMAIN 4)."""
+    return replace(need, excluded_ids=need.excluded_ids | specialist_ids) if specialist_ids else need
 
 
 def accept(room: Room, acceptance: Acceptance, caller: Caller, cause: Cause) -> Case:
@@ -107,7 +143,8 @@ def accept(room: Room, acceptance: Acceptance, caller: Caller, cause: Cause) -> 
 
     def decide(case: Case) -> Changed:
         _own_offer(case, acceptance.offer_id, caller)
-        return cases.accept(
+        _still_fits(room, case, acceptance.offer_id)
+        return answering.accept(
             case,
             acceptance.offer_id,
             key=acceptance.key,
@@ -120,12 +157,25 @@ def accept(room: Room, acceptance: Acceptance, caller: Caller, cause: Cause) -> 
     return room.cases.answer(acceptance.offer_id, decide, caller, cause)
 
 
+def _still_fits(room: Room, case: Case, offer_id: str) -> None:
+    """What was told since the offer went out counts: a hard rule is never broken by a late yes (P8)."""
+    offer = case.offer(offer_id)
+    if offer.state != cases.OPEN:
+        return
+    entries = room.roster.entries([offer.specialist_id])
+    asked = candidates.wide(room, case.need, room.clock.now())
+    rule = next((excluded_by(asked, *entry) for entry in entries.values()), None)
+    if rule in _NEVER_BROKEN:
+        text = "What you or the person told since makes this no match any more."
+        raise Refusal("no-longer-fits", Kind.CONFLICT, text, offer_id=offer_id)
+
+
 def decline(room: Room, declining: Declining, caller: Caller, cause: Cause) -> Case:
     """The specialist has said no; where nobody else is left to answer, the next wave goes out at once."""
 
     def decide(case: Case) -> Changed:
         _own_offer(case, declining.offer_id, caller)
-        return cases.decline(
+        return answering.decline(
             case,
             declining.offer_id,
             key=declining.key,

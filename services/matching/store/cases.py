@@ -17,8 +17,8 @@ from chassis.envelope import Cause
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
 from services.matching.announcing import ITSELF, Announcer
-from services.matching.domain.case import OPEN, SEEKING, Case, Changed
-from services.matching.domain.events import AssignmentEnded, CaseCompleted, OfferAccepted
+from services.matching.domain.case import ASSIGNED, FOLLOWED, OPEN, SEEKING, UNFILLED, Case, Changed
+from services.matching.domain.moving import carried_by, ended_at_a_wish
 from services.matching.store import documents
 from services.matching.store.roster import OVERLAP
 
@@ -63,6 +63,17 @@ class CaseStore:
         cases.create_index(
             [("offers.specialist_id", ASCENDING), ("opened_at", DESCENDING)], name="offers_of_specialist"
         )
+        cases.create_index(
+            [("state", ASCENDING), ("opened_at", ASCENDING)],
+            name="pool",
+            partialFilterExpression={"state": UNFILLED},
+        )
+        cases.create_index(
+            "assigned_specialist_id",
+            name="carried",
+            partialFilterExpression={"assigned_specialist_id": {"$gt": ""}},
+        )
+        cases.create_index("need.peer_id", name="parted", partialFilterExpression={"is_parted": True})
 
     def open_offers(self, since: datetime | None) -> dict[str, tuple[str, ...]]:
         """Who has an open offer of each case that changed since a little before; of every seeking case for None."""
@@ -116,6 +127,59 @@ class CaseStore:
         latest = found.sort("opened_at", DESCENDING).limit(limit)
         return [documents.to_case(document["_id"], document) for document in latest]
 
+    def waiting(self, limit: int) -> list[Case]:
+        """The unfilled cases, who waits longest first."""
+        found = self.aggregates.collection.find({"state": UNFILLED}, {"outbox": 0})
+        longest = found.sort("opened_at", ASCENDING).limit(limit)
+        return [documents.to_case(document["_id"], document) for document in longest]
+
+    def carried(self, specialist_id: str) -> list[Case]:
+        """The cases somebody carries, the oldest first."""
+        query = {"assigned_specialist_id": {"$eq": specialist_id, "$gt": ""}}
+        found = self.aggregates.collection.find(query, {"outbox": 0})
+        held = (documents.to_case(document["_id"], document) for document in found)
+        standing = [case for case in held if case.state in (ASSIGNED, FOLLOWED)]
+        return sorted(standing, key=lambda case: case.opened_at)
+
+    def parted(self, peer_ids: Sequence[str]) -> dict[str, frozenset[str]]:
+        """For each of these people who parted from a specialist at either side's wish: from whom."""
+        query = {"need.peer_id": {"$in": list(peer_ids)}, "is_parted": True}
+        found: dict[str, list[Case]] = {}
+        for document in self.aggregates.collection.find(query, {"outbox": 0}):
+            case = documents.to_case(document["_id"], document)
+            found.setdefault(case.need.peer_id, []).append(case)
+        return {peer_id: ended_at_a_wish(cases) for peer_id, cases in found.items()}
+
+    def offered_to(self, specialist_ids: Sequence[str]) -> list[Case]:
+        """The seeking cases in which somebody of these has been asked."""
+        query = {"offers.specialist_id": {"$in": list(specialist_ids)}, "state": SEEKING}
+        found = self.aggregates.collection.find(query, {"outbox": 0})
+        return [documents.to_case(document["_id"], document) for document in found]
+
+    def load_many(self, referral_ids: Sequence[str]) -> list[Due]:
+        """Those of the cases that exist, as they are read now."""
+        found = self.aggregates.load_many(referral_ids)
+        return [Due(self._read(loaded), loaded) for loaded in found.values()]
+
+    def move_together(
+        self,
+        moves: Sequence[tuple[Due, Changed]],
+        cause: Cause,
+        by: Caller,
+        also: Callable[[ClientSession], None],
+    ) -> None:
+        """All are as decided and `also` is done, or none; raises StaleVersion where one was changed since it was read."""
+        now = self._clock.now()
+        changes = [self._change(due.loaded, changed, cause, by, now) for due, changed in moves]
+
+        def all_of_them(session: ClientSession) -> None:
+            also(session)
+            for change in changes:
+                self._save(change, session)
+
+        with self._client.start_session() as session:
+            session.with_transaction(all_of_them)
+
     def claim_due(self, limit: int) -> list[Due]:
         """Cases whose time has come, for half a minute each given to one worker."""
         claimed = self.aggregates.claim_due(limit, _LEASE_S)
@@ -136,8 +200,9 @@ class CaseStore:
         """
         for _ in range(_MOST_TRIES):
             loaded = self._find({"offers.offer_id": offer_id}, "offer-unknown")
-            changed = decide(self._read(loaded))
-            if not changed[1] or self._is_saved(loaded, changed, by, cause):
+            before = self._read(loaded)
+            changed = decide(before)
+            if not changed[1] or self._is_saved(loaded, before, changed, by, cause):
                 return changed[0]
         raise Refusal("too-busy", Kind.UNAVAILABLE, "Try again.", retry_after_s=1, offer_id=offer_id)
 
@@ -154,42 +219,37 @@ class CaseStore:
             if cause.event_id and cause.event_id in loaded.handled:
                 return before
             changed = decide(before)
-            if changed == (before, []) or self._is_saved(loaded, changed, by, cause):
+            if changed == (before, []) or self._is_saved(loaded, before, changed, by, cause):
                 return changed[0]
         raise Refusal("too-busy", Kind.UNAVAILABLE, "Try again.", retry_after_s=1)
 
-    def _is_saved(self, loaded: Loaded, changed: Changed, by: Caller, cause: Cause) -> bool:
+    def _is_saved(self, loaded: Loaded, before: Case, changed: Changed, by: Caller, cause: Cause) -> bool:
+        """True where nobody was quicker; who carries the case and what they carry change in one transaction."""
         case, happened = changed
-        won = next((event for event in happened if isinstance(event, OfferAccepted)), None)
-        ended = next(
-            (event for event in happened if isinstance(event, AssignmentEnded | CaseCompleted)), None
-        )
-        now = self._clock.now()
+        let_go, taken_by = carried_by(before), carried_by(case)
+        if let_go != taken_by:
+            weight = self._weight_of(case.need.urgency) if taken_by else 0
+            case = replace(case, assigned_weight_milli=weight)
+        change = self._change(loaded, (case, happened), cause, by, self._clock.now())
         try:
-            if won is not None:
-                weighed = replace(case, assigned_weight_milli=self._weight_of(case.need.urgency))
-                change = self._change(loaded, (weighed, happened), cause, by, now)
-                self._with_load(change, won.specialist_id, weighed.assigned_weight_milli, self._reserve)
-            elif ended is not None:
-                change = self._change(
-                    loaded, (replace(case, assigned_weight_milli=0), happened), cause, by, now
-                )
-                self._with_load(change, ended.specialist_id, case.assigned_weight_milli, self._release)
+            if let_go == taken_by:
+                self._save(change)
             else:
-                self._save(self._change(loaded, changed, cause, by, now))
+                self._hand_over(change, let_go, before.assigned_weight_milli, taken_by)
         except StaleVersion:
             return False
         return True
 
-    def _with_load(
-        self, change: Change, specialist_id: str, weight_milli: int, move_load: Callable[..., None]
-    ) -> None:
-        def both(session: ClientSession) -> None:
+    def _hand_over(self, change: Change, let_go: str, weight_milli: int, taken_by: str) -> None:
+        def together(session: ClientSession) -> None:
             self._save(change, session)
-            move_load(specialist_id, weight_milli, session)
+            if let_go:
+                self._release(let_go, weight_milli, session)
+            if taken_by:
+                self._reserve(taken_by, change.body["assigned_weight_milli"], session)
 
         with self._client.start_session() as session:
-            session.with_transaction(both)
+            session.with_transaction(together)
 
     def _release(self, specialist_id: str, weight_milli: int, session: ClientSession) -> None:
         update = {"$inc": {"load_milli": -weight_milli}, "$set": {"updated_at": self._clock.now()}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import date, datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from bson.binary import Binary
 
 from services.matching import places, taxonomy
 from services.matching.domain.case import Case, Checkin, Handoff, Offer
+from services.matching.domain.moving import ended_at_a_wish
 from services.matching.domain.need import Need
 from services.matching.domain.place import Place
 from services.matching.domain.score import Term
@@ -18,6 +19,7 @@ from services.matching.domain.shifts import Shifts, Window
 from services.matching.domain.specialist import Certification, Specialist, Standing
 
 Document = dict[str, Any]
+_OFFER_FIELDS = frozenset(field.name for field in fields(Offer))
 
 
 def from_specialist(
@@ -92,6 +94,9 @@ def from_case(case: Case, now: datetime) -> Document:
         "handoff": asdict(case.handoff) if case.handoff else None,
         "checkins": [asdict(one) for one in case.checkins],
         "outcome": case.outcome,
+        "is_overdue_told": case.is_overdue_told,
+        "rematch_key": case.rematch_key,
+        "is_parted": bool(ended_at_a_wish([case])),
     }
 
 
@@ -112,6 +117,8 @@ def to_case(referral_id: str, body: Mapping[str, Any]) -> Case:
         handoff=Handoff(**body["handoff"]) if body.get("handoff") else None,
         checkins=tuple(Checkin(**one) for one in body.get("checkins", ())),
         outcome=body.get("outcome", ""),
+        is_overdue_told=body.get("is_overdue_told", False),
+        rematch_key=body.get("rematch_key", ""),
     )
 
 
@@ -194,11 +201,16 @@ def _from_offer(offer: Offer) -> Document:
         "reason_code": offer.reason_code,
         "modality": offer.modality,
         "promised_arrival_at": offer.promised_arrival_at,
+        "kind": offer.kind,
+        "ends_with_shift": offer.ends_with_shift,
+        "step": offer.step,
+        "step_key": offer.step_key,
     }
 
 
 def _to_offer(document: Mapping[str, Any]) -> Offer:
-    facts = dict(document)
+    # What a newer version stored besides is passed over (P10).
+    facts = {name: value for name, value in document.items() if name in _OFFER_FIELDS}
     facts["terms"] = tuple(Term(code, points) for code, points in facts["terms"])
     facts["ways"] = frozenset(facts["ways"])
     facts["token_sha256"] = bytes(facts["token_sha256"])

@@ -87,7 +87,8 @@ def test_silence_leads_to_the_next_wave_and_then_to_the_supervisor(room, clock):
     assert room.cases.case("ref_1").state == "unfilled"
     assert len(said(room, "offer.expired.v1")) == 7
     clock.turn(WAVE * 10)
-    assert handlers.advance_due(room, CAUSE) == 0
+    assert handlers.advance_due(room, CAUSE) == 1  # looked at again, and nobody new is there
+    assert len(said(room, "offer.made.v1")) == 7 and len(said(room, "referral.escalated.v1")) == 2
 
 
 def test_when_everybody_declined_the_next_wave_does_not_wait_for_the_deadline(room):

@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from chassis.errors import Refusal
+from services.matching.domain import answering
 from services.matching.domain import case as cases
 from services.matching.domain.case import Case, Link
 from services.matching.domain.events import OfferAccepted, OfferMade, ReferralEscalated
@@ -62,7 +63,7 @@ class Life(RuleBasedStateMachine):
         offer = self.case.offers[n % len(self.case.offers)]
         promised = self.now + timedelta(minutes=20)
         self._try(
-            lambda: cases.accept(
+            lambda: answering.accept(
                 self.case,
                 offer.offer_id,
                 key=key,
@@ -76,7 +77,7 @@ class Life(RuleBasedStateMachine):
     def decline(self, n, key):
         """Somebody says no."""
         offer = self.case.offers[n % len(self.case.offers)]
-        self._try(lambda: cases.decline(self.case, offer.offer_id, key=key, reason_code="busy", now=self.now))
+        self._try(lambda: answering.decline(self.case, offer.offer_id, key=key, reason_code="busy", now=self.now))
 
     @rule(seconds=st.sampled_from([1, 100, 299, 300, 400]))
     def wait(self, seconds):
@@ -108,9 +109,9 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_silently_dropped(self):
-        """A case that still seeks will be looked at again; one that is over has no open offer left."""
-        due = self.case.due_at(self.now)
-        assert (due is not None) == (self.case.state == cases.SEEKING)
+        """A case that seeks, waits in the pool or waits for somebody's arrival will be looked at again."""
+        assert self.case.state in (cases.SEEKING, cases.UNFILLED, cases.ASSIGNED)
+        assert self.case.due_at(self.now) is not None
         if self.case.state != cases.SEEKING:
             assert not self.case.open_offers
 

@@ -220,3 +220,101 @@ class CaseCompleted(_message.Message):
     specialist_id: str
     outcome: str
     def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., referral_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., outcome: _Optional[str] = ...) -> None: ...
+
+class AssignmentChosen(_message.Message):
+    __slots__ = ("provenance", "offer_id", "referral_id", "specialist_id", "how", "reason_code", "passed_over")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    OFFER_ID_FIELD_NUMBER: _ClassVar[int]
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
+    HOW_FIELD_NUMBER: _ClassVar[int]
+    REASON_CODE_FIELD_NUMBER: _ClassVar[int]
+    PASSED_OVER_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    offer_id: str
+    referral_id: str
+    specialist_id: str
+    how: str
+    reason_code: str
+    passed_over: int
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., offer_id: _Optional[str] = ..., referral_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., how: _Optional[str] = ..., reason_code: _Optional[str] = ..., passed_over: _Optional[int] = ...) -> None: ...
+
+class ArrivalUpdated(_message.Message):
+    __slots__ = ("provenance", "offer_id", "referral_id", "specialist_id", "step", "promised_arrival_at", "modality", "reason_code")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    OFFER_ID_FIELD_NUMBER: _ClassVar[int]
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    PROMISED_ARRIVAL_AT_FIELD_NUMBER: _ClassVar[int]
+    MODALITY_FIELD_NUMBER: _ClassVar[int]
+    REASON_CODE_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    offer_id: str
+    referral_id: str
+    specialist_id: str
+    step: str
+    promised_arrival_at: _timestamp_pb2.Timestamp
+    modality: str
+    reason_code: str
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., offer_id: _Optional[str] = ..., referral_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., step: _Optional[str] = ..., promised_arrival_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., modality: _Optional[str] = ..., reason_code: _Optional[str] = ...) -> None: ...
+
+class ArrivalOverdue(_message.Message):
+    __slots__ = ("provenance", "offer_id", "referral_id", "specialist_id", "promised_arrival_at", "reason_code", "supervisor_id")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    OFFER_ID_FIELD_NUMBER: _ClassVar[int]
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
+    PROMISED_ARRIVAL_AT_FIELD_NUMBER: _ClassVar[int]
+    REASON_CODE_FIELD_NUMBER: _ClassVar[int]
+    SUPERVISOR_ID_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    offer_id: str
+    referral_id: str
+    specialist_id: str
+    promised_arrival_at: _timestamp_pb2.Timestamp
+    reason_code: str
+    supervisor_id: str
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., offer_id: _Optional[str] = ..., referral_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., promised_arrival_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason_code: _Optional[str] = ..., supervisor_id: _Optional[str] = ...) -> None: ...
+
+class RematchRequested(_message.Message):
+    __slots__ = ("provenance", "offer_id", "referral_id", "specialist_id", "side", "reason_code")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    OFFER_ID_FIELD_NUMBER: _ClassVar[int]
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    REASON_CODE_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    offer_id: str
+    referral_id: str
+    specialist_id: str
+    side: str
+    reason_code: str
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., offer_id: _Optional[str] = ..., referral_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., side: _Optional[str] = ..., reason_code: _Optional[str] = ...) -> None: ...
+
+class CaseMoved(_message.Message):
+    __slots__ = ("provenance", "offer_id", "referral_id", "from_specialist_id", "specialist_id", "reason_code")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    OFFER_ID_FIELD_NUMBER: _ClassVar[int]
+    REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
+    FROM_SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
+    SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_CODE_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    offer_id: str
+    referral_id: str
+    from_specialist_id: str
+    specialist_id: str
+    reason_code: str
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., offer_id: _Optional[str] = ..., referral_id: _Optional[str] = ..., from_specialist_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., reason_code: _Optional[str] = ...) -> None: ...
+
+class LadderChanged(_message.Message):
+    __slots__ = ("provenance", "programme_id", "version")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMME_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    programme_id: str
+    version: int
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., programme_id: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,169 @@
+"""A joint plan for what waits: the market from the index and the store, the best assignment, its trades."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from chassis.ids import new_id
+from services.matching import candidates
+from services.matching.domain.case import DECLINED, Case
+from services.matching.domain.moving import ended_at_a_wish
+from services.matching.domain.rank import Candidate, Entry, rank
+from services.matching.domain.rules import CAPACITY, Question, excluded_by
+from services.matching.domain.score import Scale
+from services.matching.domain.specialist import ORDINARY_MILLI
+from services.matching.joint import Market, Solution, Trade, greedy, solving, trades
+from services.matching.joint import market as markets
+
+if TYPE_CHECKING:
+    from services.matching.bootstrap import Room
+
+STANDS_FOR = timedelta(minutes=10)
+_PRIORITY = {"immediate": 3, "urgent": 2, "routine": 1}
+_FIRST_DEPTH = 50
+_DEEPER = 4
+_MOST_ROUNDS = 4
+_MOST_SEATS = 12
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One referral and who would be asked; `trade.other` is the row of the referral that has their best instead."""
+
+    case: Case
+    candidate: Candidate
+    trade: Trade
+    instead_of: str = ""
+
+
+@dataclass(frozen=True)
+class LeftOver:
+    """A referral nobody is found for, and how many each rule kept out."""
+
+    case: Case
+    reason_code: str
+    exclusions: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A joint assignment that was previewed; it stands for ten minutes."""
+
+    plan_id: str
+    expires_at: datetime
+    planned: tuple[Planned, ...]
+    left_over: tuple[LeftOver, ...]
+    total_milli: int
+    greedy_served: int
+    greedy_total_milli: int
+    is_proven: bool
+
+
+def plan(room: Room, cases: Sequence[Case], now: datetime) -> Plan:
+    """The best joint assignment of these cases under every hard rule and all capacities; nothing is changed."""
+    board = _Board(room, cases, now)
+    market, solution, is_proven = board.solved()
+    alone = greedy(market)
+    told = trades(market, solution)
+    planned = [board.planned(market, solution, trade) for trade in told]
+    served = {one.case.referral_id for one in planned if one}
+    return Plan(
+        new_id("plan"),
+        now + STANDS_FOR,
+        tuple(one for one in planned if one),
+        tuple(board.left_over(row) for row, case in enumerate(board.cases) if case.referral_id not in served),
+        solution.total_milli(market),
+        alone.served,
+        alone.total_milli(market),
+        is_proven,
+    )
+
+
+class _Board:
+    """The rows (cases) and columns (specialists) of one plan."""
+
+    def __init__(self, room: Room, cases: Sequence[Case], now: datetime) -> None:
+        self._room = room
+        self.cases = sorted(cases, key=lambda case: (-_PRIORITY[case.need.urgency], case.opened_at))
+        rarity = room.index.rarity()
+        self._asks: list[tuple[Question, Scale]] = [
+            (
+                candidates.wide(room, case.need, now, _barred(case)),
+                candidates.scaled(room, case.need, rarity),
+            )
+            for case in self.cases
+        ]
+        weights = [asked.weight_milli for asked, _ in self._asks]
+        self._weight_milli = max(weights, default=ORDINARY_MILLI)
+        self._columns: dict[str, int] = {}
+        self._entries: dict[str, Entry] = {}
+
+    def solved(self) -> tuple[Market, Solution, bool]:
+        """The best of the best fifty of each; looked further wherever the prices do not prove that this is the best."""
+        depth = [_FIRST_DEPTH] * len(self.cases)
+        for _ in range(_MOST_ROUNDS):
+            market = self._market(depth)
+            solution = solving.best(market)
+            further = solving.unproven(market, solution).tolist()
+            if not further:
+                return market, solution, solving.is_proven(market, solution)
+            for row in further:
+                depth[row] *= _DEEPER
+        return market, solution, False
+
+    def planned(self, market: Market, solution: Solution, trade: Trade) -> Planned | None:
+        """A row's match as a candidate by the store's facts; None where they changed since the index was read."""
+        specialist_id = self._ids[int(market.column[solution.edge[trade.row]])]
+        asked, scale = self._asks[trade.row]
+        found = rank(asked, scale, [self._entries[specialist_id]], 1)
+        other = self.cases[trade.other].referral_id if trade.other >= 0 else ""
+        return Planned(self.cases[trade.row], found[0], trade, other) if found else None
+
+    def left_over(self, row: int) -> LeftOver:
+        """Why a row has nobody."""
+        asked, scale = self._asks[row]
+        is_anybody = bool(self._room.index.propose(asked, scale, 1).specialist_ids)
+        reason = "no-capacity-left" if is_anybody else "nobody-eligible"
+        return LeftOver(self.cases[row], reason, self._room.index.exclusions(asked))
+
+    def _market(self, depth: Sequence[int]) -> Market:
+        lists = [self._proposed(row, limit) for row, limit in enumerate(depth)]
+        fresh = sorted(self._columns.keys() - self._entries.keys())
+        self._entries |= self._room.roster.entries(fresh)
+        self._ids = list(self._columns)
+        seats = [self._seats(specialist_id) for specialist_id in self._ids]
+        priority = [_PRIORITY[case.need.urgency] for case in self.cases]
+        return markets.built(lambda row, _: lists[row], priority, seats, depth)
+
+    def _proposed(self, row: int, limit: int) -> tuple[list[int], tuple[int, ...]]:
+        found = self._room.index.propose(*self._asks[row], limit)
+        columns = [self._columns.setdefault(one, len(self._columns)) for one in found.specialist_ids]
+        return columns, found.scores_milli
+
+    def _seats(self, specialist_id: str) -> int:
+        """How many more they can carry of the heaviest kind in this backlog, when all who wait for their yes get it."""
+        entry = self._entries.get(specialist_id)
+        if entry is None or not self._asks:
+            return 0
+        waiting = -(-self._room.roster_watch.open_milli(specialist_id) // self._weight_milli)
+        fits = 0
+        while fits < _MOST_SEATS and self._can_carry(entry, (fits + 1) * self._weight_milli):
+            fits += 1
+        return max(fits - waiting, 0)
+
+    def _can_carry(self, entry: Entry, weight_milli: int) -> bool:
+        """By the rule itself; the other rules are not asked, for they come before it and let this pair through."""
+        specialist, standing = entry
+        if standing.load_milli + weight_milli > standing.capacity_milli:
+            return False
+        heavy = replace(self._asks[0][0], weight_milli=weight_milli)
+        return excluded_by(heavy, specialist, standing) != CAPACITY
+
+
+def _barred(case: Case) -> frozenset[str]:
+    """Who said no, and from whom the person parted; whoever was silent in the night may be asked in the morning."""
+    said_no = frozenset(offer.specialist_id for offer in case.offers if offer.state == DECLINED)
+    return said_no | ended_at_a_wish([case])

@@ -1,0 +1,75 @@
+"""Whether one specialist may take one referral now, and where the ranking places them: asked outside the ladder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from chassis.errors import Kind, Refusal
+from services.matching.domain.case import Case
+from services.matching.domain.moving import ended_at_a_wish
+from services.matching.domain.need import Need
+from services.matching.domain.rank import Candidate, Entry, rank
+from services.matching.domain.rules import Question, excluded_by, question
+from services.matching.domain.score import Rarity, Scale, scale
+
+if TYPE_CHECKING:
+    from services.matching.bootstrap import Room
+
+_FAR = 64
+
+
+def wide(room: Room, need: Need, now: datetime, barred: frozenset[str] = frozenset()) -> Question:
+    """The widest question a referral's ladder asks: phone and video allowed, who was asked may be asked, but `barred`."""
+    last = room.ladders.current.of(need.source_id, need.urgency)[-1]
+    return question(need, replace(last, is_wide=True), now, room.policy, barred)
+
+
+def scaled(room: Room, need: Need, rarity: Rarity | None = None) -> Scale:
+    """What counts how much for a referral, with the peer's wishes in full."""
+    first = room.ladders.current.of(need.source_id, need.urgency)[0]
+    wave = replace(first, preference_milli=1000)
+    return scale(need, wave, room.policy, rarity or room.index.rarity(), room.taxonomy)
+
+
+def candidate(room: Room, case: Case, specialist_id: str, now: datetime) -> Candidate:
+    """The specialist as a candidate for the case, by the store's own facts.
+
+    Raises Refusal NOT_FOUND specialist-unknown, CONFLICT hard-rule with the name of the rule that keeps them out.
+    """
+    entries = room.roster.entries([specialist_id])
+    if specialist_id not in entries or not entries[specialist_id][0].is_ranked:
+        raise Refusal("specialist-unknown", Kind.NOT_FOUND, "The roster has no such specialist.")
+    asked = _asked(room, case, now)
+    rule = excluded_by(asked, *entries[specialist_id])
+    if rule is not None:
+        text = f"A hard rule keeps this specialist from this referral: {rule}."
+        raise Refusal("hard-rule", Kind.CONFLICT, text, rule=rule, specialist_id=specialist_id)
+    return rank(asked, scaled(room, case.need), entries.values(), 1)[0]
+
+
+def fitting(
+    room: Room, case: Case, entries: Mapping[str, Entry], now: datetime, rarity: Rarity
+) -> list[Candidate]:
+    """Those of the entries who may take the case, best first."""
+    return rank(_asked(room, case, now), scaled(room, case.need, rarity), entries.values(), len(entries))
+
+
+def best(room: Room, case: Case, now: datetime, limit: int, besides: frozenset[str]) -> list[Candidate]:
+    """The best who may take the case, without those of `besides`; the index proposes, the store confirms."""
+    asked = wide(room, case.need, now, besides | ended_at_a_wish([case]))
+    weighed = scaled(room, case.need)
+    proposed = room.index.propose(asked, weighed, 2 * limit + 4).specialist_ids
+    return rank(asked, weighed, room.roster.entries(proposed).values(), limit)
+
+
+def passed_over(room: Room, case: Case, specialist_id: str, now: datetime) -> int:
+    """How many the ranking places before this specialist, counted up to 64."""
+    ids = room.index.propose(_asked(room, case, now), scaled(room, case.need), _FAR).specialist_ids
+    return ids.index(specialist_id) if specialist_id in ids else len(ids)
+
+
+def _asked(room: Room, case: Case, now: datetime) -> Question:
+    return wide(room, case.need, now, ended_at_a_wish([case]))
