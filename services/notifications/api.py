@@ -14,11 +14,15 @@ from chassis.operations import OperationsServicer
 from chassis.roles import Doors
 from kindred.notifications.v1 import notifications_pb2, notifications_pb2_grpc
 from kindred.operations.v1 import operations_pb2_grpc
-from services.notifications import bootstrap, codec, handlers
+from services.notifications import bootstrap, callbacks, codec, handlers
 from services.notifications.bootstrap import SERVICE, Room, build_room, prepare
 from services.notifications.settings import Settings
 
 _MAY_LIST = ("coordinator", "supervisor", "compliance", "engineer")
+_MAY_REPLAY = ("coordinator", "supervisor", "engineer")
+_MAY_SEE_CONTACTS = ("specialist", "supervisor", "coordinator", "nurse", "clinician")
+_MAY_ERASE = (*_MAY_SEE_CONTACTS, "compliance")
+_FOR = ("TREAT", "COC", "CAREMGT", "HOPERAT", "PATRQT")
 
 
 class NotificationsServicer(notifications_pb2_grpc.NotificationsServiceServicer):
@@ -42,6 +46,62 @@ class NotificationsServicer(notifications_pb2_grpc.NotificationsServiceServicer)
             cause=telemetry.current_cause(),
         )
         return codec.notices_to_proto(found)
+
+    def GetContact(  # noqa: N802
+        self, request: notifications_pb2.GetContactRequest, context: grpc.ServicerContext
+    ) -> notifications_pb2.GetContactResponse:
+        """How a person is reached: one's own, or somebody's by staff with a purpose of use."""
+        caller = current_caller()
+        require(caller, *_MAY_SEE_CONTACTS, purposes=_FOR)
+        cause = telemetry.current_cause()
+        told = handlers.get_contact(self.room, caller, request.person_id, cause)
+        return codec.contact_to_proto(request.person_id, told)
+
+    def ChangeContact(  # noqa: N802
+        self, request: notifications_pb2.ChangeContactRequest, context: grpc.ServicerContext
+    ) -> notifications_pb2.ChangeContactResponse:
+        """Changes how a person is reached."""
+        caller = current_caller()
+        require(caller, *_MAY_SEE_CONTACTS, purposes=_FOR)
+        changed = handlers.change_contact(
+            self.room,
+            caller,
+            request.person_id,
+            codec.wanted_from_proto(request),
+            version=request.version,
+            rotate_webhook_secret=request.rotate_webhook_secret,
+            cause=telemetry.current_cause(),
+        )
+        return codec.changed_to_proto(changed)
+
+    def EraseContact(  # noqa: N802
+        self, request: notifications_pb2.EraseContactRequest, context: grpc.ServicerContext
+    ) -> notifications_pb2.EraseContactResponse:
+        """Destroys a person's key and silences everything."""
+        caller = current_caller()
+        require(caller, *_MAY_ERASE, purposes=(*_FOR, "HCOMPL"))
+        silenced = handlers.erase(self.room, caller, request.person_id, telemetry.current_cause())
+        return notifications_pb2.EraseContactResponse(silenced=silenced)
+
+    def ListDeadNotices(  # noqa: N802
+        self, request: notifications_pb2.ListDeadNoticesRequest, context: grpc.ServicerContext
+    ) -> notifications_pb2.ListDeadNoticesResponse:
+        """Notices that were given up, newest first."""
+        caller = current_caller()
+        require(caller, *_MAY_LIST)
+        found = handlers.list_dead(self.room, caller, limit=request.limit, cause=telemetry.current_cause())
+        return notifications_pb2.ListDeadNoticesResponse(
+            notices=[codec.notice_to_proto(notice) for notice in found]
+        )
+
+    def ReplayNotice(  # noqa: N802
+        self, request: notifications_pb2.ReplayNoticeRequest, context: grpc.ServicerContext
+    ) -> notifications_pb2.ReplayNoticeResponse:
+        """Sends a dead notice again."""
+        caller = current_caller()
+        require(caller, *_MAY_REPLAY)
+        renewed = handlers.replay_notice(self.room, caller, request.notice_id, telemetry.current_cause())
+        return notifications_pb2.ReplayNoticeResponse(notice=codec.notice_to_proto(renewed))
 
 
 def denied(room: Room, caller: Caller | None, method: str, code: str) -> None:
@@ -72,7 +132,7 @@ def open_doors(room: Room) -> Doors:
                 OperationsServicer(room.parked, room.access, room.settings.amqp_uri, relay.replay),
             ),
         ],
-        routes=[],
+        routes=callbacks.routes(room),
         tokens=room.tokens,
         on_denied=partial(denied, room),
         background=[relay],

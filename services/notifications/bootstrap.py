@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ssl
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from google.protobuf.message import Message
 from pymongo.database import Database
 
 from chassis import access, mongo, roles
@@ -13,16 +15,25 @@ from chassis.access import AccessLog
 from chassis.aggregates import Aggregates
 from chassis.at_rest import AtRest
 from chassis.clock import Clock, SystemClock
-from chassis.identity import TokenReader
+from chassis.identity import Caller, TokenReader
 from chassis.parked import ParkedEvents
 from chassis.relay import Relay
 from chassis.sealing import PrivateSeal
 from chassis.vault import Vault
 from services.notifications import codec
-from services.notifications.channels import SmtpServer
+from services.notifications.channels import Way
+from services.notifications.channels.inbox import InboxWay
+from services.notifications.channels.mail import EmailWay, SmtpServer
+from services.notifications.channels.posting import Poster
+from services.notifications.channels.sms import SmsAccount, SmsWay
+from services.notifications.channels.webhook import WebhookWay
+from services.notifications.courier import Courier, Limits
+from services.notifications.domain.events import ContactChanged, ContactErased
+from services.notifications.domain.intents import Channel
+from services.notifications.people import People
 from services.notifications.sending import Sending
 from services.notifications.settings import Settings
-from services.notifications.store import Contacts, Notices, Stops
+from services.notifications.store import Addresses, Contacts, Marker, Notices, Rates, Stops, WishStore
 from services.notifications.wording.letters import Letters
 
 SERVICE = "notifications"
@@ -40,10 +51,18 @@ class Room:
     contacts: Contacts
     notices: Notices
     stops: Stops
+    wishes: WishStore
+    addresses: Addresses
+    rates: Rates
+    people: People
+    letters: Letters
+    poster: Poster
     sending: Sending
     access: AccessLog
     parked: ParkedEvents
     tokens: TokenReader
+    # A change of somebody's contact as it is said on the bus, by whom.
+    say: Callable[[ContactChanged | ContactErased, Caller], Message]
 
 
 def build_room(settings: Settings, clock: Clock | None = None) -> Room:
@@ -53,8 +72,16 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
     database = client[settings.mongo_database]
     master_key = (settings.keys_dir / "notifications.master.key").read_bytes()
     vault = Vault(client, settings.mongo_database, master_key)
-    contacts, stops = Contacts(database, vault), Stops(database)
+    contacts, stops, rates = Contacts(database, vault), Stops(database), Rates(database)
+    wishes = WishStore(Aggregates(database, "wishes", clock, SERVICE), vault)
+    addresses = Addresses(database)
     notices = Notices(Aggregates(database, "notices", clock, SERVICE), vault, codec.event_to_proto)
+    poster = _poster(settings)
+    ways = _ways(settings, poster)
+    people = People(contacts, wishes, addresses, stops, Marker(master_key), frozenset(ways))
+    letters = Letters(settings.public_url)
+    limits = Limits(settings.notices_per_hour, settings.webhook_most_failures, settings.notice_lease_s)
+    courier = Courier(notices, people, rates, letters, ways=ways, clock=clock, limits=limits)
     return Room(
         settings=settings,
         clock=clock,
@@ -64,10 +91,17 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
         contacts=contacts,
         notices=notices,
         stops=stops,
-        sending=_sending(settings, notices, contacts, stops, clock),
+        wishes=wishes,
+        addresses=addresses,
+        rates=rates,
+        people=people,
+        letters=letters,
+        poster=poster,
+        sending=Sending(notices, courier, senders=settings.smtp_connections, lease_s=settings.notice_lease_s),
         access=AccessLog(database, clock, SERVICE),
         parked=ParkedEvents(database, SERVICE, clock, AtRest(master_key)),
         tokens=TokenReader.from_file(settings.keys_dir / "issuer.pub.pem"),
+        say=codec.contact_event_to_proto,
     )
 
 
@@ -75,6 +109,9 @@ def prepare(room: Room) -> None:
     """The indexes exist; needs the database, may be repeated."""
     room.vault.ensure_indexes()
     room.notices.ensure_indexes()
+    room.contacts.ensure_indexes()
+    room.wishes.ensure_indexes()
+    room.rates.ensure_indexes()
     room.access.aggregates.ensure_indexes()
     room.parked.ensure_indexes()
 
@@ -83,7 +120,7 @@ def relay(room: Room) -> Relay:
     """What carries notifications' own events to the bus."""
     return Relay(
         room.database,
-        collections=["notices", access.COLLECTION],
+        collections=["notices", "wishes", access.COLLECTION],
         amqp_uri=room.settings.amqp_uri,
         producer=SERVICE,
     )
@@ -96,23 +133,35 @@ def run_relay(environ: Mapping[str, str]) -> int:
     )
 
 
-def _sending(settings: Settings, notices: Notices, contacts: Contacts, stops: Stops, clock: Clock) -> Sending:
-    server = SmtpServer(
+def _poster(settings: Settings) -> Poster:
+    return Poster(
+        ssl.create_default_context(), settings.post_timeout_s, may_be_private=settings.post_allow_private
+    )
+
+
+def _ways(settings: Settings, poster: Poster) -> dict[Channel, Way]:
+    """The channels that have a far side here."""
+    ways: list[Way] = [EmailWay(_smtp(settings)), WebhookWay(poster), InboxWay()]
+    if settings.sms_url:
+        account = SmsAccount(
+            settings.sms_url,
+            settings.sms_account,
+            settings.sms_token,
+            settings.sms_from,
+            settings.notices_url,
+        )
+        ways.append(SmsWay(account, poster))
+    return {way.channel: way for way in ways}
+
+
+def _smtp(settings: Settings) -> SmtpServer:
+    return SmtpServer(
         host=settings.smtp_host,
         port=settings.smtp_port,
         sender=settings.smtp_from,
         is_starttls=settings.smtp_starttls,
+        is_implicit_tls=settings.smtp_implicit_tls,
         user=settings.smtp_user,
         password=settings.smtp_password,
         timeout_s=settings.smtp_timeout_s,
-    )
-    return Sending(
-        notices,
-        contacts,
-        Letters(settings.public_url),
-        server,
-        clock,
-        stops=stops,
-        senders=settings.smtp_connections,
-        lease_s=settings.notice_lease_s,
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-from chassis.settings import ProcessSettings, Secret, setting
+from chassis.settings import ProcessSettings, Secret, SettingsFaults, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,9 @@ class Settings(ProcessSettings):
     # With true a server that offers no TLS, or a wrong certificate, gets nothing: there is no plaintext fallback.
     # An authority of your own is named to OpenSSL by SSL_CERT_FILE.
     smtp_starttls: bool = setting("KINDRED_SMTP_STARTTLS", False)
+    # TLS from the first byte (RFC 8314, port 465) instead of STARTTLS.
+    smtp_implicit_tls: bool = setting("KINDRED_SMTP_IMPLICIT_TLS", False)
+    # With a user or password and no TLS nothing starts.
     smtp_user: str = setting("KINDRED_SMTP_USER", "")
     smtp_password: Secret = setting("KINDRED_SMTP_PASSWORD", Secret(""), secret=True)
     # The longest wait for one answer of the server.
@@ -28,3 +32,54 @@ class Settings(ProcessSettings):
     smtp_connections: int = setting("KINDRED_SMTP_CONNECTIONS", 4)
     # How long a claimed notice belongs to one worker; after a crash it is due again then.
     notice_lease_s: float = setting("KINDRED_NOTICE_LEASE_S", 30.0)
+    # Where this service is reached from outside: callbacks of the SMS account, one-click unsubscribing.
+    notices_url: str = setting("KINDRED_NOTICES_URL", "")
+    # A Twilio-compatible API: its address, the account, and a number or messaging service to send from.
+    sms_url: str = setting("KINDRED_SMS_URL", "")
+    sms_account: str = setting("KINDRED_SMS_ACCOUNT", "")
+    sms_token: Secret = setting("KINDRED_SMS_TOKEN", Secret(""), secret=True)
+    sms_from: str = setting("KINDRED_SMS_FROM", "")
+    # An Apprise URL with {address} in it, for whatever else a programme uses.
+    apprise_url: Secret = setting("KINDRED_APPRISE_URL", Secret(""), secret=True)
+    # The longest wait for one answer of an SMS account or a webhook.
+    post_timeout_s: float = setting("KINDRED_POST_TIMEOUT_S", 10.0)
+    # Lets webhooks and the SMS API be plain http and on a private network: for tests and demonstrations.
+    post_allow_private: bool = setting("KINDRED_POST_ALLOW_PRIVATE", False)
+    # A webhook that fails so often in a row is disabled.
+    webhook_most_failures: int = setting("KINDRED_WEBHOOK_MOST_FAILURES", 20)
+    # What one address gets on one channel in an hour of what can wait; offers and immediate news are not counted.
+    notices_per_hour: int = setting("KINDRED_NOTICES_PER_HOUR", 60)
+
+    def __post_init__(self) -> None:
+        """Raises SettingsFaults where a secret would cross a wire in the clear, or a channel is half configured."""
+        faults = [*self._smtp_faults(), *self._sms_faults()]
+        if faults:
+            raise SettingsFaults(faults)
+
+    def _smtp_faults(self) -> list[str]:
+        faults = []
+        has_tls = self.smtp_starttls or self.smtp_implicit_tls
+        if (self.smtp_user or self.smtp_password) and not has_tls:
+            faults.append(
+                "KINDRED_SMTP_USER and KINDRED_SMTP_PASSWORD need KINDRED_SMTP_STARTTLS or KINDRED_SMTP_IMPLICIT_TLS:"
+                " without TLS the password would cross the network in the clear"
+            )
+        if bool(self.smtp_user) != bool(self.smtp_password):
+            faults.append("KINDRED_SMTP_USER and KINDRED_SMTP_PASSWORD belong together")
+        if self.smtp_starttls and self.smtp_implicit_tls:
+            faults.append("KINDRED_SMTP_STARTTLS and KINDRED_SMTP_IMPLICIT_TLS exclude each other")
+        return faults
+
+    def _sms_faults(self) -> list[str]:
+        if not self.sms_url:
+            return []
+        needed = {
+            "KINDRED_SMS_ACCOUNT": self.sms_account,
+            "KINDRED_SMS_TOKEN": self.sms_token,
+            "KINDRED_SMS_FROM": self.sms_from,
+            "KINDRED_NOTICES_URL": self.notices_url,
+        }
+        faults = [f"KINDRED_SMS_URL needs {name}" for name, value in needed.items() if not value]
+        if urlsplit(self.sms_url).scheme != "https" and not self.post_allow_private:
+            faults.append("KINDRED_SMS_URL must be https: the account's token goes there")
+        return faults

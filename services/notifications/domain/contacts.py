@@ -1,4 +1,4 @@
-"""How a person can be reached: an address, a language, a time zone; opened only inside this service."""
+"""How a person can be reached: addresses, a language, a time zone; opened only inside this service."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ PATIENCE = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Contact:
-    """Where and how a person reads. `address` is "" where there is none that can be used."""
+    """Where and how a person reads. `address` (e-mail) and `phone` (E.164) are "" where there is none to be used."""
 
     address: str = field(default="", repr=False)
     language: str = "en"
     time_zone: str = "UTC"
+    phone: str = field(default="", repr=False)
+
+    @property
+    def is_reachable(self) -> bool:
+        """True where there is any address at all."""
+        return bool(self.address or self.phone)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What notifications says: a far side took a notice, or it was given up."""
+"""What notifications says: how a notice went, what came back, and who changed how somebody is reached."""
 
 from __future__ import annotations
 
@@ -24,4 +24,44 @@ class NoticeFailed:
     notice: Notice
 
 
-Event = NoticeSent | NoticeFailed
+@dataclass(frozen=True)
+class NoticeDelivered:
+    """A receipt says that the attempt arrived."""
+
+    notice: Notice
+    attempt: Attempt
+
+
+@dataclass(frozen=True)
+class NoticeBounced:
+    """A receipt says that the attempt, which the far side had taken, never arrived."""
+
+    notice: Notice
+    attempt: Attempt
+    reason_code: str
+
+
+@dataclass(frozen=True)
+class NoticeReplied:
+    """Somebody answered where a notice went; what they wrote is not kept, only what it meant."""
+
+    notice: Notice
+    kind: str
+
+
+@dataclass(frozen=True)
+class ContactChanged:
+    """A person's wishes changed; the names of the fields, never their values."""
+
+    person_id: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ContactErased:
+    """A person's key is destroyed, and nobody writes to them any more."""
+
+    person_id: str
+
+
+Event = NoticeSent | NoticeFailed | NoticeDelivered | NoticeBounced | NoticeReplied

@@ -37,6 +37,17 @@ class Channel(StrEnum):
     """How they hear."""
 
     EMAIL = "email"
+    SMS = "sms"
+    WEBHOOK = "webhook"
+    IN_APP = "in-app"
+    APPRISE = "apprise"
+
+
+class Quiet(StrEnum):
+    """What quiet hours do to a notice. Unsafe times hold every notice back, whatever stands here."""
+
+    WAITS = "waits"
+    BREAKS_IF_IMMEDIATE = "breaks-if-immediate"
 
 
 class Urgency(StrEnum):
@@ -66,10 +77,22 @@ class Rule:
     status: str
     recipient: Recipient
     urgency: Urgency
-    channel: Channel
+    # In this order, unless the person chose another; one without an address is passed over.
+    channels: tuple[Channel, ...]
+    quiet: Quiet
     expiry: Expiry
     # The facts that make two happenings the same news to the same person: one notice for both (P4).
     key: tuple[str, ...]
+
+    @property
+    def may_wait(self) -> bool:
+        """True where nothing is lost if it is read in the evening, so that a digest may hold it."""
+        return self.urgency is Urgency.ROUTINE
+
+    @property
+    def is_renewable(self) -> bool:
+        """True where an operator may send it after its time: nobody's answer is waited for any more otherwise."""
+        return self.expiry.after == "happened_at"
 
 
 _AT_DEADLINE = Expiry("deadline_at")
@@ -77,23 +100,28 @@ _HOUR_PAST_ARRIVAL = Expiry("promised_arrival_at", timedelta(hours=1))
 _ONE_HOUR = Expiry("happened_at", timedelta(hours=1))
 _ONE_DAY = Expiry("happened_at", timedelta(days=1))
 
+_PEOPLE = (Channel.EMAIL, Channel.SMS, Channel.WEBHOOK, Channel.APPRISE)
+_SOURCES = (Channel.EMAIL, Channel.WEBHOOK)
+_WAITS, _BREAKS = Quiet.WAITS, Quiet.BREAKS_IF_IMMEDIATE
+
 # fmt: off
 # ruff: noqa: E501  a table is read across
 TABLE: Final[tuple[Rule, ...]] = (
-    #    intent                     event                         status       recipient             urgency            channel        expiry              key
-    Rule(Intent.OFFER_MADE,         "offer.made.v1",              "",          Recipient.SPECIALIST, Urgency.AS_SAID,   Channel.EMAIL, _AT_DEADLINE,       ("offer_id",)),
-    Rule(Intent.OFFER_WITHDRAWN,    "offer.withdrawn.v1",         "",          Recipient.SPECIALIST, Urgency.URGENT,    Channel.EMAIL, _ONE_HOUR,          ("offer_id",)),
-    Rule(Intent.ASSIGNMENT_ENDED,   "assignment.ended.v1",        "",          Recipient.SPECIALIST, Urgency.IMMEDIATE, Channel.EMAIL, _ONE_DAY,           ("offer_id",)),
-    Rule(Intent.CHECKIN_DUE,        "checkin.due.v1",             "",          Recipient.SPECIALIST, Urgency.URGENT,    Channel.EMAIL, _AT_DEADLINE,       ("referral_id", "number")),
-    Rule(Intent.CHECKIN_MISSED,     "checkin.missed.v1",          "",          Recipient.SUPERVISOR, Urgency.URGENT,    Channel.EMAIL, _ONE_DAY,           ("referral_id", "number")),
-    Rule(Intent.PERSON_MET,         "referral.status-changed.v1", "met",       Recipient.SOURCE,     Urgency.ROUTINE,   Channel.EMAIL, _ONE_DAY,           ("referral_id",)),
-    Rule(Intent.PERSON_NOT_MET,     "referral.status-changed.v1", "not-met",   Recipient.SOURCE,     Urgency.URGENT,    Channel.EMAIL, _ONE_DAY,           ("referral_id",)),
-    Rule(Intent.HELP_ASSIGNED,      "referral.status-changed.v1", "assigned",  Recipient.SOURCE,     Urgency.IMMEDIATE, Channel.EMAIL, _HOUR_PAST_ARRIVAL, ("referral_id", "promised_arrival_at")),
-    Rule(Intent.HELP_SOUGHT_AGAIN,  "referral.status-changed.v1", "sought-again", Recipient.SOURCE,  Urgency.IMMEDIATE, Channel.EMAIL, _ONE_HOUR,          ("referral_id", "version")),
-    Rule(Intent.REFERRAL_UNFILLED,  "referral.status-changed.v1", "unfilled",  Recipient.SOURCE,     Urgency.IMMEDIATE, Channel.EMAIL, _ONE_DAY,           ("referral_id",)),
-    Rule(Intent.SUPERVISOR_NEEDED,  "referral.escalated.v1",      "exhausted", Recipient.SUPERVISOR, Urgency.IMMEDIATE, Channel.EMAIL, _ONE_DAY,           ("referral_id",)),
+    #    intent                     event                         status          recipient             urgency            channels  quiet    expiry              key
+    Rule(Intent.OFFER_MADE,         "offer.made.v1",              "",             Recipient.SPECIALIST, Urgency.AS_SAID,   _PEOPLE,  _BREAKS, _AT_DEADLINE,       ("offer_id",)),
+    Rule(Intent.OFFER_WITHDRAWN,    "offer.withdrawn.v1",         "",             Recipient.SPECIALIST, Urgency.URGENT,    _PEOPLE,  _WAITS,  _ONE_HOUR,          ("offer_id",)),
+    Rule(Intent.ASSIGNMENT_ENDED,   "assignment.ended.v1",        "",             Recipient.SPECIALIST, Urgency.IMMEDIATE, _PEOPLE,  _BREAKS, _ONE_DAY,           ("offer_id",)),
+    Rule(Intent.CHECKIN_DUE,        "checkin.due.v1",             "",             Recipient.SPECIALIST, Urgency.URGENT,    _PEOPLE,  _WAITS,  _AT_DEADLINE,       ("referral_id", "number")),
+    Rule(Intent.CHECKIN_MISSED,     "checkin.missed.v1",          "",             Recipient.SUPERVISOR, Urgency.URGENT,    _PEOPLE,  _WAITS,  _ONE_DAY,           ("referral_id", "number")),
+    Rule(Intent.PERSON_MET,         "referral.status-changed.v1", "met",          Recipient.SOURCE,     Urgency.ROUTINE,   _SOURCES, _WAITS,  _ONE_DAY,           ("referral_id",)),
+    Rule(Intent.PERSON_NOT_MET,     "referral.status-changed.v1", "not-met",      Recipient.SOURCE,     Urgency.URGENT,    _SOURCES, _WAITS,  _ONE_DAY,           ("referral_id",)),
+    Rule(Intent.HELP_ASSIGNED,      "referral.status-changed.v1", "assigned",     Recipient.SOURCE,     Urgency.IMMEDIATE, _SOURCES, _WAITS,  _HOUR_PAST_ARRIVAL, ("referral_id", "promised_arrival_at")),
+    Rule(Intent.HELP_SOUGHT_AGAIN,  "referral.status-changed.v1", "sought-again", Recipient.SOURCE,     Urgency.IMMEDIATE, _SOURCES, _WAITS,  _ONE_HOUR,          ("referral_id", "version")),
+    Rule(Intent.REFERRAL_UNFILLED,  "referral.status-changed.v1", "unfilled",     Recipient.SOURCE,     Urgency.IMMEDIATE, _SOURCES, _WAITS,  _ONE_DAY,           ("referral_id",)),
+    Rule(Intent.SUPERVISOR_NEEDED,  "referral.escalated.v1",      "exhausted",    Recipient.SUPERVISOR, Urgency.IMMEDIATE, _PEOPLE,  _BREAKS, _ONE_DAY,           ("referral_id",)),
 )
 # fmt: on
+_BY_INTENT: Final = {rule.intent: rule for rule in TABLE}
 # What may still be said of a referral that was stopped: whoever was asked need not answer, nor come.
 AFTER_STOP: Final = frozenset({Intent.OFFER_WITHDRAWN, Intent.ASSIGNMENT_ENDED})
 
@@ -125,6 +153,11 @@ class Happening:
 def rule_for(event: str, status: str = "") -> Rule | None:
     """The line of the table for an event, or None where nobody hears."""
     return next((rule for rule in TABLE if rule.event == event and rule.status in ("", status)), None)
+
+
+def rule_of(intent: Intent) -> Rule:
+    """The line of the table for an intent; every intent has one."""
+    return _BY_INTENT[intent]
 
 
 def notice_id(rule: Rule, happening: Happening) -> str:

@@ -12,7 +12,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from services.notifications.domain.events import Event, NoticeFailed, NoticeSent
+from services.notifications.domain.events import (
+    Event,
+    NoticeFailed,
+    NoticeSent,
+)
 from services.notifications.domain.intents import (
     Channel,
     Happening,
@@ -23,6 +27,7 @@ from services.notifications.domain.intents import (
     notice_id,
     urgency_of,
 )
+from services.notifications.domain.standing import Standing
 
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 300.0
@@ -36,6 +41,8 @@ class State(StrEnum):
     SENT = "sent"
     DEAD = "dead"
     CANCELLED = "cancelled"
+    # Its words are part of another notice's letter; how that one ends is how this one ends.
+    FOLDED = "folded"
 
 
 class Outcome(StrEnum):
@@ -47,6 +54,15 @@ class Outcome(StrEnum):
     DEFERRED = "deferred"
     UNREACHABLE = "unreachable"
     UNKNOWN = "unknown"
+    # A receipt came later: it arrived, or it did not and never will.
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+    # Recorded and then not made: between the two somebody said that nobody may hear.
+    WITHHELD = "withheld"
+
+
+# Somebody heard, or nobody can rule out that they did.
+_HEARD = (Outcome.OPEN, Outcome.ACCEPTED, Outcome.DELIVERED, Outcome.UNKNOWN)
 
 
 class Reason(StrEnum):
@@ -59,17 +75,25 @@ class Reason(StrEnum):
     NO_ADDRESS = "no-address"
     OFFER_CLOSED = "offer-closed"
     REFERRAL_STOPPED = "referral-stopped"
+    DO_NOT_CONTACT = "do-not-contact"
+    NO_SAFE_TIME = "no-safe-time"
+    BOUNCED = "bounced"
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try at the far side. `reply_code` is the far side's number (SMTP), 0 where it said nothing."""
+    """One try at the far side. `reply_code` is the far side's number (SMTP, HTTP), 0 where it said nothing."""
 
     number: int
     at: datetime
     outcome: Outcome = Outcome.OPEN
     is_possible_repeat: bool = False
     reply_code: int = 0
+    channel: Channel = Channel.EMAIL
+    # The far side's own name for what it took, where it gave one; its receipts name it.
+    far_id: str = ""
+    # Which address it went to, as a keyed hash: what comes back from there finds the notice.
+    address_mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,6 +102,11 @@ class Answer:
 
     outcome: Outcome
     reply_code: int = 0
+    far_id: str = ""
+    # The far side asked for so much patience (Retry-After).
+    retry_after_s: float = 0.0
+    # What the answer taught about the address itself.
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +133,11 @@ class Notice:
     purpose_of_use: str = ""
     reason_code: str = ""
     attempts: tuple[Attempt, ...] = ()
+    # It waits for the recipient's one letter a day.
+    is_for_digest: bool = False
+    # The notice whose letter carries it.
+    folded_into: str = ""
+    replied_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +174,7 @@ def _fresh(rule: Rule, happening: Happening, now: datetime) -> Notice:
         contact_id=happening.contact_id,
         referral_id=happening.referral_id,
         offer_id=happening.offer_id,
-        channel=rule.channel,
+        channel=rule.channels[0],
         urgency=urgency_of(rule, happening),
         opened_at=now,
         expires_at=expires_at(rule, happening),
@@ -155,24 +189,34 @@ def _fresh(rule: Rule, happening: Happening, now: datetime) -> Notice:
     )
 
 
-def begin_attempt(notice: Notice, now: datetime) -> tuple[Notice, list[Event]]:
-    """The next attempt is in the log, or the notice is given up because its time is over.
+def begin_attempt(
+    notice: Notice, now: datetime, channel: Channel = Channel.EMAIL, address_mark: str = ""
+) -> tuple[Notice, list[Event]]:
+    """The next attempt, on `channel`, is in the log, or the notice is given up because its time is over.
 
     An attempt still open here was cut off by a crash: its fate is unknown from now on.
     """
     attempts = tuple(_closed_as_unknown(attempt) for attempt in notice.attempts)
     notice = replace(notice, attempts=attempts)
     if now >= notice.expires_at:
-        return give_up(notice, _reason_out_of_time(notice))
-    attempt = Attempt(len(attempts) + 1, now, is_possible_repeat=_is_fate_unknown(notice))
-    return replace(notice, state=State.SENDING, attempts=(*attempts, attempt)), []
+        return give_up(notice, reason_out_of_time(notice))
+    is_possible_repeat = _is_fate_unknown(notice)
+    attempt = Attempt(
+        len(attempts) + 1,
+        now,
+        is_possible_repeat=is_possible_repeat,
+        channel=channel,
+        address_mark=address_mark,
+    )
+    return replace(notice, state=State.SENDING, channel=channel, attempts=(*attempts, attempt)), []
 
 
 def settle_attempt(
-    notice: Notice, number: int, answer: Answer, now: datetime, jitter: float
+    notice: Notice, number: int, answer: Answer, now: datetime, jitter: float, *, is_last_way: bool = True
 ) -> tuple[Notice, list[Event]]:
     """The attempt's answer is in the log; the notice is sent, dead, or due again. `jitter` is in 0..1.
 
+    `is_last_way` is False where a refusal leaves another channel to try, at once.
     A late answer (the notice was cancelled or taken over meanwhile) changes the log; "accepted" still makes it sent.
     """
     is_current = notice.state is State.SENDING and notice.attempts[-1].number == number
@@ -182,31 +226,49 @@ def settle_attempt(
         return sent, [NoticeSent(sent, sent.attempts[number - 1])]
     if not is_current:
         return notice, []
-    if answer.outcome is Outcome.REFUSED:
+    if answer.outcome is Outcome.REFUSED and is_last_way:
         return give_up(notice, Reason.REFUSED_BY_FAR_SIDE)
-    next_at = now + delay_after(number, jitter)
+    if answer.outcome in (Outcome.REFUSED, Outcome.WITHHELD):
+        return replace(notice, state=State.DUE, due_at=now), []
+    next_at = now + max(delay_after(number, jitter), timedelta(seconds=answer.retry_after_s))
     if next_at >= notice.expires_at:
-        return give_up(notice, _reason_out_of_time(notice))
+        return give_up(notice, reason_out_of_time(notice))
     return replace(notice, state=State.DUE, due_at=next_at), []
 
 
 def give_up(notice: Notice, reason: Reason) -> tuple[Notice, list[Event]]:
     """The notice is dead and the reason is said."""
-    dead = replace(notice, state=State.DEAD, due_at=None, reason_code=reason.value)
+    attempts = tuple(_closed_as_unknown(attempt) for attempt in notice.attempts)
+    dead = replace(notice, state=State.DEAD, due_at=None, reason_code=reason.value, attempts=attempts)
     return dead, [NoticeFailed(dead)]
+
+
+def reason_out_of_time(notice: Notice) -> Reason:
+    """Why a notice whose time is over was not sent."""
+    if any(attempt.outcome in (Outcome.UNKNOWN, Outcome.OPEN) for attempt in notice.attempts):
+        return Reason.FATE_UNKNOWN
+    return Reason.ATTEMPTS_EXHAUSTED if notice.attempts else Reason.EXPIRED
 
 
 def cancel(notice: Notice, reason: Reason) -> Notice:
     """Nothing more is sent. An attempt on its way is not called back: its fate is unknown until `settle_attempt`."""
-    if notice.state not in (State.DUE, State.SENDING):
+    if notice.state not in (State.DUE, State.SENDING, State.FOLDED):
         return notice
     attempts = tuple(_closed_as_unknown(attempt) for attempt in notice.attempts)
     return replace(notice, state=State.CANCELLED, due_at=None, reason_code=reason.value, attempts=attempts)
 
 
+def postpone(notice: Notice, until: datetime) -> tuple[Notice, list[Event]]:
+    """The notice is due at that moment; given up where that is too late."""
+    if until >= notice.expires_at:
+        return give_up(notice, Reason.NO_SAFE_TIME)
+    attempts = tuple(_closed_as_unknown(attempt) for attempt in notice.attempts)
+    return replace(notice, state=State.DUE, due_at=until, attempts=attempts), []
+
+
 def may_have_been_heard(notice: Notice) -> bool:
     """True where the recipient heard, or nobody can rule out that they did."""
-    return any(a.outcome in (Outcome.OPEN, Outcome.ACCEPTED, Outcome.UNKNOWN) for a in notice.attempts)
+    return any(a.outcome in _HEARD for a in notice.attempts)
 
 
 def delay_after(number: int, jitter: float) -> timedelta:
@@ -222,14 +284,10 @@ def _closed_as_unknown(attempt: Attempt) -> Attempt:
 def _answered(attempt: Attempt, number: int, answer: Answer) -> Attempt:
     if attempt.number != number:
         return attempt
-    return replace(attempt, outcome=answer.outcome, reply_code=answer.reply_code)
+    return replace(
+        attempt, outcome=answer.outcome, reply_code=answer.reply_code, far_id=answer.far_id or attempt.far_id
+    )
 
 
 def _is_fate_unknown(notice: Notice) -> bool:
     return any(attempt.outcome is Outcome.UNKNOWN for attempt in notice.attempts)
-
-
-def _reason_out_of_time(notice: Notice) -> Reason:
-    if _is_fate_unknown(notice):
-        return Reason.FATE_UNKNOWN
-    return Reason.ATTEMPTS_EXHAUSTED if notice.attempts else Reason.EXPIRED

@@ -1,17 +1,17 @@
-"""Renders a notice in the recipient's language and zone: a subject, plain text, and the same words as HTML.
+"""Renders a notice in the recipient's language and zone: a subject, plain text, the same words as HTML, and an SMS.
 
-A template sees four things: the deadline, the promised arrival, the kind of contact, a short reference, and the
-link. Nothing about the peer can reach it, because nothing about the peer is handed to it (DESIGN 5.7).
+A template sees the deadline, the promised arrival, the kind of contact, a short reference, and the link. Nothing about
+the peer can reach it, because nothing about the peer is handed to it (DESIGN 5.7).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any, Final
 
 from babel.dates import format_date, format_datetime, format_time
 from jinja2 import FileSystemLoader, StrictUndefined, Template
@@ -19,13 +19,15 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from services.notifications.domain.contacts import Contact
 from services.notifications.domain.notices import Notice
+from services.notifications.domain.reach import zone_named
+from services.notifications.wording import catalogs
+from services.notifications.wording.catalogs import FALLBACK, LANGUAGES
 
-LANGUAGES: Final = ("en", "es")
-FALLBACK: Final = "en"
 _ROOM = Path(__file__).parent
-_LOCALES: Final = {"en": "en_US", "es": "es_US"}
-_DAYS: Final = {"en": "EEEE, MMMM d", "es": "EEEE d 'de' MMMM"}
+_LOCALES: Final = {"en": "en_US", "es": "es_US", "pt": "pt_BR"}
+_DAYS: Final = {"en": "EEEE, MMMM d", "es": "EEEE d 'de' MMMM", "pt": "EEEE, d 'de' MMMM"}
 _REFERENCE_CHARS = 6
+_DIGEST: Final = "digest"
 
 
 @dataclass(frozen=True)
@@ -38,34 +40,27 @@ class Block:
 
 @dataclass(frozen=True)
 class Letter:
-    """One message, ready to be put on a channel."""
+    """One message, ready to be put on a channel; `short` is what fits a phone's screen."""
 
     language: str
     subject: str
     text: str
     html: str
+    short: str = ""
 
 
 class Letters:
     """Every template in every language. `public_url` is where the answer pages are."""
 
-    def __init__(self, public_url: str, templates: Path = _ROOM / "templates") -> None:
+    def __init__(
+        self,
+        public_url: str,
+        templates: Path = _ROOM / "templates",
+        catalog_folder: Path = catalogs.FOLDER,
+    ) -> None:
         self._public_url = public_url.rstrip("/")
-        words = SandboxedEnvironment(loader=FileSystemLoader(templates), undefined=StrictUndefined)
-        pages = SandboxedEnvironment(
-            loader=FileSystemLoader(_ROOM), undefined=StrictUndefined, autoescape=True
-        )
-        self._words = {
-            (language, path.stem): words.get_template(f"{language}/{path.name}")
-            for language in LANGUAGES
-            for path in sorted((templates / language).glob("*.txt"))
-        }
-        self._closing = {
-            (language, name): Block(self._words[language, name].render().strip())
-            for language in LANGUAGES
-            for name in ("fallback", "footer")
-        }
-        self._layout: Template = pages.get_template("layout.html")
+        self._words = {language: _spoken(language, templates, catalog_folder) for language in LANGUAGES}
+        self._layout: Template = _pages().get_template("layout.html")
 
     def write(self, notice: Notice, contact: Contact, link_token: str = "") -> Letter:
         """The letter of a notice to one person; `link_token` opens their answer page."""
@@ -77,14 +72,52 @@ class Letters:
             "reference": reference(notice.referral_id),
             "link": f"{self._public_url}/answer/{link_token}",
         }
-        subject, _, body = self._words[language, notice.intent.value].render(facts).partition("\n")
+        return self._letter(notice.intent.value, facts, contact)
+
+    def write_digest(self, notices: Sequence[Notice], contact: Contact) -> Letter:
+        """One letter for several notices that may wait: the subject of each, oldest first."""
+        lines = [self.write(notice, contact).subject for notice in notices]
+        return self._letter(_DIGEST, {"count": len(lines), "lines": lines}, contact)
+
+    def _letter(self, template: str, facts: dict[str, Any], contact: Contact) -> Letter:
+        language = language_for(contact.language)
+        subject, _, body = self._template(language, template).render(facts).strip().partition("\n")
         blocks = [_block(paragraph) for paragraph in body.split("\n\n") if paragraph.strip()]
         if not is_spoken(contact.language):
-            blocks.append(self._closing[language, "fallback"])
-        blocks.append(self._closing[language, "footer"])
+            blocks.append(Block(self._closing(language, "fallback")))
+        short = [subject, *(block.link for block in blocks if block.link), self._closing(language, "sms")]
+        blocks.append(Block(self._closing(language, "footer")))
         text = "\n\n".join(_plain(block) for block in blocks) + "\n"
-        html = self._layout.render(language=language, subject=subject.strip(), blocks=blocks)
-        return Letter(language, subject.strip(), text, html)
+        html = self._layout.render(language=language, subject=subject, blocks=blocks)
+        return Letter(language, subject, text, html, "\n".join(short))
+
+    def _template(self, language: str, name: str) -> Template:
+        return self._words[language].get_template(f"{name}.txt")
+
+    def _closing(self, language: str, name: str) -> str:
+        return self._template(language, name).render().strip()
+
+
+@lru_cache(maxsize=64)
+def _spoken(language: str, templates: Path, catalog_folder: Path) -> SandboxedEnvironment:
+    """Templates in one language; each is compiled once in a process."""
+    words = SandboxedEnvironment(
+        loader=FileSystemLoader(templates),
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        auto_reload=False,
+    )
+    words.install_gettext_translations(  # type: ignore[attr-defined]
+        catalogs.load(language, catalog_folder), newstyle=True
+    )
+    return words
+
+
+@lru_cache(maxsize=1)
+def _pages() -> SandboxedEnvironment:
+    return SandboxedEnvironment(
+        loader=FileSystemLoader(_ROOM), undefined=StrictUndefined, autoescape=True, auto_reload=False
+    )
 
 
 def is_spoken(tag: str) -> bool:
@@ -107,25 +140,20 @@ def clock_words(moment: datetime | None, time_zone: str, language: str) -> str:
     """The moment as the recipient's wall clock shows it, always with its zone: "3:20 PM EDT, Tuesday, May 5"."""
     if moment is None:
         return ""
-    zone = _zone(time_zone)
+    zone = zone_named(time_zone)
     locale = _LOCALES[language]
     local = moment.astimezone(zone)
     day = format_date(local, _DAYS[language], locale=locale)
     clock = format_time(local, "short", tzinfo=zone, locale=locale)
-    words = f"{clock} {format_datetime(local, 'z', tzinfo=zone, locale=locale)}, {day}"
-    return " ".join(words.split())  # the locale's narrow spaces are boxes in some mail programs
+    # The letters of the zone, as people there say them: "EDT", and not "Horário de Verão Oriental" or "GMT-4".
+    letters = format_datetime(local, "z", tzinfo=zone, locale="en_US" if language == "pt" else locale)
+    return " ".join(
+        f"{clock} {letters}, {day}".split()
+    )  # the locale's narrow spaces are boxes in some programs
 
 
 def _primary(tag: str) -> str:
     return tag.replace("_", "-").split("-")[0].lower()
-
-
-@lru_cache(maxsize=512)
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return ZoneInfo("UTC")
 
 
 def _block(paragraph: str) -> Block:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import smtplib
 from collections.abc import Iterator
 from typing import Any
 
@@ -153,14 +154,47 @@ def test_a_server_without_tls_hears_neither_the_notice_nor_the_password(
     assert far_side.taken == []
 
 
-def test_the_same_server_would_get_both_were_tls_not_asked_for(
-    far_side: FarSide, authority: Authority, opened: Any
-) -> None:
-    """The test before means something: without the setting, password and notice do cross that wire in the clear."""
+def test_the_wire_is_really_overheard(far_side: FarSide, authority: Authority) -> None:
+    """The test before means something: a client that logs in without TLS shows its password and address there."""
     far_side.options = {"authenticator": admits, "auth_require_tls": False}
-    settled(opened(far_side.start(), KINDRED_SMTP_STARTTLS="false"), "sent")
+    far_side.start()
+    with smtplib.SMTP("127.0.0.1", far_side.port, timeout=5) as careless:
+        careless.login(USER, PASSWORD)
+        careless.sendmail("a@example.org", ["ines@example.org"], b"Subject: x\r\n\r\nx\r\n")
     wire = far_side.overheard(encrypted=False)
     assert {b"AUTH", b"ines@example.org"} <= {word for word in GIVEAWAYS if word in wire}
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"KINDRED_SMTP_USER": USER, "KINDRED_SMTP_PASSWORD": PASSWORD}, "KINDRED_SMTP_STARTTLS"),
+        ({"KINDRED_SMTP_PASSWORD": PASSWORD, "KINDRED_SMTP_STARTTLS": "true"}, "belong together"),
+        ({"KINDRED_SMTP_STARTTLS": "true", "KINDRED_SMTP_IMPLICIT_TLS": "true"}, "exclude"),
+        ({"KINDRED_SMS_URL": "https://api.example.org"}, "KINDRED_SMS_TOKEN"),
+        ({"KINDRED_SMS_URL": "http://api.example.org"}, "must be https"),
+    ],
+)
+def test_a_secret_is_never_configured_to_travel_in_the_clear(
+    environ: dict[str, str], given: dict[str, str], named: str
+) -> None:
+    """Nothing starts where a password or token would be sent without TLS; the fault names the setting, not the secret."""
+    with pytest.raises(chassis_settings.SettingsFaults, match=named) as refused:
+        chassis_settings.read(Settings, environ | given)
+    assert PASSWORD not in str(refused.value)
+
+
+def test_a_server_with_tls_from_the_first_byte(far_side: FarSide, authority: Authority, opened: Any) -> None:
+    """On port 465's terms not even the greeting is in the clear (RFC 8314)."""
+    far_side.options = {
+        "ssl_context": authority.server(THIS_MACHINE),
+        "authenticator": admits,
+        "auth_require_tls": False,
+        "auth_required": True,
+    }
+    room = opened(far_side.start(), KINDRED_SMTP_STARTTLS="false", KINDRED_SMTP_IMPLICIT_TLS="true")
+    settled(room, "sent")
+    assert [taken.recipient for taken in far_side.taken] == ["ines@example.org"]
 
 
 @pytest.mark.parametrize("fault", ["unknown-authority", "another-name", "expired"])

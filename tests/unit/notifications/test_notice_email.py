@@ -8,14 +8,16 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from services.notifications.channels import SmtpServer, compose
+from services.notifications.channels.mail import SmtpServer, compose
 from services.notifications.domain.contacts import Contact
 from services.notifications.domain.intents import Intent
 from services.notifications.domain.notices import Attempt
 from services.notifications.wording.letters import Letters
 from tests.unit.notifications.notice_builders import NOW, a_notice
 
-SERVER = SmtpServer("127.0.0.1", 25, "Kindred <notices@kindred.example.org>", user="u", password="hush")
+SERVER = SmtpServer(
+    "127.0.0.1", 25, "Kindred <notices@kindred.example.org>", user="u", password="hush", is_starttls=True
+)
 
 
 def a_message(

@@ -53,8 +53,9 @@ def test_the_readme_shows_the_table_as_it_is():
         what = rule.event if not rule.status else f"{rule.event} ({rule.status})"
         line = next(row for row in text.splitlines() if row.startswith(f"| {rule.intent.value} "))
         cells = [cell.strip(" `") for cell in line.strip("|").split("|")]
-        assert cells[1:5] == [what, rule.recipient.value, rule.urgency.value, rule.channel.value]
-        assert all(name in cells[6] for name in rule.key)
+        channels = ", ".join(channel.value for channel in rule.channels)
+        assert cells[1:6] == [what, rule.recipient.value, rule.urgency.value, channels, rule.quiet.value]
+        assert all(name in cells[7] for name in rule.key)
 
 
 @pytest.mark.parametrize("intent", list(Intent))

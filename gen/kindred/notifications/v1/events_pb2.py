@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from kindred.bus.v1 import bus_pb2 as kindred_dot_bus_dot_v1_dot_bus__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%kindred/notifications/v1/events.proto\x12\x18kindred.notifications.v1\x1a\x18kindred/bus/v1/bus.proto\"\xc8\x01\n\nNoticeSent\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x11\n\tnotice_id\x18\x02 \x01(\t\x12\x0e\n\x06intent\x18\x03 \x01(\t\x12\x14\n\x0crecipient_id\x18\x04 \x01(\t\x12\x13\n\x0breferral_id\x18\x05 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x06 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x07 \x01(\x05\x12\x1a\n\x12is_possible_repeat\x18\x08 \x01(\x08\"\xb2\x01\n\x0cNoticeFailed\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x11\n\tnotice_id\x18\x02 \x01(\t\x12\x0e\n\x06intent\x18\x03 \x01(\t\x12\x14\n\x0crecipient_id\x18\x04 \x01(\t\x12\x13\n\x0breferral_id\x18\x05 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x06 \x01(\t\x12\x13\n\x0breason_code\x18\x07 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%kindred/notifications/v1/events.proto\x12\x18kindred.notifications.v1\x1a\x18kindred/bus/v1/bus.proto\"\xda\x01\n\nNoticeSent\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x11\n\tnotice_id\x18\x02 \x01(\t\x12\x0e\n\x06intent\x18\x03 \x01(\t\x12\x14\n\x0crecipient_id\x18\x04 \x01(\t\x12\x13\n\x0breferral_id\x18\x05 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x06 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x07 \x01(\x05\x12\x1a\n\x12is_possible_repeat\x18\x08 \x01(\x08\x12\x10\n\x08offer_id\x18\t \x01(\t\"\xc4\x01\n\x0cNoticeFailed\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x11\n\tnotice_id\x18\x02 \x01(\t\x12\x0e\n\x06intent\x18\x03 \x01(\t\x12\x14\n\x0crecipient_id\x18\x04 \x01(\t\x12\x13\n\x0breferral_id\x18\x05 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x06 \x01(\t\x12\x13\n\x0breason_code\x18\x07 \x01(\t\x12\x10\n\x08offer_id\x18\x08 \x01(\t\"\xc3\x01\n\x0fNoticeDelivered\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x11\n\tnotice_id\x18\x02 \x01(\t\x12\x0e\n\x06intent\x18\x03 \x01(\t\x12\x14\n\x0crecipient_id\x18\x04 \x01(\t\x12\x13\n\x0breferral_id\x18\x05 \x01(\t\x12\x10\n\x08offer_id\x18\x06 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x07 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x08 \x01(\x05\"\xd6\x01\n\rNoticeBounced\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x11\n\tnotice_id\x18\x02 \x01(\t\x12\x0e\n\x06intent\x18\x03 \x01(\t\x12\x14\n\x0crecipient_id\x18\x04 \x01(\t\x12\x13\n\x0breferral_id\x18\x05 \x01(\t\x12\x10\n\x08offer_id\x18\x06 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x07 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x08 \x01(\x05\x12\x13\n\x0breason_code\x18\t \x01(\t\"\xbe\x01\n\rNoticeReplied\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x11\n\tnotice_id\x18\x02 \x01(\t\x12\x0e\n\x06intent\x18\x03 \x01(\t\x12\x14\n\x0crecipient_id\x18\x04 \x01(\t\x12\x13\n\x0breferral_id\x18\x05 \x01(\t\x12\x10\n\x08offer_id\x18\x06 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x07 \x01(\t\x12\x0c\n\x04kind\x18\x08 \x01(\t\"c\n\x0e\x43ontactChanged\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x11\n\tperson_id\x18\x02 \x01(\t\x12\x0e\n\x06\x66ields\x18\x03 \x03(\t\"R\n\rContactErased\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x11\n\tperson_id\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,17 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kindred.notifications.v1.ev
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_NOTICESENT']._serialized_start=94
-  _globals['_NOTICESENT']._serialized_end=294
-  _globals['_NOTICEFAILED']._serialized_start=297
-  _globals['_NOTICEFAILED']._serialized_end=475
+  _globals['_NOTICESENT']._serialized_end=312
+  _globals['_NOTICEFAILED']._serialized_start=315
+  _globals['_NOTICEFAILED']._serialized_end=511
+  _globals['_NOTICEDELIVERED']._serialized_start=514
+  _globals['_NOTICEDELIVERED']._serialized_end=709
+  _globals['_NOTICEBOUNCED']._serialized_start=712
+  _globals['_NOTICEBOUNCED']._serialized_end=926
+  _globals['_NOTICEREPLIED']._serialized_start=929
+  _globals['_NOTICEREPLIED']._serialized_end=1119
+  _globals['_CONTACTCHANGED']._serialized_start=1121
+  _globals['_CONTACTCHANGED']._serialized_end=1220
+  _globals['_CONTACTERASED']._serialized_start=1222
+  _globals['_CONTACTERASED']._serialized_end=1304
 # @@protoc_insertion_point(module_scope)

@@ -25,21 +25,49 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,kindred/notifications/v1/notifications.proto\x12\x18kindred.notifications.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"N\n\x12ListNoticesRequest\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\x12\x14\n\x0crecipient_id\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\"H\n\x13ListNoticesResponse\x12\x31\n\x07notices\x18\x01 \x03(\x0b\x32 .kindred.notifications.v1.Notice\"\xab\x01\n\x06Notice\x12\x11\n\tnotice_id\x18\x01 \x01(\t\x12\x0e\n\x06intent\x18\x02 \x01(\t\x12\x14\n\x0crecipient_id\x18\x03 \x01(\t\x12\x13\n\x0breferral_id\x18\x04 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x05 \x01(\t\x12\r\n\x05state\x18\x06 \x01(\t\x12\x33\n\x08\x61ttempts\x18\x07 \x03(\x0b\x32!.kindred.notifications.v1.Attempt\"n\n\x07\x41ttempt\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07outcome\x18\x03 \x01(\t\x12\x1a\n\x12is_possible_repeat\x18\x04 \x01(\x08\x32\x82\x01\n\x14NotificationsService\x12j\n\x0bListNotices\x12,.kindred.notifications.v1.ListNoticesRequest\x1a-.kindred.notifications.v1.ListNoticesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,kindred/notifications/v1/notifications.proto\x12\x18kindred.notifications.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x02\n\x06Wishes\x12\x19\n\x11is_do_not_contact\x18\x01 \x01(\x08\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\r\n\x05phone\x18\x03 \x01(\t\x12\x13\n\x0bwebhook_url\x18\x04 \x01(\t\x12\x10\n\x08language\x18\x05 \x01(\t\x12\x11\n\ttime_zone\x18\x06 \x01(\t\x12\x10\n\x08\x63hannels\x18\x07 \x03(\t\x12\x0e\n\x06shared\x18\x08 \x03(\t\x12/\n\x05quiet\x18\t \x03(\x0b\x32 .kindred.notifications.v1.Window\x12\x30\n\x06unsafe\x18\n \x03(\x0b\x32 .kindred.notifications.v1.Window\x12\x15\n\rdigest_minute\x18\x0b \x01(\x05\"A\n\x06Window\x12\x13\n\x0b\x66rom_minute\x18\x01 \x01(\x05\x12\x14\n\x0cuntil_minute\x18\x02 \x01(\x05\x12\x0c\n\x04\x64\x61ys\x18\x03 \x03(\x05\"&\n\x11GetContactRequest\x12\x11\n\tperson_id\x18\x01 \x01(\t\"\xff\x01\n\x12GetContactResponse\x12\x11\n\tperson_id\x18\x01 \x01(\t\x12\x30\n\x06wishes\x18\x02 \x01(\x0b\x32 .kindred.notifications.v1.Wishes\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\x11\n\tis_erased\x18\x04 \x01(\x08\x12N\n\tstandings\x18\x05 \x03(\x0b\x32;.kindred.notifications.v1.GetContactResponse.StandingsEntry\x1a\x30\n\x0eStandingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x9b\x01\n\x14\x43hangeContactRequest\x12\x11\n\tperson_id\x18\x01 \x01(\t\x12\x30\n\x06wishes\x18\x02 \x01(\x0b\x32 .kindred.notifications.v1.Wishes\x12\x0e\n\x06\x66ields\x18\x03 \x03(\t\x12\x0f\n\x07version\x18\x04 \x01(\x05\x12\x1d\n\x15rotate_webhook_secret\x18\x05 \x01(\x08\"Q\n\x15\x43hangeContactResponse\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12\x0f\n\x07\x63hanged\x18\x02 \x03(\t\x12\x16\n\x0ewebhook_secret\x18\x03 \x01(\t\"(\n\x13\x45raseContactRequest\x12\x11\n\tperson_id\x18\x01 \x01(\t\"(\n\x14\x45raseContactResponse\x12\x10\n\x08silenced\x18\x01 \x01(\x05\"\'\n\x16ListDeadNoticesRequest\x12\r\n\x05limit\x18\x01 \x01(\x05\"L\n\x17ListDeadNoticesResponse\x12\x31\n\x07notices\x18\x01 \x03(\x0b\x32 .kindred.notifications.v1.Notice\"(\n\x13ReplayNoticeRequest\x12\x11\n\tnotice_id\x18\x01 \x01(\t\"H\n\x14ReplayNoticeResponse\x12\x30\n\x06notice\x18\x01 \x01(\x0b\x32 .kindred.notifications.v1.Notice\"N\n\x12ListNoticesRequest\x12\x13\n\x0breferral_id\x18\x01 \x01(\t\x12\x14\n\x0crecipient_id\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\"H\n\x13ListNoticesResponse\x12\x31\n\x07notices\x18\x01 \x03(\x0b\x32 .kindred.notifications.v1.Notice\"\xc0\x01\n\x06Notice\x12\x11\n\tnotice_id\x18\x01 \x01(\t\x12\x0e\n\x06intent\x18\x02 \x01(\t\x12\x14\n\x0crecipient_id\x18\x03 \x01(\t\x12\x13\n\x0breferral_id\x18\x04 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x05 \x01(\t\x12\r\n\x05state\x18\x06 \x01(\t\x12\x33\n\x08\x61ttempts\x18\x07 \x03(\x0b\x32!.kindred.notifications.v1.Attempt\x12\x13\n\x0breason_code\x18\x08 \x01(\t\"\x7f\n\x07\x41ttempt\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07outcome\x18\x03 \x01(\t\x12\x1a\n\x12is_possible_repeat\x18\x04 \x01(\x08\x12\x0f\n\x07\x63hannel\x18\x05 \x01(\t2\xb3\x05\n\x14NotificationsService\x12j\n\x0bListNotices\x12,.kindred.notifications.v1.ListNoticesRequest\x1a-.kindred.notifications.v1.ListNoticesResponse\x12g\n\nGetContact\x12+.kindred.notifications.v1.GetContactRequest\x1a,.kindred.notifications.v1.GetContactResponse\x12p\n\rChangeContact\x12..kindred.notifications.v1.ChangeContactRequest\x1a/.kindred.notifications.v1.ChangeContactResponse\x12m\n\x0c\x45raseContact\x12-.kindred.notifications.v1.EraseContactRequest\x1a..kindred.notifications.v1.EraseContactResponse\x12v\n\x0fListDeadNotices\x12\x30.kindred.notifications.v1.ListDeadNoticesRequest\x1a\x31.kindred.notifications.v1.ListDeadNoticesResponse\x12m\n\x0cReplayNotice\x12-.kindred.notifications.v1.ReplayNoticeRequest\x1a..kindred.notifications.v1.ReplayNoticeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kindred.notifications.v1.notifications_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTNOTICESREQUEST']._serialized_start=107
-  _globals['_LISTNOTICESREQUEST']._serialized_end=185
-  _globals['_LISTNOTICESRESPONSE']._serialized_start=187
-  _globals['_LISTNOTICESRESPONSE']._serialized_end=259
-  _globals['_NOTICE']._serialized_start=262
-  _globals['_NOTICE']._serialized_end=433
-  _globals['_ATTEMPT']._serialized_start=435
-  _globals['_ATTEMPT']._serialized_end=545
-  _globals['_NOTIFICATIONSSERVICE']._serialized_start=548
-  _globals['_NOTIFICATIONSSERVICE']._serialized_end=678
+  _globals['_GETCONTACTRESPONSE_STANDINGSENTRY']._loaded_options = None
+  _globals['_GETCONTACTRESPONSE_STANDINGSENTRY']._serialized_options = b'8\001'
+  _globals['_WISHES']._serialized_start=108
+  _globals['_WISHES']._serialized_end=387
+  _globals['_WINDOW']._serialized_start=389
+  _globals['_WINDOW']._serialized_end=454
+  _globals['_GETCONTACTREQUEST']._serialized_start=456
+  _globals['_GETCONTACTREQUEST']._serialized_end=494
+  _globals['_GETCONTACTRESPONSE']._serialized_start=497
+  _globals['_GETCONTACTRESPONSE']._serialized_end=752
+  _globals['_GETCONTACTRESPONSE_STANDINGSENTRY']._serialized_start=704
+  _globals['_GETCONTACTRESPONSE_STANDINGSENTRY']._serialized_end=752
+  _globals['_CHANGECONTACTREQUEST']._serialized_start=755
+  _globals['_CHANGECONTACTREQUEST']._serialized_end=910
+  _globals['_CHANGECONTACTRESPONSE']._serialized_start=912
+  _globals['_CHANGECONTACTRESPONSE']._serialized_end=993
+  _globals['_ERASECONTACTREQUEST']._serialized_start=995
+  _globals['_ERASECONTACTREQUEST']._serialized_end=1035
+  _globals['_ERASECONTACTRESPONSE']._serialized_start=1037
+  _globals['_ERASECONTACTRESPONSE']._serialized_end=1077
+  _globals['_LISTDEADNOTICESREQUEST']._serialized_start=1079
+  _globals['_LISTDEADNOTICESREQUEST']._serialized_end=1118
+  _globals['_LISTDEADNOTICESRESPONSE']._serialized_start=1120
+  _globals['_LISTDEADNOTICESRESPONSE']._serialized_end=1196
+  _globals['_REPLAYNOTICEREQUEST']._serialized_start=1198
+  _globals['_REPLAYNOTICEREQUEST']._serialized_end=1238
+  _globals['_REPLAYNOTICERESPONSE']._serialized_start=1240
+  _globals['_REPLAYNOTICERESPONSE']._serialized_end=1312
+  _globals['_LISTNOTICESREQUEST']._serialized_start=1314
+  _globals['_LISTNOTICESREQUEST']._serialized_end=1392
+  _globals['_LISTNOTICESRESPONSE']._serialized_start=1394
+  _globals['_LISTNOTICESRESPONSE']._serialized_end=1466
+  _globals['_NOTICE']._serialized_start=1469
+  _globals['_NOTICE']._serialized_end=1661
+  _globals['_ATTEMPT']._serialized_start=1663
+  _globals['_ATTEMPT']._serialized_end=1790
+  _globals['_NOTIFICATIONSSERVICE']._serialized_start=1793
+  _globals['_NOTIFICATIONSSERVICE']._serialized_end=2484
 # @@protoc_insertion_point(module_scope)

@@ -40,6 +40,31 @@ class NotificationsServiceStub:
                 request_serializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ListNoticesRequest.SerializeToString,
                 response_deserializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ListNoticesResponse.FromString,
                 _registered_method=True)
+        self.GetContact = channel.unary_unary(
+                '/kindred.notifications.v1.NotificationsService/GetContact',
+                request_serializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.GetContactRequest.SerializeToString,
+                response_deserializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.GetContactResponse.FromString,
+                _registered_method=True)
+        self.ChangeContact = channel.unary_unary(
+                '/kindred.notifications.v1.NotificationsService/ChangeContact',
+                request_serializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ChangeContactRequest.SerializeToString,
+                response_deserializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ChangeContactResponse.FromString,
+                _registered_method=True)
+        self.EraseContact = channel.unary_unary(
+                '/kindred.notifications.v1.NotificationsService/EraseContact',
+                request_serializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.EraseContactRequest.SerializeToString,
+                response_deserializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.EraseContactResponse.FromString,
+                _registered_method=True)
+        self.ListDeadNotices = channel.unary_unary(
+                '/kindred.notifications.v1.NotificationsService/ListDeadNotices',
+                request_serializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ListDeadNoticesRequest.SerializeToString,
+                response_deserializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ListDeadNoticesResponse.FromString,
+                _registered_method=True)
+        self.ReplayNotice = channel.unary_unary(
+                '/kindred.notifications.v1.NotificationsService/ReplayNotice',
+                request_serializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ReplayNoticeRequest.SerializeToString,
+                response_deserializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ReplayNoticeResponse.FromString,
+                _registered_method=True)
 
 
 class NotificationsServiceServicer:
@@ -53,6 +78,41 @@ class NotificationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetContact(self, request, context):
+        """How a person is reached: by the person, or by staff with a purpose of use; audited before it is returned.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeContact(self, request, context):
+        """Changes how a person is reached; only what is named in `fields` changes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EraseContact(self, request, context):
+        """Destroys a person's key and silences everything, also what is queued.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDeadNotices(self, request, context):
+        """Notices that were given up, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplayNotice(self, request, context):
+        """Sends a dead notice again, unless nobody waits for it any more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NotificationsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +120,31 @@ def add_NotificationsServiceServicer_to_server(servicer, server):
                     servicer.ListNotices,
                     request_deserializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ListNoticesRequest.FromString,
                     response_serializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ListNoticesResponse.SerializeToString,
+            ),
+            'GetContact': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetContact,
+                    request_deserializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.GetContactRequest.FromString,
+                    response_serializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.GetContactResponse.SerializeToString,
+            ),
+            'ChangeContact': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeContact,
+                    request_deserializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ChangeContactRequest.FromString,
+                    response_serializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ChangeContactResponse.SerializeToString,
+            ),
+            'EraseContact': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseContact,
+                    request_deserializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.EraseContactRequest.FromString,
+                    response_serializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.EraseContactResponse.SerializeToString,
+            ),
+            'ListDeadNotices': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeadNotices,
+                    request_deserializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ListDeadNoticesRequest.FromString,
+                    response_serializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ListDeadNoticesResponse.SerializeToString,
+            ),
+            'ReplayNotice': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayNotice,
+                    request_deserializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ReplayNoticeRequest.FromString,
+                    response_serializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ReplayNoticeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +175,141 @@ class NotificationsService:
             '/kindred.notifications.v1.NotificationsService/ListNotices',
             kindred_dot_notifications_dot_v1_dot_notifications__pb2.ListNoticesRequest.SerializeToString,
             kindred_dot_notifications_dot_v1_dot_notifications__pb2.ListNoticesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetContact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kindred.notifications.v1.NotificationsService/GetContact',
+            kindred_dot_notifications_dot_v1_dot_notifications__pb2.GetContactRequest.SerializeToString,
+            kindred_dot_notifications_dot_v1_dot_notifications__pb2.GetContactResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeContact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kindred.notifications.v1.NotificationsService/ChangeContact',
+            kindred_dot_notifications_dot_v1_dot_notifications__pb2.ChangeContactRequest.SerializeToString,
+            kindred_dot_notifications_dot_v1_dot_notifications__pb2.ChangeContactResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseContact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kindred.notifications.v1.NotificationsService/EraseContact',
+            kindred_dot_notifications_dot_v1_dot_notifications__pb2.EraseContactRequest.SerializeToString,
+            kindred_dot_notifications_dot_v1_dot_notifications__pb2.EraseContactResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDeadNotices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kindred.notifications.v1.NotificationsService/ListDeadNotices',
+            kindred_dot_notifications_dot_v1_dot_notifications__pb2.ListDeadNoticesRequest.SerializeToString,
+            kindred_dot_notifications_dot_v1_dot_notifications__pb2.ListDeadNoticesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayNotice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kindred.notifications.v1.NotificationsService/ReplayNotice',
+            kindred_dot_notifications_dot_v1_dot_notifications__pb2.ReplayNoticeRequest.SerializeToString,
+            kindred_dot_notifications_dot_v1_dot_notifications__pb2.ReplayNoticeResponse.FromString,
             options,
             channel_credentials,
             insecure,

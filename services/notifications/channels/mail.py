@@ -1,0 +1,232 @@
+"""E-mail: one message per attempt, one kept-open SMTP connection per sender, and an honest answer for each try.
+
+The answer tells apart what is certain from what is not (P4): before the server has the whole message nothing was
+taken; once the message is on its way and no reply comes back, nobody knows.
+"""
+
+from __future__ import annotations
+
+import re
+import smtplib
+import ssl
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from email import charset
+from email.header import Header
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from email.policy import Compat32
+from email.utils import format_datetime, parseaddr
+from typing import Any, Final
+
+from services.notifications.channels import Parcel
+from services.notifications.domain.intents import Channel
+from services.notifications.domain.notices import Answer, Attempt, Notice, Outcome
+from services.notifications.domain.standing import Standing
+from services.notifications.wording.letters import Letter
+
+# A server may count or time what comes over one connection: a fresh one after this many messages.
+_MOST_PER_CONNECTION: Final = 500
+_START_OF_TEXT: Final = 354
+_LONGEST_LINE: Final = 78
+
+
+class _Wire(Compat32):
+    """How headers are written: the older half of the standard library composes in a quarter of the newer one's time."""
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        """A header that is one short plain line needs no folding: half of what composing takes is saved."""
+        line = f"{name}: {value}"
+        if isinstance(value, str) and len(line) <= _LONGEST_LINE and line.isascii() and line.isprintable():
+            return line.encode() + b"\r\n"
+        return super().fold_binary(name, value)
+
+
+_WIRE: Final = _Wire(linesep="\r\n")
+_QUOTED: Final = charset.Charset("utf-8")
+_QUOTED.body_encoding = charset.QP
+# There is no such mailbox, or no such domain, and will not be one (RFC 3463): nothing is sent there any more.
+_NO_MAILBOX: Final = re.compile(rb"5\.1\.(1|2|3|6|10)\b")
+_LEADING_DOT: Final = re.compile(rb"^\.", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class SmtpServer:
+    """The far side, as the settings name it. `sender` is an address, or a name and an address."""
+
+    host: str
+    port: int
+    sender: str
+    is_starttls: bool = False
+    user: str = ""
+    password: str = field(default="", repr=False)
+    timeout_s: float = 10.0
+    # TLS from the first byte (RFC 8314, port 465) instead of STARTTLS.
+    is_implicit_tls: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where a password would cross the wire in the clear."""
+        if (self.user or self.password) and not (self.is_starttls or self.is_implicit_tls):
+            raise ValueError("credentials need TLS")
+
+    @property
+    def sender_address(self) -> str:
+        """The address alone, for the envelope."""
+        return parseaddr(self.sender)[1]
+
+    @property
+    def domain(self) -> str:
+        """Our own domain: it makes Message-IDs ours and greets the server."""
+        return self.sender_address.rpartition("@")[2] or "localhost"
+
+
+def compose(
+    letter: Letter, notice: Notice, attempt: Attempt, *, address: str, server: SmtpServer, now: datetime
+) -> bytes:
+    """The message as it goes over the wire (RFC 5322): the same words as plain text and as HTML.
+
+    The Message-ID comes from the notice alone, so a repeat carries the id of the first and mail systems can drop it.
+    """
+    if not address.isprintable():
+        raise ValueError("an address has one line")
+    # "=_" cannot stand in a quoted-printable text (RFC 2045, 6.7), so that no boundary has to be searched for.
+    mail = MIMEMultipart("alternative", boundary=f"=_{notice.notice_id}", policy=_WIRE)
+    mail["From"] = server.sender
+    mail["To"] = address
+    mail["Subject"] = _subject(letter.subject)
+    mail["Date"] = format_datetime(now)
+    mail["Message-ID"] = f"<{notice.notice_id}@{server.domain}>"
+    mail["Content-Language"] = letter.language
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Kindred-Attempt"] = f"{attempt.number}{'; possible-repeat' if attempt.is_possible_repeat else ''}"
+    mail.attach(MIMEText(letter.text, "plain", _QUOTED))  # type: ignore[arg-type]  # takes a Charset too
+    mail.attach(MIMEText(letter.html, "html", _QUOTED))  # type: ignore[arg-type]
+    return mail.as_bytes()
+
+
+def _subject(words: str) -> Any:
+    """Words beyond ASCII as encoded words (RFC 2047); folded by the message itself, which knows the name before them."""
+    return words if words.isascii() else Header(words, "utf-8", header_name="Subject")
+
+
+class EmailWay:
+    """E-mail over one SMTP server."""
+
+    channel: Final = Channel.EMAIL
+
+    def __init__(self, server: SmtpServer) -> None:
+        self.server = server
+
+    def compose(self, parcel: Parcel) -> bytes:
+        """The message as it goes over the wire."""
+        return compose(
+            parcel.letter,
+            parcel.notice,
+            parcel.attempt,
+            address=parcel.address,
+            server=self.server,
+            now=parcel.now,
+        )
+
+    def open(self) -> EmailLine:
+        """A line of one's own, not connected yet."""
+        return EmailLine(self.server)
+
+
+class EmailLine:
+    """One connection to the SMTP server, opened when needed and reused; for one sender at a time."""
+
+    def __init__(self, server: SmtpServer) -> None:
+        self._server = server
+        self._smtp: smtplib.SMTP | None = None
+        self._used = 0
+
+    def send(self, address: str, message: bytes) -> Answer:
+        """What the server said to the message; a kept connection that turns out to be dead is replaced once."""
+        is_reused = self._smtp is not None
+        answer = self._try(address, message)
+        if is_reused and answer == Answer(Outcome.UNREACHABLE):
+            answer = self._try(address, message)
+        return answer
+
+    def close(self) -> None:
+        """The connection is gone, without waiting for the server's goodbye."""
+        if self._smtp is not None:
+            self._smtp.close()
+        self._smtp = None
+
+    def _try(self, address: str, message: bytes) -> Answer:
+        try:
+            smtp = self._connected()
+            declined = self._announce(smtp, address)
+        except OSError:  # smtplib's own errors are OSErrors too; their texts hold addresses and go nowhere
+            self.close()
+            return Answer(Outcome.UNREACHABLE)
+        return declined or self._hand_over(smtp, message)
+
+    def _announce(self, smtp: smtplib.SMTP, address: str) -> Answer | None:
+        """None where the server waits for the text. Only the recipient's own 5xx is final: others are our trouble."""
+        code, _ = smtp.mail(self._server.sender_address)
+        if code // 100 != 2:
+            return self._declined(smtp, code, Outcome.DEFERRED)
+        code, text = smtp.rcpt(address)
+        if code // 100 != 2:
+            answer = self._declined(smtp, code, Outcome.REFUSED if code // 100 == 5 else Outcome.DEFERRED)
+            return replace(answer, standing=Standing.BOUNCED) if _NO_MAILBOX.match(text) else answer
+        code, _ = smtp.docmd("DATA")
+        if code != _START_OF_TEXT:
+            return self._declined(smtp, code, Outcome.REFUSED if code // 100 == 5 else Outcome.DEFERRED)
+        return None
+
+    def _hand_over(self, smtp: smtplib.SMTP, message: bytes) -> Answer:
+        try:
+            smtp.send(_LEADING_DOT.sub(b"..", message) + b".\r\n")
+            code, _ = smtp.getreply()
+        except OSError:
+            self.close()
+            return Answer(Outcome.UNKNOWN)
+        self._used += 1
+        if self._used >= _MOST_PER_CONNECTION or code == 421:
+            self.close()
+        kinds = {2: Outcome.ACCEPTED, 4: Outcome.DEFERRED, 5: Outcome.REFUSED}
+        return Answer(kinds.get(code // 100, Outcome.UNKNOWN), code)
+
+    def _declined(self, smtp: smtplib.SMTP, code: int, outcome: Outcome) -> Answer:
+        if code == 421 or smtp.rset()[0] // 100 != 2:
+            self.close()
+        return Answer(outcome, code)
+
+    def _connected(self) -> smtplib.SMTP:
+        if self._smtp is None:
+            self._smtp = self._connect()
+            self._used = 0
+        return self._smtp
+
+    def _connect(self) -> smtplib.SMTP:
+        server = self._server
+        smtp = self._greeted()
+        try:
+            smtp.ehlo_or_helo_if_needed()
+            if server.is_starttls:
+                smtp.starttls(context=ssl.create_default_context())
+                smtp.ehlo_or_helo_if_needed()
+            if server.user:
+                smtp.login(server.user, server.password)
+        except OSError:
+            smtp.close()
+            raise
+        return smtp
+
+    def _greeted(self) -> smtplib.SMTP:
+        server = self._server
+        if not server.is_implicit_tls:
+            return smtplib.SMTP(
+                server.host, server.port, local_hostname=server.domain, timeout=server.timeout_s
+            )
+        return smtplib.SMTP_SSL(
+            server.host,
+            server.port,
+            local_hostname=server.domain,
+            timeout=server.timeout_s,
+            context=ssl.create_default_context(),
+        )

@@ -1,0 +1,40 @@
+"""Protos on one side, the domain on the other; what is sealed to notifications is unsealed here and nowhere else."""
+
+from services.notifications.codec.addresses import email_address, phone_number
+from services.notifications.codec.contacts import (
+    changed_to_proto,
+    contact_event_to_proto,
+    contact_to_proto,
+    wanted_from_proto,
+)
+from services.notifications.codec.events import (
+    checkin_due,
+    checkin_missed,
+    enrolled_card,
+    escalated,
+    offer_closed,
+    offer_made,
+    source_card,
+    status_changed,
+)
+from services.notifications.codec.said import event_to_proto, notice_to_proto, notices_to_proto
+
+__all__ = [
+    "changed_to_proto",
+    "checkin_due",
+    "checkin_missed",
+    "contact_event_to_proto",
+    "contact_to_proto",
+    "email_address",
+    "enrolled_card",
+    "escalated",
+    "event_to_proto",
+    "notice_to_proto",
+    "notices_to_proto",
+    "offer_closed",
+    "offer_made",
+    "phone_number",
+    "source_card",
+    "status_changed",
+    "wanted_from_proto",
+]

@@ -1,0 +1,178 @@
+"""What notifications hears, as the domain knows it; secrets are unsealed here."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TypedDict
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from chassis.clock import to_millisecond
+from chassis.envelope import Envelope
+from chassis.sealing import PrivateSeal
+from kindred.bus.v1.bus_pb2 import Provenance, SealedField
+from kindred.intake.v1.events_pb2 import ReferralStatusChanged, ReferralSubmitted
+from kindred.matching.v1.events_pb2 import (
+    AssignmentEnded,
+    CheckinDue,
+    CheckinMissed,
+    OfferAccepted,
+    OfferDeclined,
+    OfferMade,
+    OfferWithdrawn,
+    ReferralEscalated,
+    SpecialistEnrolled,
+)
+from services.notifications.codec.addresses import email_address, is_zone, phone_number
+from services.notifications.domain.contacts import (
+    Card,
+    Contact,
+    source_contact_id,
+    specialist_contact_id,
+)
+from services.notifications.domain.intents import Happening
+
+_NOBODY = "unnamed"
+# Somebody had said that they come, and now nobody does.
+_COMING = ("assigned", "not-met")
+_SOUGHT_AGAIN = "sought-again"
+
+
+def enrolled_card(event: SpecialistEnrolled, seal: PrivateSeal) -> Card:
+    """The card of a specialist or supervisor; raises Unsealable, ValueError."""
+    contact_id = specialist_contact_id(event.specialist_id)
+    contact = _contact(event.sealed_contact, contact_id, seal)
+    return Card(contact_id, event.specialist_id, event.revision, contact)
+
+
+def source_card(event: ReferralSubmitted, seal: PrivateSeal) -> Card:
+    """The card of the source's callback for this referral, without an address where it gave none."""
+    contact_id = source_contact_id(event.referral_id)
+    sealed = event.sealed_source_contact
+    contact = _contact(sealed, contact_id, seal) if sealed.ciphertext else Contact()
+    return Card(contact_id, event.source_id, 1, contact)
+
+
+def offer_made(envelope: Envelope, event: OfferMade, seal: PrivateSeal) -> Happening:
+    """An offer that its specialist has to hear of."""
+    token = seal.unseal(event.sealed_link_token, f"offer-link:{event.offer_id}").decode()
+    return Happening(
+        event=envelope.type,
+        happened_at=to_millisecond(envelope.time),
+        referral_id=event.referral_id,
+        recipient_id=event.specialist_id,
+        contact_id=specialist_contact_id(event.specialist_id),
+        offer_id=event.offer_id,
+        deadline_at=_moment(event, "deadline_at"),
+        urgency=event.urgency,
+        link_token=token,
+        **_about(event.provenance),
+    )
+
+
+def offer_closed(
+    envelope: Envelope, event: OfferWithdrawn | OfferAccepted | OfferDeclined | AssignmentEnded
+) -> Happening:
+    """An offer that needs no answer any more: withdrawn, or answered; or one whose assignment has ended."""
+    return Happening(
+        event=envelope.type,
+        happened_at=to_millisecond(envelope.time),
+        referral_id=event.referral_id,
+        recipient_id=event.specialist_id,
+        contact_id=specialist_contact_id(event.specialist_id),
+        offer_id=event.offer_id,
+        **_about(event.provenance),
+    )
+
+
+def status_changed(envelope: Envelope, event: ReferralStatusChanged) -> Happening:
+    """A move of the referral that its source may have to hear of."""
+    return Happening(
+        event=envelope.type,
+        status=_SOUGHT_AGAIN
+        if event.previous_status in _COMING and event.status == "seeking"
+        else event.status,
+        happened_at=to_millisecond(envelope.time),
+        referral_id=event.referral_id,
+        recipient_id=event.source_id,
+        contact_id=source_contact_id(event.referral_id),
+        promised_arrival_at=_moment(event, "promised_arrival_at"),
+        modality=event.modality,
+        version=event.version,
+        **_about(event.provenance),
+    )
+
+
+def checkin_due(envelope: Envelope, event: CheckinDue) -> Happening:
+    """A follow-up contact that its specialist has to make."""
+    return Happening(
+        event=envelope.type,
+        happened_at=to_millisecond(envelope.time),
+        referral_id=event.referral_id,
+        recipient_id=event.specialist_id,
+        contact_id=specialist_contact_id(event.specialist_id),
+        number=event.number,
+        deadline_at=_moment(event, "missed_at"),
+        **_about(event.provenance),
+    )
+
+
+def checkin_missed(envelope: Envelope, event: CheckinMissed) -> Happening:
+    """A follow-up contact that nobody recorded in time."""
+    return Happening(
+        event=envelope.type,
+        happened_at=to_millisecond(envelope.time),
+        referral_id=event.referral_id,
+        recipient_id=event.supervisor_id or _NOBODY,
+        contact_id=specialist_contact_id(event.supervisor_id) if event.supervisor_id else "",
+        number=event.number,
+        **_about(event.provenance),
+    )
+
+
+def escalated(envelope: Envelope, event: ReferralEscalated) -> Happening:
+    """An escalation; with status "exhausted" where no wave is left and the supervisor is needed."""
+    supervisor_id = event.supervisor_id or _NOBODY
+    return Happening(
+        event=envelope.type,
+        status="exhausted" if event.is_exhausted else "next-wave",
+        happened_at=to_millisecond(envelope.time),
+        referral_id=event.referral_id,
+        recipient_id=supervisor_id,
+        contact_id=specialist_contact_id(event.supervisor_id) if event.supervisor_id else "",
+        **_about(event.provenance),
+    )
+
+
+def _contact(sealed: SealedField, context: str, seal: PrivateSeal) -> Contact:
+    said = json.loads(seal.unseal(sealed, context))
+    zone = said.get("time_zone") or "UTC"
+    return Contact(
+        address=email_address(said.get("email") or ""),
+        language=said.get("language") or "en",
+        time_zone=zone if is_zone(zone) else "UTC",
+        phone=phone_number(said.get("phone") or ""),
+    )
+
+
+def _moment(message: Message, name: str) -> datetime | None:
+    if not message.HasField(name):
+        return None
+    moment: Timestamp = getattr(message, name)
+    return to_millisecond(moment.ToDatetime(tzinfo=UTC))
+
+
+class _About(TypedDict):
+    peer_id: str
+    organization_id: str
+    purpose_of_use: str
+
+
+def _about(provenance: Provenance) -> _About:
+    return {
+        "peer_id": provenance.peer_id,
+        "organization_id": provenance.organization_id,
+        "purpose_of_use": provenance.purpose_of_use,
+    }

@@ -1,0 +1,19 @@
+"""What notifications keeps: notices, contacts, wishes, what is known of addresses, stops and rates."""
+
+from services.notifications.store.addresses import Addresses, Marker, Rates, Stops
+from services.notifications.store.contacts import Contacts
+from services.notifications.store.notices import Decision, Held, Notices
+from services.notifications.store.wishes import HeldWishes, WishStore
+
+__all__ = [
+    "Addresses",
+    "Contacts",
+    "Decision",
+    "Held",
+    "HeldWishes",
+    "Marker",
+    "Notices",
+    "Rates",
+    "Stops",
+    "WishStore",
+]
