@@ -1,4 +1,4 @@
-"""How fast the whole system is, from outside: submits, end to end, latency at a steady rate, memory.
+"""How fast the whole system is, from outside: submits, end to end, latency at a steady rate, CPU, memory; then the bus.
 
 make bench            starts a system of its own, measures, prints medians, stops it
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -148,8 +150,7 @@ def _share(sorted_values: list[float], share: float) -> float:
 
 def main() -> None:
     """Measures and prints."""
-    for name in ("MONGO_URI", "AMQP_URI"):
-        os.environ.pop(name, None)
+    parts = {name: os.environ.pop(name) for name in ("MONGO_URI", "AMQP_URI") if name in os.environ}
     with tempfile.TemporaryDirectory(prefix="kindred-bench-") as folder:
         running = Running(
             Place(Path(folder)), {"KINDRED_WAVE_SECONDS": "3600,3600", "KINDRED_LOG_LEVEL": "warning"}
@@ -159,6 +160,9 @@ def main() -> None:
             measure(running)
         finally:
             running.stop()
+    print("the bus beside bare kombu and pymongo:", flush=True)
+    argv = [sys.executable, "-m", "tests.bench.bus_bench"]
+    subprocess.run(argv, env=os.environ | parts, check=True)
 
 
 def measure(running: Running) -> None:
