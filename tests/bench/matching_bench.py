@@ -94,7 +94,7 @@ def rank_one(size: int) -> None:
     print(
         f"rank 1 against {len(people):>7,}: {median:7.3f} ms median, {slow:7.3f} ms p99; plain "
         f"{statistics.median(plainly):9.1f} ms ({statistics.median(plainly) / median:,.0f} times); "
-        f"{index.bytes_used() / len(people):.0f} bytes each; index built in {built / 1000:.2f} s"
+        f"{sum(index.bytes_used().values()) / len(people):.0f} bytes each; index built in {built / 1000:.2f} s"
     )
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from services.matching.domain.plan import Plan
+from services.matching.domain.wellbeing import Care
 
 ROUTINE, URGENT, IMMEDIATE = "routine", "urgent", "immediate"
 
@@ -44,10 +45,12 @@ class Policy:
     closeness_miles: Sequence[int]
     bedside_limit_minutes: Mapping[str, int]
     minutes_to_leave: int
-    minutes_per_mile: int
+    minutes_per_mile: Mapping[str, int]
     load_milli: Mapping[str, int]
     ladders: Mapping[str, tuple[Wave, ...]]
     follow_up: Plan
+    care: Care
+    warn_days: tuple[int, ...]
 
     @property
     def most_points(self) -> int:
@@ -86,6 +89,22 @@ def from_document(document: Mapping[str, Any], immediate: tuple[Wave, ...] | Non
         load_milli=document["load_milli"],
         ladders=ladders,
         follow_up=_plan(document["follow_up"]),
+        care=_care(document["care"]),
+        warn_days=tuple(document["certification_warning_days"]),
+    )
+
+
+def _care(told: Mapping[str, Any]) -> Care:
+    night, death = told["night"], told["death"]
+    return Care(
+        most_acceptances=told["most_acceptances"],
+        within=timedelta(hours=told["within_hours"]),
+        night_from_hour=night["from_hour"],
+        night_until_hour=night["until_hour"],
+        night_milli=night["milli"],
+        night_lasts=timedelta(hours=night["hours"]),
+        death_milli=death["milli"],
+        death_lasts=timedelta(days=death["days"]),
     )
 
 

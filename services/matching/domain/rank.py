@@ -57,6 +57,6 @@ def _candidate(asked: Question, scale: Scale, specialist: Specialist, standing: 
         time_zone=specialist.shifts.time_zone,
         terms=explain(scale, asked, specialist, standing),
         ways=ways(asked, specialist),
-        likely_milli=standing.likely_milli,
+        likely_milli=standing.likely_milli(asked.at),
         waiting_since=standing.waiting_since,
     )

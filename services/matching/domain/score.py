@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from services.matching.domain import place
 from services.matching.domain.attributes import Taxonomy
@@ -78,7 +79,7 @@ def explain(scale: Scale, asked: Question, specialist: Specialist, standing: Sta
     terms = [term for term in scale.attributes if term.code.split(":", 1)[1] in specialist.released]
     terms += _spoken(scale, specialist)
     terms.append(Term("closeness", _closeness(scale, asked, specialist)))
-    terms.append(Term("free-capacity", free_capacity(scale.capacity_points, standing)))
+    terms.append(Term("free-capacity", free_capacity(scale.capacity_points, standing, asked.at)))
     return tuple(term for term in terms if term.points_milli > 0)
 
 
@@ -87,9 +88,9 @@ def total(terms: Sequence[Term]) -> int:
     return sum(term.points_milli for term in terms)
 
 
-def free_capacity(points: int, standing: Standing) -> int:
+def free_capacity(points: int, standing: Standing, at: datetime) -> int:
     """The share of their capacity that would be free if they accepted everything they were asked, in points."""
-    free = max(standing.capacity_milli - standing.likely_milli, 0)
+    free = max(standing.capacity_milli - standing.likely_milli(at), 0)
     return points * free // max(standing.capacity_milli, 1)
 
 

@@ -3,177 +3,195 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
 
 import numpy as np
-import numpy.typing as npt
 
-from services.matching.domain import place
 from services.matching.domain.rank import Entry
-from services.matching.domain.shifts import Shifts
-from services.matching.domain.specialist import AGE_BANDS, MODALITIES, PAYERS, Specialist
+from services.matching.domain.score import Rarity
+from services.matching.domain.specialist import Specialist, Standing
+from services.matching.ranking.ids import IdTable
+from services.matching.ranking.passing import Passing
+from services.matching.ranking.tables import NOBODY, Bases, Column, Credentials, Kinds, milliseconds
 
-Column = npt.NDArray[Any]
-Flags = npt.NDArray[np.bool_]
 _FIRST_ROOM = 1024
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ANYWHERE = ""
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class RosterColumns:
-    """What the ranking needs to know of every specialist; `attributes` are bits, a certificate slot is five columns."""
+    """What the ranking needs to know of every specialist.
+
+    A row is its attributes as bits, three numbers into the tables of what many have alike, and what it carries:
+    `room` is what of its capacity is free now. Attributes lie byte by byte, all first bytes of everybody together.
+    """
 
     def __init__(self, codes: Sequence[str]) -> None:
         self.codes = tuple(codes)
-        self.bits = {code: (number // 64, np.uint64(number % 64)) for number, code in enumerate(codes)}
-        self.words = (len(codes) + 63) // 64
-        self.ids: list[str] = []
-        self.rows: dict[str, int] = {}
-        self.states: dict[str, int] = {}
-        self.patterns: dict[Shifts, int] = {}
-        self.languages: dict[str, Column] = {}
-        self.counts: dict[str, int] = {}
-        self.certificates: list[dict[str, Column]] = []
-        self.columns = self._empty(_FIRST_ROOM)
+        self.bits = {code: number for number, code in enumerate(codes)}
+        self.bytes_each = (len(codes) + 7) // 8
+        self.ids = IdTable()
+        self.kinds, self.bases, self.credentials = Kinds(), Bases(), Credentials()
+        self.passing = Passing()
+        self.never: dict[str, set[int]] = {}
+        self._never_of: dict[int, frozenset[str]] = {}
+        self._counts: dict[str, Column] = {}
+        self._sizes: dict[str, int] = {}
+        self._columns = self._empty(_FIRST_ROOM)
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
     def __getitem__(self, name: str) -> Column:
-        return self.columns[name]
+        """A column of everybody; those of attributes have one row for each byte."""
+        return self._columns[name][..., : len(self.ids)]
 
-    def bytes_used(self) -> int:
-        """The size of all columns in bytes, ids and dictionaries not counted."""
-        slots = [column for slot in self.certificates for column in slot.values()]
-        return sum(c.nbytes for c in (*self.columns.values(), *self.languages.values(), *slots))
+    def bytes_used(self) -> dict[str, int]:
+        """The size of everything in bytes: the attributes' codes, the other columns, the ids, the tables."""
+        codes = self._columns["released"].nbytes + self._columns["avoidable"].nbytes
+        return {
+            "codes": codes,
+            "columns": sum(column.nbytes for column in self._columns.values()) - codes,
+            "ids": self.ids.bytes_used(),
+            "tables": self.kinds.bytes_used() + self.bases.bytes_used() + self.credentials.bytes_used(),
+        }
+
+    def reserve(self, count: int) -> None:
+        """There is room for so many without growing again."""
+        self.ids.reserve(count)
+        if count > self._columns["kind"].size:
+            grown = self._empty(count)
+            for name, column in self._columns.items():
+                grown[name][..., : column.shape[-1]] = column
+            self._columns = grown
 
     def put(self, entries: Iterable[Entry]) -> None:
-        """These specialists are in the columns as they are now; supervisors are left out."""
-        for entry, standing in entries:
-            specialist = entry if entry.is_ranked else _retired(entry)
-            if specialist.is_ranked or specialist.specialist_id in self.rows:
-                row = self._row(specialist.specialist_id)
-                self._write(row, specialist)
-                self.columns["load"][row] = standing.load_milli
-                self.columns["open"][row] = standing.open_milli
-                self.columns["capacity"][row] = standing.capacity_milli
-                self.columns["waiting"][row] = milliseconds(standing.waiting_since)
+        """These specialists are in the columns as they are now; whoever is no specialist any more is nobody."""
+        latest = {entry[0].specialist_id: entry for entry in entries}
+        known = {one: self.ids.row(one) for one in latest}
+        rows, ranked = [], []
+        for one, entry in latest.items():
+            row = known[one]
+            if not entry[0].is_ranked:
+                if row is not None:
+                    self._remove(row)
+                continue
+            rows.append(self.ids.add(one) if row is None else row)
+            ranked.append(entry)
+        if len(self.ids) > self._columns["kind"].size:
+            self.reserve(max(len(self.ids), self._columns["kind"].size * 5 // 4))
+        if rows:
+            self._write(np.array(rows), ranked)
+
+    def remove(self, specialist_ids: Iterable[str]) -> None:
+        """None of these is ranked any more; unknown ids are passed over."""
+        for one in specialist_ids:
+            row = self.ids.row(one)
+            if row is not None:
+                self._remove(row)
 
     def set_open(self, open_milli: Mapping[str, int]) -> None:
         """These specialists were asked to carry that much and have not answered; unknown ids are passed over."""
         for specialist_id, milli in open_milli.items():
-            if specialist_id in self.rows:
-                self.columns["open"][self.rows[specialist_id]] = milli
+            row = self.ids.row(specialist_id)
+            if row is not None:
+                self._columns["open"][row] = milli
+
+    def move(self, at: int) -> None:
+        """Rest, strain and calendars are as at this moment, in milliseconds."""
+        for row in self.passing.move(at):
+            self._make_room(row)
 
     def pack(self, codes: Iterable[str]) -> Column:
-        """The codes as bits; codes the taxonomy does not know have none."""
-        packed = np.zeros(self.words, np.uint64)
-        for code in codes:
-            if code in self.bits:
-                word, bit = self.bits[code]
-                packed[word] |= np.uint64(1) << bit
-        return packed
+        """The codes as bytes; codes the taxonomy does not know have no bit."""
+        return np.frombuffer(self._packed(codes), np.uint8)
+
+    def rarity(self, state: str) -> Rarity:
+        """How many who are certified in this state released each attribute; of everybody for ""."""
+        counts = self._counts.get(state)
+        told = {} if counts is None else dict(zip(self.codes, counts.tolist(), strict=False))
+        return Rarity(told, self._sizes.get(state, 0))
 
     def _empty(self, room: int) -> dict[str, Column]:
         return {
-            "released": np.zeros((self.words, room), np.uint64),
-            "avoidable": np.zeros((self.words, room), np.uint64),
-            "xyz": np.zeros((3, room), np.int32),
-            "radius": np.zeros(room, np.int64),
-            "ways": np.zeros(room, np.uint8),
-            "pattern": np.zeros(room, np.int32),
-            "load": np.zeros(room, np.int64),
-            "open": np.zeros(room, np.int64),
-            "capacity": np.zeros(room, np.int64),
+            "released": np.zeros((self.bytes_each, room), np.uint8),
+            "avoidable": np.zeros((self.bytes_each, room), np.uint8),
+            "kind": np.zeros(room, np.int32),
+            "base": np.zeros(room, np.int32),
+            "credential": np.zeros(room, np.int32),
+            "load": np.zeros(room, np.int32),
+            "room": np.zeros(room, np.int32),
+            "open": np.zeros(room, np.int32),
+            "capacity": np.zeros(room, np.int32),
             "waiting": np.zeros(room, np.int64),
         }
 
-    def _row(self, specialist_id: str) -> int:
-        row = self.rows.get(specialist_id)
-        if row is None:
-            row = self.rows[specialist_id] = len(self.ids)
-            self.ids.append(specialist_id)
-            if row >= self.columns["load"].size:
-                self._grow(2 * row)
-        return row
+    def _write(self, rows: Column, entries: Sequence[Entry]) -> None:
+        self._count(rows, -1)
+        people = [specialist for specialist, _ in entries]
+        columns = self._columns
+        columns["released"][:, rows] = self._bytes(person.released for person in people)
+        columns["avoidable"][:, rows] = self._bytes(person.avoidable for person in people)
+        columns["kind"][rows] = [self.kinds.number(person) for person in people]
+        columns["base"][rows] = [self.bases.number(person) for person in people]
+        columns["credential"][rows] = [self.credentials.number(person) for person in people]
+        columns["load"][rows] = [standing.load_milli for _, standing in entries]
+        columns["open"][rows] = [standing.open_milli for _, standing in entries]
+        columns["capacity"][rows] = [standing.capacity_milli for _, standing in entries]
+        columns["waiting"][rows] = [milliseconds(standing.waiting_since) for _, standing in entries]
+        for row, entry in zip(rows.tolist(), entries, strict=True):
+            self._put_passing(row, *entry)
+        self._count(rows, 1)
 
-    def _grow(self, room: int) -> None:
-        self.columns = {name: _grown(column, room) for name, column in self.columns.items()}
-        self.languages = {tag: _grown(column, room) for tag, column in self.languages.items()}
-        self.certificates = [
-            {name: _grown(column, room) for name, column in slot.items()} for slot in self.certificates
-        ]
+    def _put_passing(self, row: int, specialist: Specialist | None, standing: Standing) -> None:
+        self.passing.put(row, specialist, standing)
+        self._make_room(row)
+        wanted = specialist.never if specialist else frozenset()
+        before = self._never_of.pop(row, frozenset())
+        for peer_id in before - wanted:
+            self.never[peer_id].discard(row)
+        for peer_id in wanted - before:
+            self.never.setdefault(peer_id, set()).add(row)
+        if wanted:
+            self._never_of[row] = wanted
 
-    def _write(self, row: int, specialist: Specialist) -> None:
-        self._write_attributes(row, specialist)
-        columns = self.columns
-        columns["xyz"][:, row] = specialist.place.x, specialist.place.y, specialist.place.z
-        columns["radius"][row] = place.reach_squared(specialist.radius_miles)
-        columns["ways"][row] = mask(specialist.modalities, MODALITIES)
-        columns["pattern"][row] = self.patterns.setdefault(specialist.shifts, len(self.patterns))
-        for tag in specialist.languages.keys() - self.languages.keys():
-            self.languages[tag] = np.zeros(columns["load"].size, np.int8)
-        for tag, column in self.languages.items():
-            column[row] = specialist.languages.get(tag, 0)
-        self._write_certificates(row, specialist)
+    def _make_room(self, row: int) -> None:
+        columns = self._columns
+        carried = int(columns["load"][row]) + self.passing.strain(row)
+        columns["room"][row] = int(columns["capacity"][row]) - carried
 
-    def _write_attributes(self, row: int, specialist: Specialist) -> None:
-        before = self.columns["released"][:, row].copy()
-        self.columns["released"][:, row] = self.pack(specialist.released)
-        self.columns["avoidable"][:, row] = self.pack(specialist.avoidable)
-        after = self.columns["released"][:, row]
-        for word in range(self.words):
-            self._count(word, int(before[word]), int(after[word]))
+    def _remove(self, row: int) -> None:
+        if self._columns["kind"][row] == NOBODY:
+            return
+        self._count(np.array([row]), -1)
+        self._columns["kind"][row] = NOBODY
+        self._put_passing(row, None, Standing(0, 0, _NEVER))
 
-    def _count(self, word: int, before: int, after: int) -> None:
-        """The counts follow every bit of a word that changed."""
-        changed = before ^ after
-        while changed:
-            bit = (changed & -changed).bit_length() - 1
-            code = self.codes[word * 64 + bit]
-            self.counts[code] = self.counts.get(code, 0) + (1 if after >> bit & 1 else -1)
-            changed &= changed - 1
+    def _bytes(self, code_sets: Iterable[Iterable[str]]) -> Column:
+        packed = b"".join(self._packed(codes) for codes in code_sets)
+        return np.frombuffer(packed, np.uint8).reshape(-1, self.bytes_each).T
 
-    def _write_certificates(self, row: int, specialist: Specialist) -> None:
-        while len(self.certificates) < len(specialist.certifications):
-            room = self.columns["load"].size
-            self.certificates.append({name: np.zeros(room, kind) for name, kind in _CERTIFICATE.items()})
-        for number, slot in enumerate(self.certificates):
-            if number >= len(specialist.certifications):
-                slot["until"][row] = 0
-                continue
-            certification = specialist.certifications[number]
-            begins, ends = certification.span(specialist.shifts.time_zone)
-            slot["state"][row] = self.states.setdefault(certification.state, len(self.states) + 1)
-            slot["payers"][row] = mask(certification.payers, PAYERS)
-            slot["ages"][row] = mask(certification.age_bands, AGE_BANDS)
-            slot["from"][row], slot["until"][row] = milliseconds(begins), milliseconds(ends)
+    def _packed(self, codes: Iterable[str]) -> bytes:
+        number = 0
+        for code in codes:
+            bit = self.bits.get(code)
+            if bit is not None:
+                number |= 1 << bit
+        return number.to_bytes(self.bytes_each, "little")
 
-
-_CERTIFICATE: Mapping[str, Any] = {
-    "state": np.int16,
-    "payers": np.uint8,
-    "ages": np.uint8,
-    "from": np.int64,
-    "until": np.int64,
-}
-
-
-def _retired(specialist: Specialist) -> Specialist:
-    """Who became a supervisor keeps their row, reachable by nobody."""
-    nothing = frozenset[str]()
-    return replace(specialist, released=nothing, held=nothing, perhaps_held=nothing, modalities=nothing)
-
-
-def _grown(column: Column, room: int) -> Column:
-    grown = np.zeros((*column.shape[:-1], room), column.dtype)
-    grown[..., : column.shape[-1]] = column
-    return grown
-
-
-def mask(names: Iterable[str], known: Sequence[str]) -> int:
-    """The names as bits, in the order of the known ones."""
-    return sum(1 << known.index(name) for name in set(names) if name in known)
-
-
-def milliseconds(moment: datetime) -> int:
-    """Whole milliseconds since 1970, exact."""
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
+    def _count(self, rows: Column, step: int) -> None:
+        """The rarities gain or lose these rows, everywhere and in each state they are certified in."""
+        rows = rows[self._columns["kind"][rows] != NOBODY]
+        if not rows.size:
+            return
+        released = np.unpackbits(self._columns["released"][:, rows], axis=0, bitorder="little")
+        credentials = self._columns["credential"][rows]
+        parts = {_ANYWHERE: np.ones(rows.size, bool)}
+        for number in set(credentials.tolist()):
+            for state in self.credentials.states[number]:
+                part = parts.setdefault(state, np.zeros(rows.size, bool))
+                part |= credentials == number
+        for state, part in parts.items():
+            counts = self._counts.setdefault(state, np.zeros(8 * self.bytes_each, np.int64))
+            counts += step * released[:, part].sum(axis=1, dtype=np.int64)
+            self._sizes[state] = self._sizes.get(state, 0) + step * int(part.sum())

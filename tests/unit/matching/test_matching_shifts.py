@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.matching.domain.shifts import Shifts, Window
+from services.matching.domain.shifts import Calendar, Shifts, Window, span_on_wall_clock
+from tests.unit.matching.matching_builders import a_specialist
 
 NEW_YORK = "America/New_York"
 NIGHT = Shifts((Window(4, 22 * 60, 6 * 60),), False, NEW_YORK)  # Friday 22:00 to Saturday 06:00
@@ -18,6 +19,10 @@ SUNDAY_NIGHT = Shifts((Window(6, 22 * 60, 6 * 60),), False, NEW_YORK)
 
 def _local(text: str, fold: int = 0) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(NEW_YORK), fold=fold).astimezone(UTC)
+
+
+def _wall(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 @pytest.mark.parametrize(
@@ -83,3 +88,30 @@ def test_a_week_holds_exactly_the_minutes_of_its_window(weekday, start, end):
     minutes = (datetime.fromtimestamp(1_767_571_200 + 60 * n, UTC) for n in range(0, 7 * 24 * 60, 7))
     expected = ((end - start) % 1440 or 1440) / 7
     assert abs(sum(shifts.is_on(minute) for minute in minutes) - expected) <= 1
+
+
+def test_time_off_goes_before_everything_and_an_extra_shift_before_the_week():
+    """Off is off, also from an extra shift; an extra shift works where the week does not; then the week holds again."""
+    off = span_on_wall_clock(_wall("2026-12-24T00:00"), _wall("2026-12-26T00:00"), NEW_YORK)
+    extra = span_on_wall_clock(_wall("2026-12-25T22:00"), _wall("2026-12-26T02:00"), NEW_YORK)
+    rosa = a_specialist(shifts=NIGHT, calendar=Calendar((off,), (extra,)))
+    hours = {hour: rosa.is_available(_local(hour), is_immediate=True) for hour in (
+        "2026-12-23T23:00", "2026-12-25T23:00", "2026-12-26T00:00", "2026-12-26T01:59", "2026-12-26T02:00")}  # fmt: skip
+    assert list(hours.values()) == [False, False, True, True, True]  # the 25th is a Friday: 22:00-06:00
+
+
+def test_a_night_off_is_off_for_all_of_it_when_the_clocks_go_back():
+    """The hour that comes twice is off both times, and the hour that is left out costs nothing."""
+    night = span_on_wall_clock(_wall("2026-11-01T00:00"), _wall("2026-11-01T01:30"), NEW_YORK)
+    assert night.ends - night.begins == timedelta(hours=2, minutes=30) and night.holds(
+        _local("2026-11-01T01:15", fold=1)
+    )
+    spring = span_on_wall_clock(_wall("2026-03-08T01:00"), _wall("2026-03-08T04:00"), NEW_YORK)
+    assert spring.ends - spring.begins == timedelta(hours=2)
+
+
+def test_on_call_is_for_immediate_referrals_only():
+    """Somebody on call is asked for an emergency, and for nothing that can wait until they work."""
+    shifts = Shifts((Window(0, 540, 1020),), False, NEW_YORK, on_call=(Window(5, 0, 0),))
+    saturday = _local("2026-11-21T15:00")
+    assert shifts.is_on(saturday, is_immediate=True) and not shifts.is_on(saturday)

@@ -1,0 +1,85 @@
+"""Ids of the rows in few bytes: one text behind the other, found by their order, new ones merged in when asked."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Column = npt.NDArray[Any]
+# So many new ids are merged in one by one; more, and everything is sorted again.
+_FEW = 16
+
+
+class IdTable:
+    """Row numbers and ids, both ways. An id keeps its row for good."""
+
+    def __init__(self) -> None:
+        self._texts = bytearray()
+        self._ends = np.zeros(1024, np.uint32)
+        self._order: Column = np.zeros(0, np.int32)
+        self._places: Column = np.zeros(0, np.int32)
+        self._new: dict[bytes, int] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def bytes_used(self) -> int:
+        """The texts, where each ends, and the two orders."""
+        return len(self._texts) + self._ends.nbytes + self._order.nbytes + self._places.nbytes
+
+    def reserve(self, count: int) -> None:
+        """There is room for so many without growing again."""
+        if count > self._ends.size:
+            self._ends = np.concatenate([self._ends, np.zeros(count - self._ends.size, np.uint32)])
+
+    def text(self, row: int) -> str:
+        """The id of a row."""
+        return self._bytes(row).decode()
+
+    def row(self, text: str) -> int | None:
+        """The row of an id, None where it has none."""
+        wanted = text.encode()
+        at = self._position(wanted)
+        if at < self._order.size and self._bytes(int(self._order[at])) == wanted:
+            return int(self._order[at])
+        return self._new.get(wanted)
+
+    def add(self, text: str) -> int:
+        """The next row is this id's; it MUST NOT have one already."""
+        row, wanted = self._count, text.encode()
+        if row >= self._ends.size:
+            self.reserve(row + row // 4)
+        self._texts += wanted
+        self._ends[row] = len(self._texts)
+        self._new[wanted] = row
+        self._count += 1
+        return row
+
+    def places(self) -> Column:
+        """Each row's place in the order of the ids."""
+        if len(self._new) > _FEW:
+            rows = sorted(range(self._count), key=self._bytes)
+            self._order = np.array(rows, np.int32)
+            self._places = np.empty(self._count, np.int32)
+            self._places[self._order] = np.arange(self._count, dtype=np.int32)
+        else:
+            for wanted, row in self._new.items():
+                self._insert(self._position(wanted), row)
+        self._new.clear()
+        return self._places
+
+    def _insert(self, at: int, row: int) -> None:
+        self._places[self._places >= at] += 1
+        self._places = np.append(self._places, np.int32(at))
+        self._order = np.insert(self._order, at, row)
+
+    def _position(self, wanted: bytes) -> int:
+        return bisect_left(self._order, wanted, key=self._bytes)
+
+    def _bytes(self, row: int) -> bytes:
+        begins = int(self._ends[row - 1]) if row else 0
+        return bytes(self._texts[begins : int(self._ends[row])])
