@@ -15,6 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from chassis import mongo
 from chassis.clock import TurnedClock
+from tests import running_order
 
 pytest_plugins = ["tests.whole_system"]
 
@@ -42,20 +43,15 @@ def amqp_uri() -> str:
     return f"{uri.rpartition('/')[0]}/{worker}" if worker else uri
 
 
-class _Together(LoadScopeScheduling):
-    """A file stays on one worker, and so do all files that share one whole system, or one broker to freeze."""
-
-    SHARED = ("tests/journeys/", "tests/security/", "tests/integration/local/", "tests/faults/")
-
-    def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith(self.SHARED[:3]):
-            return "one whole system"
-        return self.SHARED[3] if nodeid.startswith(self.SHARED[3]) else nodeid.partition("::")[0]
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files are first; those that share the whole system are in the order they need."""
+    items.sort(key=lambda item: running_order.turn(item.nodeid))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """Who runs what, where tests run side by side."""
-    return _Together(config, log)
+    config.option.loadscopereorder = False  # the order is ours, not by the number of tests
+    return running_order.Together(config, log)
 
 
 @pytest.fixture(scope="session")

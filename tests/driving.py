@@ -85,12 +85,11 @@ class Running:
     overrides: Mapping[str, str] = field(default_factory=dict)
     known: Addresses = field(init=False)
 
-    def start(self) -> None:
-        """Every part that does not run is started, and says that it is ready."""
+    def start(self, *, is_watched: bool = False) -> None:
+        """Every part that does not run is started, and says that it is ready; only the watch starts it later."""
         self._dismiss_the_watch()
         with _parts_of_our_own():
-            self.known = system.up(self.place, lambda *_: None, self.overrides)
-        self._dismiss_the_watch()
+            self.known = system.up(self.place, lambda *_: None, self.overrides, is_watched=is_watched)
 
     def _dismiss_the_watch(self) -> None:
         """Nobody but the test starts what the test has killed."""

@@ -8,14 +8,16 @@ import pytest
 
 from cli.local.place import Place
 from tests.driving import Er, Officer, Roster, Running, a_specialist, a_supervisor, roster_csv
+from tests.running_order import WHOLE_SYSTEM
 
-# Short waves, so that a ladder can be climbed in a test; the rules are the same.
+# Short waves, so that a ladder can be climbed in a test; the rules are the same.  Whoever must not climb it is
+# submitted as urgent: those waves last hours.
 OVERRIDES = {"KINDRED_WAVE_SECONDS": "6,6", "KINDRED_WAVE_SIZES": "3,5"}
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A system whose every part may be killed, since no other file of tests uses it."""
+@pytest.fixture(scope="session")
+def whole_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Started once for all: ten processes, a database and a broker take twelve seconds of a core to come up."""
     var = tmp_path_factory.mktemp("kindred")
     running = Running(Place(var), OVERRIDES | {"KINDRED_SPANS_FILE": str(var / "spans.jsonl")})
     try:
@@ -26,11 +28,24 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
+def running(request: pytest.FixtureRequest, whole_system: Running) -> Running:
+    """A system of which everything runs, and any part may be killed: the next file gets it whole again.
+
+    What other files have left in it stays there: people, referrals, a longer log.
+    """
+    file = request.node.nodeid.partition("::")[0]
+    assert file in WHOLE_SYSTEM, f"{file} shares the whole system and has no place in tests/running_order.py"
+    whole_system.start()
+    return whole_system
+
+
+@pytest.fixture(scope="module")
 def roster(running: Running) -> Roster:
     """The harbor programme: a supervisor, and forty specialists who may serve anybody in Albany."""
     roster = Roster(running)
     rows = [a_supervisor(), *(a_specialist(f"spec-{n:03}") for n in range(40))]
-    assert roster.load(roster_csv(rows)).rows_stored == len(rows)
+    told = roster.load(roster_csv(rows))
+    assert told.rows_stored + told.rows_unchanged == len(rows)
     return roster
 
 

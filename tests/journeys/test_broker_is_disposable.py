@@ -6,13 +6,13 @@ import email
 import email.policy
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import kombu
 import pytest
 
+from kindred.intake.v1 import events_pb2, intake_pb2
 from kindred.operations.v1 import operations_pb2, operations_pb2_grpc
 from tests.driving import SERVICES, Client, Er, Officer, Roster, Running, a_referral, until
 
@@ -33,6 +33,11 @@ class Journal:
     @property
     def everything(self) -> list[str]:
         return self.heard + self.lost + self.waiting
+
+
+def _lasting(number: str) -> intake_pb2.SubmitReferralRequest:
+    """Urgent: its waves outlast the run, so that nobody's offer expires because the broker was away."""
+    return a_referral(number, urgency=events_pb2.URGENCY_URGENT)
 
 
 def _depths(running: Running) -> dict[str, int]:
@@ -82,7 +87,7 @@ def _lose_the_broker(running: Running, er: Er, roster: Roster, journal: Journal)
         running.signal(f"{name}-worker")
     journal.accepted = journal.heard[0]
     roster.accept(roster.open_offers(journal.accepted)[0])
-    journal.lost = [er.submit(a_referral(f"lost-{number}")).referral_id for number in range(4)]
+    journal.lost = [er.submit(_lasting(f"lost-{number}")).referral_id for number in range(4)]
     until("everything is published", lambda: _is_said(running))
     waiting = _depths(running)
     assert all(waiting.values()), waiting
@@ -92,20 +97,16 @@ def _lose_the_broker(running: Running, er: Er, roster: Roster, journal: Journal)
 
 
 @pytest.fixture(scope="module")
-def journal(running: Running, er: Er, roster: Roster) -> Iterator[Journal]:
-    """Nine referrals around the loss of everything the broker had; the system is as before afterwards."""
-    before = running.overrides
-    # Waves that outlast the run: nobody's offer must expire because the broker was away.
-    running.overrides = {**before, "KINDRED_WAVE_SECONDS": "900,900"}
-    running.start()
+def journal(running: Running, er: Er, roster: Roster) -> Journal:
+    """Nine referrals around the loss of everything the broker had."""
     journal = Journal()
-    journal.heard = [er.submit(a_referral(f"heard-{number}")).referral_id for number in range(3)]
+    journal.heard = [er.submit(_lasting(f"heard-{number}")).referral_id for number in range(3)]
     for referral_id in journal.heard:
         until("offers", lambda r=referral_id: roster.open_offers(r))
     until("quiet", lambda: _is_quiet(running), within_s=SETTLE_S)
     _lose_the_broker(running, er, roster, journal)
     journal.waiting = [
-        er.submit_until_told(a_referral(f"waiting-{number}")) for number in range(2)
+        er.submit_until_told(_lasting(f"waiting-{number}")) for number in range(2)
     ]  # there is no broker
     running.start()
     for referral_id in journal.waiting:
@@ -115,9 +116,7 @@ def journal(running: Running, er: Er, roster: Roster) -> Iterator[Journal]:
     assert [roster.case(referral_id) for referral_id in journal.lost] == [None] * len(journal.lost)
     journal.replayed = _replay(running)
     _replay(running)  # somebody impatient does it twice
-    yield journal
-    running.overrides = before
-    running.start()
+    return journal
 
 
 def test_everything_published_is_said_again(journal: Journal):

@@ -34,7 +34,9 @@ def _state(running: Running, officer: Officer) -> dict[str, Any]:
 
 
 def _is_quiet(running: Running) -> bool:
-    """Every queue is empty and every event is published."""
+    """Nobody is asked, every queue is empty and every event is published."""
+    if running.database("matching").cases.count_documents({"offers.state": "open"}):
+        return False
     with kombu.Connection(running.known.amqp_uri) as connection:
         channel = connection.channel()
         depths = [channel.queue_declare(f"{name}.inbox", passive=True).message_count for name in SERVICES]

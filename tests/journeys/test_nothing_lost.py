@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import grpc
 import pytest
 
+from kindred.intake.v1 import events_pb2
 from tests.driving import PROCESSES, Er, Officer, Roster, Running, a_referral, at_once, until
 
 REFERRALS = 200
@@ -70,9 +71,6 @@ def _try_to_accept(roster: Roster, journal: Journal, referral_id: str) -> None:
 def journal(running: Running, er: Er, roster: Roster) -> Journal:
     """Two hundred referrals, submitted and accepted while everything dies once."""
     journal = Journal()
-    # Waves that outlast the run: a referral must not climb the ladder because its specialists were kept waiting.
-    running.overrides = {**running.overrides, "KINDRED_WAVE_SECONDS": "900,900"}
-    running.start()
     stop = threading.Event()
     failures: list[BaseException] = []
 
@@ -84,7 +82,9 @@ def journal(running: Running, er: Er, roster: Roster) -> Journal:
 
     def submit(number: int) -> None:
         time.sleep(random.Random(SEED + number).random() * 2)
-        journal.acknowledged[f"key-load-{number}"] = er.submit_until_told(a_referral(f"load-{number}"))
+        # Urgent: its waves outlast the run, so that none climbs the ladder because its specialists were kept waiting.
+        request = a_referral(f"load-{number}", urgency=events_pb2.URGENCY_URGENT)
+        journal.acknowledged[f"key-load-{number}"] = er.submit_until_told(request)
 
     others = [
         threading.Thread(target=guarded, args=(_kill_each_once, running, journal, stop)),

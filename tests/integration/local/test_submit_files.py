@@ -234,12 +234,12 @@ def test_messages_of_a_file_go_over_mllp_in_their_order(kindred: Any, tmp_path: 
         .replace("\r\n", "\r")
         .encode()
     )
-    result = kindred("er-any", "submit", str(file), "--json")
+    result = kindred("er-st-brigid", "submit", str(file), "--json")
     told = json.loads(result.stdout)
     assert [one["end"] for one in told] == ["stored", "stored", "refused"], told
     assert told[0]["task"].startswith("ref-")
     assert told[1]["task"] == told[0]["task"]
     assert told[2]["faults"][0]["code"]
     assert "zyx" not in result.output.casefold()
-    again = json.loads(kindred("er-any", "submit", str(file), "--json").stdout)
+    again = json.loads(kindred("er-st-brigid", "submit", str(file), "--json").stdout)
     assert [(one["end"], one["task"]) for one in again[:2]] == [("known", told[0]["task"])] * 2

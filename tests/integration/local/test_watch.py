@@ -4,14 +4,10 @@ from cli.local import children, system
 from tests.driving import Running, until
 
 
-def nobody(name: str, state: str) -> None:
-    """Tells nobody."""
-
-
 def test_a_killed_worker_comes_back_with_its_settings(running: Running) -> None:
     """Nobody has to notice a death at night: the watch starts the part again as it was."""
     run = running.place.run
-    system.up(running.place, nobody, running.overrides, is_watched=True)
+    running.start(is_watched=True)
     watch = children.recall(run, "watch")
     assert watch is not None
     try:
@@ -29,5 +25,5 @@ def test_a_killed_worker_comes_back_with_its_settings(running: Running) -> None:
 def test_starting_again_changes_nothing(running: Running) -> None:
     """`up` on a running system leaves every process as it is."""
     before = {one.name: one.pid for one in system.status(running.place)}
-    system.up(running.place, nobody, running.overrides)
+    running.start()
     assert {one.name: one.pid for one in system.status(running.place)} == before
