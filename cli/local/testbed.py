@@ -3,16 +3,18 @@
 `python -m cli.local.testbed pytest tests` is how `make test` gets its real parts; the command, a module's name or
 a file, finds them in MONGO_URI and AMQP_URI.  A variable that is set already is left alone, and that part is not
 started.  Tests run side by side where the broker is ours: each pytest worker has a virtual host of its own there,
-named after it.
+named after it.  Everything the tests write lies in memory where there is room: a process that is killed loses
+nothing by that, and no test cuts the power.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cli.local import children, mongod, ports, rabbit
@@ -21,6 +23,13 @@ from cli.local.place import ROOT
 
 # One more than the smallest machine has cores: much of a test is waiting (8:00 with two, 6:44 with three, measured).
 WORKERS = 3
+
+
+MEMORY = Path("/dev/shm")  # noqa: S108  the folder is made by mkdtemp
+PREFIX = "kindred-test-"
+FREE_BYTES_WANTED = 6_000_000_000
+# Logs this large are not kept: they repeat themselves.
+LOG_BYTES_KEPT = 20_000_000
 
 
 @contextmanager
@@ -51,19 +60,80 @@ def _side_by_side(command: Sequence[str]) -> list[str]:
 
 def run(command: Sequence[str]) -> int:
     """The command's exit code, or 2 if the parts could not be started."""
-    folder = Path(tempfile.mkdtemp(prefix="kindred-test-"))
     print("Starting a mongod and a RabbitMQ for the tests ...", flush=True)
     try:
-        with parts_for_tests(folder) as found:
-            env = os.environ | found | {"PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}"}
-            how = [] if command[0].endswith(".py") else ["-m"]
-            whole = [sys.executable, *how, *command, *_side_by_side(command)]
-            return subprocess.run(whole, env=env, check=False).returncode
+        with _folder() as folder, parts_for_tests(folder) as found:
+            whole = [*_command(command, folder), *_side_by_side(command)]
+            code = subprocess.run(whole, env=_environment() | found, check=False).returncode
+            if code:
+                _keep_logs(folder)
+            return code
     except LocalFault as fault:
         print(f"{fault.problem}\n{fault.remedy}", file=sys.stderr)
         return 2
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder for one run, gone afterwards; what a killed run has left in memory goes first."""
+    home = _roomy_memory()
+    if home:
+        _sweep(home)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
+    try:
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(home: Path) -> None:
+    """Folders that no run holds are removed, and what still runs in them ends."""
+    for folder in home.glob(f"{PREFIX}*"):
+        with suppress(OSError), (folder / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for name in children.recorded(folder / "run"):
+                if child := children.recall(folder / "run", name):
+                    children.stop(folder / "run", child, grace_s=5.0)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _command(command: Sequence[str], folder: Path) -> list[str]:
+    how = [] if command[0].endswith(".py") else ["-m"]
+    may_run_programs = not os.statvfs(folder).f_flag & os.ST_NOEXEC
+    where = [f"--basetemp={folder / 'pytest'}"] if command[0] == "pytest" and may_run_programs else []
+    return [sys.executable, *how, *command, *where]
+
+
+def _environment() -> dict[str, str]:
+    """The caller's, but what is compiled is kept: every worker and every process would compile it again."""
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return inherited | {"PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}"}
+
+
+def _roomy_memory() -> Path | None:
+    """The file system in memory, where this machine has one and memory to spare; else None, the usual place."""
+    try:
+        told = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        rows = dict(line.split(":", 1) for line in told)
+        available = int(rows["MemAvailable"].split()[0]) * 1024
+        free = shutil.disk_usage(MEMORY).free
+    except (OSError, KeyError, ValueError):
+        return None
+    is_roomy = min(free, available) >= FREE_BYTES_WANTED and os.access(MEMORY, os.W_OK | os.X_OK)
+    return MEMORY if is_roomy else None
+
+
+def _keep_logs(folder: Path) -> None:
+    """What the processes of a failed run logged outlives it."""
+    kept = Path(tempfile.mkdtemp(prefix="kindred-logs-"))
+    for log in folder.rglob("*.log"):
+        if log.is_file() and log.stat().st_size <= LOG_BYTES_KEPT:
+            copy = kept / log.relative_to(folder)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(log, copy)
+    print(f"The logs of all processes are in {kept}.", file=sys.stderr)
 
 
 if __name__ == "__main__":
