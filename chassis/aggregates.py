@@ -128,10 +128,7 @@ class Aggregates:
         """The aggregate is stored with what it says; raises AlreadyThere."""
         document = self._document(New(aggregate_id, body, cause, says, due_at))
         try:
-            if session is None:
-                self._inserts.insert_one(document)
-            else:
-                self.collection.insert_one(document, session=session)
+            self._inserts.insert_one(document, session)
         except DuplicateKeyError:
             raise AlreadyThere(aggregate_id) from None
 

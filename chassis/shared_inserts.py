@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pymongo import InsertOne
+from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, OperationFailure, WTimeoutError
 
@@ -24,14 +25,8 @@ class _Waiting:
     def __init__(self, document: Any) -> None:
         self.document = document
         self.error: Exception | None = None
-        self.is_done = False
-        self._told = threading.Event()
-
-    def tell(self) -> None:
-        self._told.set()
-
-    def wait(self) -> None:
-        self._told.wait()
+        self.is_done = self.leads = False
+        self.told = threading.Event()
 
 
 class SharedInserts:
@@ -43,22 +38,44 @@ class SharedInserts:
         self._queue: list[_Waiting] = []
         self._is_writing = False
 
-    def insert_one(self, document: Any) -> None:
+    def insert_one(self, document: Any, session: ClientSession | None = None) -> None:
         """The document (a mapping with an _id) is stored as the collection's write concern says.
 
+        A session's insert is part of its transaction and shares nothing.
         Raises what Collection.insert_one raises; AutoReconnect where the thread that wrote for all was ended.
         """
+        if session is not None:
+            self._collection.insert_one(document, session=session)
+            return
         mine = _Waiting(document)
         with self._lock:
             self._queue.append(mine)
-            leads = not self._is_writing
-            self._is_writing = True
-        if not leads:
-            mine.wait()  # until another thread has written it, or leaves the writing to this one
+            if not self._is_writing:
+                self._choose()
+        try:
+            mine.told.wait()  # until another thread has written it, or leaves the writing to this one
+        except BaseException:
+            self._leave(mine)
+            raise
         if not mine.is_done:
             self._lead()
         if mine.error is not None:
             raise mine.error
+
+    def _choose(self) -> None:
+        """Whoever waits longest leads; the lock is held."""
+        self._is_writing = bool(self._queue)
+        if self._queue:
+            self._queue[0].leads = True
+            self._queue[0].told.set()
+
+    def _leave(self, ended: _Waiting) -> None:
+        """A thread that was ended while it waited neither writes nor keeps others from it."""
+        with self._lock:
+            if ended in self._queue:
+                self._queue.remove(ended)
+                if ended.leads:
+                    self._choose()
 
     def _lead(self) -> None:
         """Everything that waits is written, then the next who waits leads."""
@@ -70,11 +87,9 @@ class SharedInserts:
         finally:
             for one, error in zip(batch, errors, strict=True):
                 one.error, one.is_done = error, True
+                one.told.set()
             with self._lock:
-                successor = self._queue[0] if self._queue else None
-                self._is_writing = successor is not None
-            for told in (*batch, *([successor] if successor else [])):
-                told.tell()
+                self._choose()
 
     def _written(self, batch: Sequence[_Waiting]) -> list[Exception | None]:
         try:

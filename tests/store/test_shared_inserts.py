@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from pymongo.errors import AutoReconnect, DuplicateKeyError
 
-from chassis.shared_inserts import MOST_AT_ONCE, SharedInserts
+from chassis.shared_inserts import MOST_AT_ONCE, SharedInserts, _Waiting
 
 
 class Counting:
@@ -128,3 +128,38 @@ def test_a_write_that_fails_is_told_to_all_who_shared_it(database):
     ends = at_once(inserts[0], [{"_id": number} for number in range(6)])
     assert sum(isinstance(end, AutoReconnect) for end in ends) == 1
     assert database.rows.count_documents({}) == 5
+
+
+def test_a_waiter_that_is_ended_keeps_nobody_waiting(database):
+    """A thread ended while it waits is forgotten, also where it was the one to write next."""
+    inserts = SharedInserts(database.rows)
+    first_is_writing, go_on = threading.Event(), threading.Event()
+    inserts._written = held(inserts._written, first_is_writing, go_on)
+    threads = [threading.Thread(target=inserts.insert_one, args=({"_id": number},)) for number in range(3)]
+    threads[0].start()
+    first_is_writing.wait(60)
+    next_up = _Waiting({"_id": "never"})
+    with inserts._lock:
+        inserts._queue.append(next_up)
+    for thread in threads[1:]:
+        thread.start()
+    go_on.set()
+    threads[0].join(60)
+    assert next_up.leads
+    inserts._leave(next_up)
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert {row["_id"] for row in database.rows.find()} == {0, 1, 2}
+
+
+def held(write: Callable, began: threading.Event, go_on: threading.Event) -> Callable:
+    """The write, whose first call says that it began and waits to go on."""
+
+    def hold(batch):
+        if not began.is_set():
+            began.set()
+            go_on.wait(60)
+        return write(batch)
+
+    return hold
