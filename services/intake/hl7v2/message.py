@@ -30,6 +30,8 @@ class Value:
 
     def text(self, component: int = 1, subcomponent: int = 1) -> str:
         """The words of a part, unescaped and trimmed; empty where it is absent or null."""
+        if not self.raw:
+            return ""
         part = _part(self.raw, self.delimiters.component, component)
         part = _part(part, self.delimiters.subcomponent, subcomponent)
         return "" if part == NULL else unescaped(part, self.delimiters, self.charset).strip()
@@ -84,6 +86,8 @@ class Segment:
 
     def text(self, field: int, component: int = 1, subcomponent: int = 1) -> str:
         """The words of a part of the first repetition."""
+        if not self.raw(field):
+            return ""
         return self.value(field).text(component, subcomponent)
 
     def words(self, field: int) -> str:
