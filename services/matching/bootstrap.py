@@ -67,7 +67,7 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
     known = taxonomy.read()
     master_key = (settings.keys_dir / "matching.master.key").read_bytes()
     seal = PublicSeal.from_dir(settings.keys_dir, "notifications")
-    roster = RosterStore(database, clock)
+    roster = RosterStore(database, clock, policy.care, AtRest(master_key))
     cases = CaseStore(database, clock, Announcer(seal), policy.load_milli.__getitem__)
     index = RosterIndex(list(known.attributes))
     return Room(

@@ -22,6 +22,12 @@ COLUMNS = (
     "shifts",
     "time_zone",
     "capacity",
+    "transport",
+    "on_call",
+    "time_off",
+    "extra_shifts",
+    "limits",
+    "supervisor_id",
 )
 MAX_ROW_BYTES = 65_536
 

@@ -25,6 +25,7 @@ from services.matching.store.roster import OVERLAP
 COLLECTION = "cases"
 _MOST_TRIES = 25
 _LEASE_S = 30.0
+_REMEMBERED = 50  # acceptances and deaths of one specialist
 
 
 @dataclass(frozen=True)
@@ -244,21 +245,30 @@ class CaseStore:
         def together(session: ClientSession) -> None:
             self._save(change, session)
             if let_go:
-                self._release(let_go, weight_milli, session)
+                self._release(let_go, weight_milli, session, is_death=change.body["outcome"] == "died")
             if taken_by:
                 self._reserve(taken_by, change.body["assigned_weight_milli"], session)
 
         with self._client.start_session() as session:
             session.with_transaction(together)
 
-    def _release(self, specialist_id: str, weight_milli: int, session: ClientSession) -> None:
-        update = {"$inc": {"load_milli": -weight_milli}, "$set": {"updated_at": self._clock.now()}}
+    def _release(
+        self, specialist_id: str, weight_milli: int, session: ClientSession, *, is_death: bool
+    ) -> None:
+        now = self._clock.now()
+        update: dict[str, Any] = {"$inc": {"load_milli": -weight_milli}, "$set": {"updated_at": now}}
+        if is_death:
+            update["$push"] = {"deaths_at": {"$each": [now], "$slice": -_REMEMBERED}}
         self._caseloads.update_one({"_id": specialist_id}, update, session=session)
 
     def _reserve(self, specialist_id: str, weight_milli: int, session: ClientSession) -> None:
         fits = {"$lte": [{"$add": ["$load_milli", weight_milli]}, "$capacity_milli"]}
         now = self._clock.now()
-        update = {"$inc": {"load_milli": weight_milli}, "$set": {"waiting_since": now, "updated_at": now}}
+        update = {
+            "$inc": {"load_milli": weight_milli},
+            "$set": {"waiting_since": now, "updated_at": now},
+            "$push": {"accepted_at": {"$each": [now], "$slice": -_REMEMBERED}},
+        }
         reserved = self._caseloads.update_one({"_id": specialist_id, "$expr": fits}, update, session=session)
         if reserved.matched_count == 0:
             raise Refusal("at-capacity", Kind.CONFLICT, "Your caseload is full.", specialist_id=specialist_id)

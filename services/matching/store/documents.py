@@ -1,80 +1,22 @@
-"""How a case and a specialist look as MongoDB documents; pure, both ways."""
+"""How a case looks as a MongoDB document; pure, both ways."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from bson.binary import Binary
 
-from services.matching import places, taxonomy
 from services.matching.domain.case import Case, Checkin, Handoff, Offer
 from services.matching.domain.moving import ended_at_a_wish
 from services.matching.domain.need import Need
 from services.matching.domain.place import Place
 from services.matching.domain.score import Term
-from services.matching.domain.shifts import Shifts, Window
-from services.matching.domain.specialist import Certification, Specialist, Standing
 
 Document = dict[str, Any]
 _OFFER_FIELDS = frozenset(field.name for field in fields(Offer))
-
-
-def from_specialist(
-    row: Specialist, zip_code: str, released: list[str], private: list[str], withheld: list[str]
-) -> Document:
-    """The profile without the id; attributes as they were told, so that a newer taxonomy can add parents.
-
-    `withheld` are categories, never attributes: what is withheld MUST NOT be stored.
-    """
-    return {
-        "role": row.role,
-        "programme_id": row.programme_id,
-        "zip": zip_code,
-        "time_zone": row.shifts.time_zone,
-        "always": row.shifts.is_always_on_call,
-        "windows": [[w.weekday, w.start_minute, w.end_minute] for w in row.shifts.windows],
-        "languages": dict(row.languages),
-        "released": released,
-        "private": private,
-        "withheld": withheld,
-        "certifications": [_from_certification(c) for c in row.certifications],
-        "modalities": sorted(row.modalities),
-        "radius_miles": row.radius_miles,
-    }
-
-
-def to_specialist(document: Mapping[str, Any]) -> Specialist:
-    """The specialist of a profile that was stored."""
-    known = taxonomy.read()
-    place = places.find(document["zip"])
-    return Specialist(
-        specialist_id=document["_id"],
-        role=document["role"],
-        programme_id=document["programme_id"],
-        # A ZIP that was abolished since has no place: they can still be reached by phone.
-        place=place or Place(0, 0, 0, "", document["time_zone"]),
-        shifts=Shifts(
-            tuple(Window(*window) for window in document["windows"]),
-            document["always"],
-            document["time_zone"],
-        ),
-        languages=document["languages"],
-        released=known.with_parents(document["released"]),
-        held=known.with_parents([*document["released"], *document["private"]]),
-        # Profiles stored before there was such a list have none (P10).
-        perhaps_held=known.within(document.get("withheld", ())),
-        certifications=tuple(_to_certification(c) for c in document["certifications"]),
-        modalities=frozenset(document["modalities"]),
-        radius_miles=document["radius_miles"],
-    )
-
-
-def to_standing(document: Mapping[str, Any]) -> Standing:
-    """How much a specialist carries."""
-    return Standing(document["load_milli"], document["capacity_milli"], document["waiting_since"])
 
 
 def from_case(case: Case, now: datetime) -> Document:
@@ -119,26 +61,6 @@ def to_case(referral_id: str, body: Mapping[str, Any]) -> Case:
         outcome=body.get("outcome", ""),
         is_overdue_told=body.get("is_overdue_told", False),
         rematch_key=body.get("rematch_key", ""),
-    )
-
-
-def _from_certification(certification: Certification) -> Document:
-    return {
-        "state": certification.state,
-        "payers": sorted(certification.payers),
-        "age_bands": sorted(certification.age_bands),
-        "from": certification.valid_from.isoformat(),
-        "until": certification.valid_until.isoformat(),
-    }
-
-
-def _to_certification(document: Mapping[str, Any]) -> Certification:
-    return Certification(
-        document["state"],
-        frozenset(document["payers"]),
-        frozenset(document["age_bands"]),
-        date.fromisoformat(document["from"]),
-        date.fromisoformat(document["until"]),
     )
 
 
