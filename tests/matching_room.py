@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,17 @@ def a_room(
     room.database.client.close()
 
 
+def existing_room(mongo_uri: str, database: str, keys_dir: Path, at: str) -> Room:
+    """Another worker's room on the same database and keys, its clock standing at this moment."""
+    environ = {
+        "KINDRED_MONGO_URI": mongo_uri,
+        "KINDRED_MONGO_DATABASE": database,
+        "KINDRED_AMQP_URI": "amqp://nobody@127.0.0.1:1/",
+        "KINDRED_KEYS_DIR": str(keys_dir),
+    }
+    return bootstrap.build_room(read(Settings, environ), TurnedClock(datetime.fromisoformat(at)))
+
+
 def a_row(specialist_id: str = "rosa", **columns: str) -> dict[str, str]:
     """Rosa's row with another id and what else is changed."""
     return {**GOOD_ROW, "specialist_id": specialist_id, **columns}
@@ -164,7 +175,7 @@ def accept(
     room: Room, case: Case, specialist_id: str, key: str = "k", minutes: int = 20, modality: str = "phone"
 ) -> Case:
     """The specialist accepts their offer of the case."""
-    offer = next(o for o in case.offers if o.specialist_id == specialist_id)
+    offer = [o for o in case.offers if o.specialist_id == specialist_id][-1]
     promised = room.clock.now() + timedelta(minutes=minutes)
     yes = handlers.Acceptance(offer.offer_id, key, promised, modality)
     return handlers.accept(room, yes, Caller(specialist_id, "specialist", offer.programme_id), CAUSE)
@@ -172,6 +183,6 @@ def accept(
 
 def decline(room: Room, case: Case, specialist_id: str, key: str = "k", reason: str = "busy") -> Case:
     """The specialist declines their offer of the case."""
-    offer = next(o for o in case.offers if o.specialist_id == specialist_id)
+    offer = [o for o in case.offers if o.specialist_id == specialist_id][-1]
     no = handlers.Declining(offer.offer_id, key, reason)
     return handlers.decline(room, no, Caller(specialist_id, "specialist", offer.programme_id), CAUSE)

@@ -17,6 +17,7 @@ from services.matching.domain.case import (
     MOVE,
     OPEN,
     SEEKING,
+    SOMEBODY_ACCEPTED,
     Case,
     Changed,
     Offer,
@@ -26,7 +27,6 @@ from services.matching.domain.case import (
 )
 from services.matching.domain.events import CaseMoved, Event, OfferAccepted, OfferDeclined
 
-SOMEBODY_ACCEPTED = "somebody-accepted"
 _LONGEST_PROMISE = timedelta(days=7)
 
 

@@ -27,9 +27,9 @@ DECLINE_REASONS = ("busy", "too-far", "unwell", "know-each-other", "not-a-good-f
 # How somebody came to be asked: by the ladder, as one of a joint plan, to take a case over; or took the referral
 # without an offer before.
 LADDER, JOINT, MOVE, BY_HAND, CLAIM = "ladder", "joint", "move", "by-hand", "claim"
-SHIFT_ENDED, CASELOAD_FULL = "shift-ended", "caseload-full"
+SHIFT_ENDED, CASELOAD_FULL, SOMEBODY_ACCEPTED = "shift-ended", "caseload-full", "somebody-accepted"
 # Whoever did not answer because of these may be asked again.
-ASK_AGAIN = frozenset({SHIFT_ENDED, CASELOAD_FULL})
+ASK_AGAIN = frozenset({SHIFT_ENDED, CASELOAD_FULL, SOMEBODY_ACCEPTED})
 # How soon a referral that nobody is found for is looked at again: somebody may have come on shift, or be free.
 _LOOK_AGAIN = {"immediate": timedelta(seconds=20), "urgent": timedelta(minutes=1)}
 _LOOK_AGAIN_LATER = timedelta(minutes=5)
@@ -126,11 +126,12 @@ class Case:
     def last_assignment(self) -> Offer | None:
         """The offer that was accepted last, also where its assignment has ended."""
         accepted = [offer for offer in self.offers if offer.state in (ACCEPTED, ENDED)]
-        return max(accepted, key=lambda offer: offer.answered_at or offer.made_at, default=None)
+        latest = sorted(accepted, key=lambda o: (o.state == ACCEPTED, o.answered_at or o.made_at))
+        return latest[-1] if latest else None
 
     @property
     def asked_ids(self) -> frozenset[str]:
-        """Everybody who was asked already; nobody is asked twice, but whose time was cut short by their own shift."""
+        """Everybody who was asked already; nobody is asked twice, but who had no time to answer."""
         return frozenset(o.specialist_id for o in self.offers if o.reason_code not in ASK_AGAIN)
 
     @property

@@ -10,7 +10,9 @@ from chassis.errors import Kind, Refusal
 from services.matching.domain.case import (
     ACCEPTED,
     ASSIGNED,
+    DECLINED,
     ENDED,
+    EXPIRED,
     FOLLOWED,
     MOVE,
     SEEKING,
@@ -114,6 +116,12 @@ def propose_move(
 def repeated(case: Case, key: str) -> Offer | None:
     """The request to take over that this same key made, None where it made none."""
     return next((one for one in case.offers if one.kind == MOVE and one.step_key == key), None)
+
+
+def unwilling(case: Case) -> frozenset[str]:
+    """Who was asked to take the case over and did not."""
+    asked = (one for one in case.offers if one.kind == MOVE and one.state in (DECLINED, EXPIRED))
+    return frozenset(one.specialist_id for one in asked)
 
 
 def ended_at_a_wish(cases: Sequence[Case]) -> frozenset[str]:

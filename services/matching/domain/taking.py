@@ -36,9 +36,22 @@ class Taking:
     reason_code: str = CLAIMED
 
 
-def repeated(case: Case, key: str) -> Offer | None:
-    """The assignment this same key made before, None where it made none."""
-    return next((one for one in case.offers if one.answer_key == key and one.kind in (BY_HAND, CLAIM)), None)
+def repeated(case: Case, key: str, specialist_id: str) -> Offer | None:
+    """The assignment of this specialist that this same key made before, None where it made none."""
+    made = (one for one in case.offers if one.kind in (BY_HAND, CLAIM) and one.answer_key == key)
+    return next((one for one in made if one.specialist_id == specialist_id), None)
+
+
+def check_waiting(case: Case, taking: Taking, now: datetime) -> None:
+    """Raises Refusal where nobody can take the referral now, or not in this way."""
+    if case.state not in (SEEKING, UNFILLED):
+        raise Refusal("not-waiting", Kind.CONFLICT, "Somebody has this referral, or it is closed.")
+    if taking.how == CLAIM and case.state != UNFILLED:
+        raise Refusal("not-in-the-pool", Kind.CONFLICT, "Others are being asked for this referral.")
+    if not case.need.is_consent_valid(now):
+        raise Refusal("consent-expired", Kind.CONFLICT, "The consent has ended.")
+    if taking.how == BY_HAND and taking.reason_code not in HAND_REASONS:
+        raise Refusal("reason-unknown", Kind.INVALID, "Choose one of the reasons the service knows.")
 
 
 def take(
@@ -50,16 +63,9 @@ def take(
     not-in-the-pool (a claim while offers are out), consent-expired; INVALID reason-unknown, modality-not-offered,
     promise-not-in-time, leaves-before-arrival.
     """
-    if repeated(case, taking.key) is not None:
+    if repeated(case, taking.key, candidate.specialist_id) is not None:
         return case, []
-    if case.state not in (SEEKING, UNFILLED):
-        raise Refusal("not-waiting", Kind.CONFLICT, "Somebody has this referral, or it is closed.")
-    if taking.how == CLAIM and case.state != UNFILLED:
-        raise Refusal("not-in-the-pool", Kind.CONFLICT, "Others are being asked for this referral.")
-    if not case.need.is_consent_valid(now):
-        raise Refusal("consent-expired", Kind.CONFLICT, "The consent has ended.")
-    if taking.how == BY_HAND and taking.reason_code not in HAND_REASONS:
-        raise Refusal("reason-unknown", Kind.INVALID, "Choose one of the reasons the service knows.")
+    check_waiting(case, taking, now)
     check_promise(case, taking.modality, candidate.ways, taking.promised_arrival_at, now)
     won = _won(case, candidate, taking, offer_id, now)
     held = case if won.offer_id != offer_id else replace(case, offers=(*case.offers, won))

@@ -74,15 +74,16 @@ def _take(room: Room, of: tuple[str, str], told: Taking, caller: Caller, cause: 
     seen: list[int] = []
 
     def decide(case: Case) -> Changed:
-        if taking.repeated(case, told.key) is not None:
+        if taking.repeated(case, told.key, specialist_id) is not None:
             return case, []
+        taking.check_waiting(case, told, now)
         chosen = candidates.candidate(room, case, specialist_id, now)
         _own(chosen, caller)
         seen.append(candidates.passed_over(room, case, specialist_id, now))
         return taking.take(case, chosen, told, offer_id=offer_id, passed_over=seen[-1], now=now)
 
     case = room.cases.change(referral_id, decide, cause, caller)
-    offer = taking.repeated(case, told.key)
+    offer = taking.repeated(case, told.key, specialist_id)
     assert offer is not None
     return offer, seen[-1] if seen else 0
 

@@ -131,7 +131,7 @@ def propose_move(room: Room, move: Move, caller: Caller, cause: Cause) -> Offer:
         found = (
             [candidates.candidate(room, case, move.to_id, now)]
             if move.to_id
-            else candidates.best(room, case, now, 1, carrier | case.asked_ids)
+            else candidates.best(room, case, now, 1, carrier | moving.unwilling(case))
         )
         if not found:
             raise Refusal(

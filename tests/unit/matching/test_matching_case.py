@@ -77,7 +77,9 @@ class Life(RuleBasedStateMachine):
     def decline(self, n, key):
         """Somebody says no."""
         offer = self.case.offers[n % len(self.case.offers)]
-        self._try(lambda: answering.decline(self.case, offer.offer_id, key=key, reason_code="busy", now=self.now))
+        self._try(
+            lambda: answering.decline(self.case, offer.offer_id, key=key, reason_code="busy", now=self.now)
+        )
 
     @rule(seconds=st.sampled_from([1, 100, 299, 300, 400]))
     def wait(self, seconds):
