@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from pymongo.database import Database
 
 from chassis import catalog
+from chassis.clock import Clock
 from chassis.envelope import Envelope
 from chassis.readiness import Readiness
 from cli.local import keys, policy
@@ -45,10 +46,12 @@ def settings_for(database: Database[Any], keys_dir: Path, mongo_uri: str) -> Set
     )  # type: ignore[arg-type]
 
 
-def a_room(database: Database[Any], keys_dir: Path, mongo_uri: str) -> WritingRoom:
+def a_room(
+    database: Database[Any], keys_dir: Path, mongo_uri: str, clock: Clock | None = None
+) -> WritingRoom:
     """A worker's room, prepared; build a second one for a second worker. Its signer is in this process."""
     settings = settings_for(database, keys_dir, mongo_uri)
-    room = bootstrap.build_writing_room(settings, a_signer(settings))
+    room = bootstrap.build_writing_room(settings, a_signer(settings), clock)
     bootstrap.prepare(room)
     return room
 

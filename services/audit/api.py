@@ -13,10 +13,11 @@ from chassis.identity import ROLES, Caller, current_caller, require
 from chassis.operations import OperationsServicer
 from chassis.roles import Doors
 from kindred.audit.v1 import audit_pb2 as pb
-from kindred.audit.v1 import audit_pb2_grpc
+from kindred.audit.v1 import audit_pb2_grpc, custody_pb2_grpc
 from kindred.operations.v1 import operations_pb2_grpc
 from services.audit import bootstrap, codec, handlers, tiles_door
 from services.audit.bootstrap import Room, build_room, prepare
+from services.audit.custody_door import CustodyServicer
 from services.audit.settings import Settings
 
 # A compliance officer in the course of duty, or on behalf of the person who asks who saw their record.
@@ -102,6 +103,11 @@ def open_doors(room: Room) -> Doors:
                 "kindred.audit.v1.AuditService",
                 audit_pb2_grpc.add_AuditServiceServicer_to_server,
                 AuditServicer(room),
+            ),
+            GrpcService(
+                "kindred.audit.v1.CustodyService",
+                custody_pb2_grpc.add_CustodyServiceServicer_to_server,
+                CustodyServicer(room),
             ),
             GrpcService(
                 "kindred.operations.v1.OperationsService",

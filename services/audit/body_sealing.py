@@ -61,6 +61,13 @@ def open_body(
     data_key: bytes, event_id: str, ciphertext: bytes, hiding: bytes, key_commitment: bytes
 ) -> bytes:
     """The body, if key and content are those the leaf commits to; raises BodyUnreadable."""
+    return open_with_blinding(data_key, event_id, ciphertext, hiding, key_commitment)[0]
+
+
+def open_with_blinding(
+    data_key: bytes, event_id: str, ciphertext: bytes, hiding: bytes, key_commitment: bytes
+) -> tuple[bytes, bytes]:
+    """The body and the 32 bytes that show anybody that the leaf's hiding commitment is to it; raises BodyUnreadable."""
     record_key = _record_key(data_key, event_id)
     if not hmac.compare_digest(_commitment_to(record_key), key_commitment):
         raise BodyUnreadable("another key than the leaf commits to")
@@ -72,7 +79,7 @@ def open_body(
         raise BodyUnreadable("the ciphertext was changed") from wrong
     if not hmac.compare_digest(hmac.digest(plaintext[:_BLINDING_BYTES], body, "sha256"), hiding):
         raise BodyUnreadable("another content than the leaf commits to")
-    return body
+    return body, plaintext[:_BLINDING_BYTES]
 
 
 def _pack(body: bytes) -> bytes:

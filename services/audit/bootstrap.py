@@ -19,12 +19,15 @@ from chassis.parked import ParkedEvents
 from chassis.relay import Relay
 from services.audit.asking import RemoteSigner
 from services.audit.domain.period import ROOT
+from services.audit.domain.retention import require_years
 from services.audit.entry_check import EntryCheck
 from services.audit.entry_sealing import EntrySealer
+from services.audit.erasure import Erasures
 from services.audit.full_inspection import FullInspection
 from services.audit.keyring import Keyring
 from services.audit.mirror import Mirror
 from services.audit.periods import CurrentStore, PeriodicLog, Periods
+from services.audit.pruning import Pruning
 from services.audit.publisher import Publisher
 from services.audit.settings import Settings
 from services.audit.signer import Signing
@@ -47,6 +50,7 @@ class Room:
     verifier: NoteVerifier
     inspection: FullInspection
     policy: Policy
+    erasures: Erasures
     access: AccessLog
     parked: ParkedEvents
     tokens: TokenReader
@@ -59,9 +63,9 @@ class WritingRoom(Room):
     sequencer: PeriodicLog
 
 
-def build_room(settings: Settings, signer: Signing | None = None) -> Room:
+def build_room(settings: Settings, signer: Signing | None = None, clock: Clock | None = None) -> Room:
     """Plain construction: nothing connects and nothing is written. `signer` is the one over HTTP where none is given."""
-    clock = SystemClock()
+    clock = clock or SystemClock()
     client = mongo.connect(settings.mongo_uri)
     database = client[settings.mongo_database]
     # A database apart from the log's own: its backups are short, so that a key that was destroyed stays so.
@@ -71,6 +75,7 @@ def build_room(settings: Settings, signer: Signing | None = None) -> Room:
     keyring = Keyring(keys, master_key, settings.tenant)
     sealer, verifier = EntrySealer(keyring), _verifier(settings)
     policy = _policy(settings, verifier)
+    erasures = Erasures(keys, keyring, clock, require_years(settings.audit_retention_years))
     signer = signer or _remote_signer(settings, verifier)
     return Room(
         settings=settings,
@@ -81,7 +86,15 @@ def build_room(settings: Settings, signer: Signing | None = None) -> Room:
         sealer=sealer,
         signer=signer,
         verifier=verifier,
-        inspection=FullInspection(database, EntryCheck(keyring, sealer), signer, verifier, policy),
+        inspection=FullInspection(
+            database,
+            entry_check=EntryCheck(keyring, sealer, erasures),
+            signer=signer,
+            verifier=verifier,
+            policy=policy,
+            erasures=erasures,
+        ),
+        erasures=erasures,
         policy=policy,
         access=AccessLog(database, clock, "audit"),
         parked=ParkedEvents(database, "audit", clock, AtRest(master_key)),
@@ -89,9 +102,11 @@ def build_room(settings: Settings, signer: Signing | None = None) -> Room:
     )
 
 
-def build_writing_room(settings: Settings, signer: Signing | None = None) -> WritingRoom:
+def build_writing_room(
+    settings: Settings, signer: Signing | None = None, clock: Clock | None = None
+) -> WritingRoom:
     """The room, and what appends."""
-    room = build_room(settings, signer)
+    room = build_room(settings, signer, clock)
     log = PeriodicLog(room.database, room.signer, room.verifier, settings.audit_origin, room.clock)
     return WritingRoom(**vars(room), sequencer=log)
 
@@ -132,6 +147,22 @@ def mirror(room: Room) -> Mirror | None:
     return Mirror(Path(room.settings.audit_mirror_dir)) if room.settings.audit_mirror_dir else None
 
 
+def pruning(room: Room) -> Pruning:
+    """Erases and prunes what is due."""
+    origin = room.settings.audit_origin
+    return Pruning(
+        room.database,
+        PeriodicLog(room.database, room.signer, room.verifier, origin, room.clock),
+        erasures=room.erasures,
+        keyring=room.keyring,
+        access=room.access,
+        mirror=mirror(room),
+        base=origin,
+        clock=room.clock,
+        years=room.settings.audit_retention_years,
+    )
+
+
 def publisher(room: Room) -> Publisher:
     """Cosigns, mirrors and measures the log."""
     origin = room.settings.audit_origin
@@ -143,6 +174,7 @@ def publisher(room: Room) -> Publisher:
         base=origin,
         mirror=mirror(room),
         clock=room.clock,
+        pruning=pruning(room),
     )
 
 

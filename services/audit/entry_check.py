@@ -10,6 +10,7 @@ from services.audit.body_sealing import BodyUnreadable
 from services.audit.domain.leaf import Leaf, LeafMalformed, parse_leaf, timestamp
 from services.audit.domain.report import Report
 from services.audit.entry_sealing import EntrySealer
+from services.audit.erasure import Erasures
 from services.audit.fhir import read_body
 from services.audit.keyring import DataKey, Keyring
 from services.audit.store import Store
@@ -25,8 +26,9 @@ def is_entry(document: Document) -> bool:
 class EntryCheck:
     """Opens entries and compares what they say with what the index says."""
 
-    def __init__(self, keyring: Keyring, sealer: EntrySealer) -> None:
+    def __init__(self, keyring: Keyring, sealer: EntrySealer, erasures: Erasures) -> None:
         self._keyring = keyring
+        self._erasures = erasures
         self._sealer = sealer
 
     def check_range(
@@ -35,6 +37,8 @@ class EntryCheck:
         """Bodies and rows of the entries [start, end) of one log, `entries` being those that are stored."""
         rows = {row["index"]: row for row in store.rows_between(start, end)}
         keys = self._keyring.keys_by_id(entry["key_id"] for entry in entries.values())
+        gone = [entry["key_id"] for entry in entries.values() if entry["key_id"] not in keys]
+        erased = self._erasures.erased_under(gone) if gone else {}
         for index, entry in sorted(entries.items()):
             row = rows.pop(index, None)
             if row is None:
@@ -44,9 +48,18 @@ class EntryCheck:
             except LeafMalformed:
                 report.note("leaf-malformed", index)
                 continue
+            if entry["key_id"] in erased:
+                report.erased += 1
+                self._check_erased(report, index, leaf, entry)
+                continue
             self._check_one(report, index, leaf, entry=entry, row=row, key=keys.get(entry["key_id"]))
         for index in sorted(rows):
             report.note("index-row-extra", index)
+
+    def _check_erased(self, report: Report, index: int, leaf: Leaf, entry: Document) -> None:
+        """Nobody can open the body any more; that it is the one that was logged can still be said."""
+        if hashlib.sha256(entry["body"]).digest() != leaf.body_digest:
+            report.note("body-changed", index)
 
     def _check_one(
         self,

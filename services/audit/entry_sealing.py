@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from services.audit.body_sealing import SealedBody, open_body, seal_body
+from services.audit.body_sealing import SealedBody, open_body, open_with_blinding, seal_body
 from services.audit.domain.entry import SealedEntry
 from services.audit.domain.facts import Facts
 from services.audit.domain.leaf import Leaf, blinded_name, is_name
@@ -28,6 +28,10 @@ class EntrySealer:
     def open(self, leaf: Leaf, event_id: str, sealed: bytes, key: DataKey) -> bytes:
         """The body of an entry; raises BodyUnreadable where it is not what the leaf commits to."""
         return open_body(key.key, event_id, sealed, leaf.hiding_commitment, leaf.key_commitment)
+
+    def open_for_proof(self, leaf: Leaf, event_id: str, sealed: bytes, key: DataKey) -> tuple[bytes, bytes]:
+        """The body and what proves to a stranger that the leaf commits to it; raises BodyUnreadable."""
+        return open_with_blinding(key.key, event_id, sealed, leaf.hiding_commitment, leaf.key_commitment)
 
     def shown_name(self, purpose: str, name: str) -> str:
         """The name as a leaf shows it: itself, or blinded where it is long or odd."""

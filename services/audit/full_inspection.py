@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -14,6 +15,7 @@ from services.audit.domain.entry import Heads, LogBroken
 from services.audit.domain.period import ROOT, LogPlace
 from services.audit.domain.report import Report
 from services.audit.entry_check import EntryCheck
+from services.audit.erasure import Erasures
 from services.audit.inspection import Inspection
 from services.audit.periods import Periods, read_root_leaf
 from services.audit.signer import Signing
@@ -32,16 +34,19 @@ class FullInspection:
     def __init__(
         self,
         database: Database[Document],
+        *,
         entry_check: EntryCheck,
         signer: Signing,
         verifier: NoteVerifier,
         policy: Policy,
+        erasures: Erasures,
     ) -> None:
         self._database = database
         self._entry_check = entry_check
         self._signer = signer
         self._verifier = verifier
         self._policy = policy
+        self._erasures = erasures
         self._periods = Periods(database)
         self._base = verifier.name
 
@@ -58,6 +63,8 @@ class FullInspection:
         # Read before the newest head: what is committed meanwhile is no surplus.
         if with_bodies and report.tree_size:
             self._inspection(places[-1]).check_all_periods(report)
+            for stone in self._erasures.forged():
+                report.note("erasure-forged", -1, str(stone.get("period", "")))
         return report
 
     def _check_log(self, report: Report, place: LogPlace, *, is_newest: bool, with_bodies: bool) -> None:
@@ -93,7 +100,7 @@ class FullInspection:
         verifier = NoteVerifier.of(origin, self._verifier.public_key)
         report.take(Inspection(store, None, self._signer, verifier, origin).check(), "root")
         trees = {place.origin(self._base): place for place in places}
-        closed: set[str] = set()
+        ended: dict[str, set[str]] = defaultdict(set)
         heads = _heads(store)
         for leaf in store.leaves(0, heads.published.size) if heads else ():
             said = read_root_leaf(leaf)
@@ -102,8 +109,7 @@ class FullInspection:
                 continue
             kind, of, size, root = said
             place = trees.get(of)
-            if kind == "closed":
-                closed.add(of)
+            ended[kind].add(of)
             if place is None:
                 report.note("period-missing", -1, of)
             elif place.name in pruned:
@@ -113,8 +119,11 @@ class FullInspection:
             elif self._root_at(place, size) != root:
                 report.note("history-rewritten", -1, f"{of}: the root log says another root at {size}")
         for place in places[:-1]:
-            if place.origin(self._base) not in closed:
-                report.note("period-not-in-root", -1, place.origin(self._base))
+            of = place.origin(self._base)
+            if of not in ended["closed"]:
+                report.note("period-not-in-root", -1, of)
+            if place.name in pruned and of not in ended["pruned"]:
+                report.note("period-missing", -1, of)
 
     def _root_at(self, place: LogPlace, size: int) -> bytes | None:
         store = Store(self._database, place)

@@ -21,6 +21,7 @@ from services.audit.tlog.tiles import TiledTree
 
 if TYPE_CHECKING:
     from services.audit.bootstrap import Room, WritingRoom
+    from services.audit.store import Store
 
 T = TypeVar("T")
 
@@ -108,7 +109,7 @@ def search(room: Room, wanted: Search, caller: Caller, cause: Cause) -> Found:
     )
     head = _published(room)
     limit = min(wanted.limit or USUAL_HITS, MOST_HITS)
-    query = _query(room, wanted, head)
+    query = index_query(room, wanted, head)
     rows = room.store.search_rows(query, limit + 1) if query is not None else []
     hits = _that_fit(_opened(room, rows[:limit]), room.settings.max_body_bytes * _PAGE_PERCENT // 100)
     goes_on = hits and (len(rows) > len(hits))
@@ -121,16 +122,21 @@ def newest_checkpoint(room: Room) -> Head:
 
 
 def prove_inclusion(room: Room, index: int, tree_size: int) -> tuple[int, bytes, list[bytes]]:
-    """The tree's size, the leaf's hash and its proof; size 0 means the newest. Made from tiles alone."""
-    tree = _tree(room, tree_size)
-    if not 0 <= index < tree.size:
+    """The tree's size, the leaf's hash and its proof; size 0 means the newest. Made from tiles alone.
+
+    `index` counts through all periods; size and proof are those of the period's own log.
+    """
+    store = room.store.log_of(index)
+    tree = _tree(store, tree_size)
+    inside = index - store.place.first
+    if not 0 <= inside < tree.size:
         raise _out_of_range("index", tree.size)
-    return tree.size, tree.leaf_hash(index), tree.prove_inclusion(index)
+    return tree.size, tree.leaf_hash(inside), tree.prove_inclusion(inside)
 
 
 def prove_consistency(room: Room, old_size: int, new_size: int) -> list[bytes]:
     """The proof that the log of `new_size` begins with the log of `old_size`."""
-    tree = _tree(room, new_size)
+    tree = _tree(room.store, new_size)
     if not 1 <= old_size <= tree.size:
         raise _out_of_range("old_size", tree.size)
     return tree.prove_consistency(old_size)
@@ -176,7 +182,11 @@ def _unhurried(step: Callable[[], T]) -> T:
 
 
 def _published(room: Room) -> Head:
-    heads = room.store.heads_now()
+    return _published_of(room.store)
+
+
+def _published_of(store: Store) -> Head:
+    heads = store.heads_now()
     if heads is None:
         raise Refusal(
             "log-not-begun", Kind.UNAVAILABLE, "The log's worker has not started yet.", retry_after_s=1
@@ -184,11 +194,11 @@ def _published(room: Room) -> Head:
     return heads.published
 
 
-def _tree(room: Room, size: int) -> TiledTree:
-    published = _published(room).size
+def _tree(store: Store, size: int) -> TiledTree:
+    published = _published_of(store).size
     if size < 0 or size > published:
         raise _out_of_range("tree_size", published)
-    return TiledTree(size or published, lambda place: room.store.tile(place, published))
+    return TiledTree(size or published, lambda place: store.tile(place, published))
 
 
 def _out_of_range(path: str, size: int) -> Refusal:
@@ -198,9 +208,9 @@ def _out_of_range(path: str, size: int) -> Refusal:
     )
 
 
-def _query(room: Room, wanted: Search, head: Head) -> dict[str, Any] | None:
+def index_query(room: Room, wanted: Search, head: Head) -> dict[str, Any] | None:
     """The index query; None where the subject has no key, so that there is nothing to find."""
-    query: dict[str, Any] = {"index": {"$lt": head.size}}
+    query: dict[str, Any] = {"index": {"$lt": room.store.place.first + head.size}}
     if wanted.peer_id:
         keys = room.keyring.keys_of_subject(wanted.peer_id)
         if not keys:
@@ -229,10 +239,11 @@ def _query(room: Room, wanted: Search, head: Head) -> dict[str, Any] | None:
 def _opened(room: Room, rows: Sequence[dict[str, Any]]) -> Iterator[Hit]:
     """The rows' entries in their order, opened few at a time: of large ones only the first are wanted."""
     for at in range(0, len(rows), _OPENED_AT_ONCE):
-        yield from _open(room, rows[at : at + _OPENED_AT_ONCE])
+        yield from open_rows(room, rows[at : at + _OPENED_AT_ONCE])
 
 
-def _open(room: Room, rows: Sequence[dict[str, Any]]) -> list[Hit]:
+def open_rows(room: Room, rows: Sequence[dict[str, Any]]) -> list[Hit]:
+    """The rows' entries, opened where their keys exist; raises LogBroken where an entry is missing."""
     entries = room.store.entries_at([row["index"] for row in rows])
     keys = room.keyring.keys_by_id(entry["key_id"] for entry in entries.values())
     for row in rows:

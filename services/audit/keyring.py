@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import suppress
@@ -25,6 +26,7 @@ from services.audit.duplicates import only_duplicates
 MASTER_KEY_BYTES = 96
 _NONCE_BYTES = 12
 _CACHED_KEYS = 20_000
+_FORGET_AFTER_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Keyring:
         self._blinding_key = master_key[64:96]
         self._tenant = tenant
         self._cache: OrderedDict[tuple[str, str], DataKey] = OrderedDict()
+        self._filled_at = time.monotonic()
 
     def ensure_indexes(self) -> None:
         """Keys are found by subject and by id without a scan."""
@@ -61,6 +64,7 @@ class Keyring:
     def keys_for(self, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], DataKey]:
         """The keys of (subject id, period) pairs, made where there were none."""
         pairs = set(wanted)
+        self._forget_in_time()
         found = {pair: self._cache[pair] for pair in pairs if pair in self._cache}
         absent = [pair for pair in pairs if pair not in found]
         if absent:
@@ -81,6 +85,39 @@ class Keyring:
             with suppress(LogBroken):
                 found[document["key_id"]] = self._unwrap(document)
         return found
+
+    def marks_of(self, key_ids: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The person's mark behind each key that still exists: the same for all their keys, and nothing else."""
+        found = self._collection.find({"key_id": {"$in": list(set(key_ids))}}, {"key_id": 1, "subject": 1})
+        return {document["key_id"]: document["subject"] for document in found}
+
+    def key_ids_of_marks(self, subject_marks: Iterable[bytes]) -> list[bytes]:
+        """The names of all keys, of every period, of the people with these marks."""
+        found = self._collection.find({"subject": {"$in": list(set(subject_marks))}}, {"key_id": 1})
+        return [document["key_id"] for document in found]
+
+    def mark_of(self, subject_id: str) -> bytes:
+        """The mark `marks_of` tells for a person."""
+        return self._find_mark(subject_id)
+
+    def periods_of(self, mark: bytes) -> dict[str, bytes]:
+        """The quarters a subject has keys of, with each key's id."""
+        found = self._collection.find({"subject": mark}, {"period": 1, "key_id": 1})
+        return {document["period"]: document["key_id"] for document in found}
+
+    def keys_until(self, period: str) -> dict[bytes, str]:
+        """The ids of all keys of this quarter and earlier ones, each with its quarter."""
+        found = self._collection.find({"period": {"$lte": period}}, {"period": 1, "key_id": 1})
+        return {document["key_id"]: document["period"] for document in found}
+
+    def destroy(self, key_ids: Iterable[bytes]) -> int:
+        """These keys are gone, here and in this process's memory; how many there were.
+
+        Another process forgets what it holds within `_FORGET_AFTER_S`.
+        """
+        wanted = list(key_ids)
+        self._cache.clear()
+        return self._collection.delete_many({"key_id": {"$in": wanted}}).deleted_count
 
     def blind(self, purpose: str, name: str) -> bytes:
         """32 bytes that stand for a name; the same for the same purpose and name."""
@@ -118,6 +155,12 @@ class Keyring:
 
     def _find_mark(self, subject_id: str, period: str = "") -> bytes:
         return hmac.digest(self._finding_key, f"{self._tenant}\n{subject_id}\n{period}".encode(), "sha256")
+
+    def _forget_in_time(self) -> None:
+        """A key that was destroyed elsewhere is not used on from memory."""
+        if time.monotonic() - self._filled_at > _FORGET_AFTER_S:
+            self._cache.clear()
+            self._filled_at = time.monotonic()
 
     def _remember(self, keys: dict[tuple[str, str], DataKey]) -> None:
         self._cache.update(keys)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from services.audit.domain.entry import Head, LogBroken
+from services.audit.domain.period import LogPlace
 from services.audit.store import Store
 from services.audit.tlog.checkpoints import CheckpointRefused, parse_checkpoint
 from services.audit.tlog.notes import NoteRefused, split_note
@@ -37,6 +39,10 @@ class Mirror:
         for path, content in _new_files(store, before, head.size):
             self._write_once(home / path, content)
         _replace(home / "checkpoint", head.checkpoint)
+
+    def forget(self, place: LogPlace) -> None:
+        """The tiles of a pruned log are gone; its last checkpoint stays."""
+        shutil.rmtree(self._folder / place.name / "tile", ignore_errors=True)
 
     def read(self, path: str) -> bytes | None:
         """A served path's content; None where there is none, or where the path is not one of the layout."""

@@ -15,7 +15,7 @@ from pymongo.errors import DuplicateKeyError
 from chassis.clock import Clock
 from services.audit.domain.entry import Head, Heads, SealedEntry
 from services.audit.domain.leaf import timestamp
-from services.audit.domain.period import FIRST, ROOT, LogClosed, LogPlace, end_of, quarter_of
+from services.audit.domain.period import FIRST, ROOT, LogClosed, LogPlace, end_of, holding, quarter_of
 from services.audit.sequencer import Sequencer
 from services.audit.signer import Signing
 from services.audit.store import Store
@@ -80,6 +80,10 @@ class CurrentStore(Store):
             if (heads := super().heads_now()) is not None:
                 return heads
         return None
+
+    def log_of(self, number: int) -> Store:
+        """The store of the log this entry's number lies in."""
+        return Store(self.heads.database, holding(self._periods.places(), number))
 
     @property
     def end(self) -> int:

@@ -21,6 +21,7 @@ from services.audit.domain.leaf import LeafMalformed, parse_leaf
 from services.audit.domain.period import ROOT
 from services.audit.mirror import Mirror
 from services.audit.periods import CurrentStore, PeriodicLog
+from services.audit.pruning import Pruning
 from services.audit.store import Store
 from services.audit.tlog.checkpoints import Checkpoint
 from services.audit.tlog.cosignatures import with_cosignatures
@@ -36,6 +37,7 @@ COMMIT_EVERY = timedelta(seconds=60)
 _MEASURE_EVERY_S = 5.0
 _ROLL_OVER_EVERY_S = 10.0
 _TELL_EVERY_S = 30.0
+_PRUNE_EVERY_S = 3_600.0
 
 LAG = Gauge("kindred_audit_lag_seconds", "Since when entries are in the log without a cosigned checkpoint.")
 CHECKPOINT_AGE = Gauge("kindred_audit_checkpoint_age_seconds", "Age of the newest cosignature.", ["log"])
@@ -63,6 +65,7 @@ class Publisher:
         base: str,
         mirror: Mirror | None,
         clock: Clock,
+        pruning: Pruning,
     ) -> None:
         self._store = store
         self._appending = appending
@@ -70,6 +73,7 @@ class Publisher:
         self._base = base
         self._mirror = mirror
         self._clock = clock
+        self._pruning = pruning
         self._witnesses = {
             name: RemoteWitness(known.url) for name, known in policy.witnesses.items() if known.url
         }
@@ -102,6 +106,8 @@ class Publisher:
             self._appending.roll_over()
         self._publish_each()
         self._commit_to_root()
+        if self._is_time("pruned", _PRUNE_EVERY_S):
+            self._pruning.turn()
         if self._is_time("measured", _MEASURE_EVERY_S):
             self._measure()
 

