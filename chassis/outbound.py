@@ -89,6 +89,8 @@ def is_public(address: str) -> bool:
             return is_public(str(number.ipv4_mapped))
         if any(number in network for network in _WRAPPING):
             return False
+        if number.is_site_local:  # fec0::/10, private before fc00::/7 was (RFC 3879)
+            return False
     is_inside = any(number in network for network in _INSIDE)
     return number.is_global and not (number.is_multicast or number.is_reserved or is_inside)
 
@@ -118,9 +120,16 @@ class PinnedConnection(http.client.HTTPConnection):
         """Connected, with TLS where the endpoint wants it."""
         plain = _first(self._addresses, self.port, float(self.timeout or 0))
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock = plain  # from here on `close` closes it
+        self.sock = plain  # from here on `close` closes it, and `cut` cuts it
         if self._endpoint.is_tls:
-            self.sock = self._tls_context.wrap_socket(plain, server_hostname=self._endpoint.host)
+            host = self._endpoint.host
+            self.sock = self._tls_context.wrap_socket(
+                plain, server_hostname=host, do_handshake_on_connect=False
+            )
+        if self.is_cut:
+            raise TimeoutError
+        if isinstance(self.sock, ssl.SSLSocket):
+            self.sock.do_handshake()  # a far side may drip it: `cut` ends it
 
     def cut(self) -> None:
         """Whatever waits on it ends."""

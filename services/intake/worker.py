@@ -81,6 +81,13 @@ class Worker:
         """Everything was withdrawn: what was asked to be cancelled is."""
         handlers.close(self.room, [Told(**_source(heard)) for heard in batch])
 
+    @hears("referral.submitted.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_referral_submitted(self, batch: Sequence[Heard]) -> None:
+        """There is a new Task; an engine knows it by the answer to its own message, or not at all."""
+        moved = {heard.message.referral_id: heard.cause for heard in batch}
+        if telling.tell_source(self.room, moved, ()):
+            self.sending.ring()
+
     @hears("referral.status-changed.v1", batch=_BATCH, wait_s=_WAIT_S)
     def on_referral_status_changed(self, batch: Sequence[Heard]) -> None:
         """Our own word, once it is on the bus: the source's systems hear of it."""

@@ -332,7 +332,50 @@ def test_kept_apart_is_not_asked_again_and_later_goes_to_the_end(room: Room):
     assert refused.value.code == "reason-unknown"
 
 
+def correct(room: Room, referral_id: str, person: Person, **also) -> None:
+    """The source says who it is."""
+    said = a_submission(person=person, idempotency_key="corrected", source_id=SOURCE, **also)
+    handlers.correct(room, NURSE, referral_id, said, cause=CAUSE)
+
+
+def test_a_correction_that_names_somebody_unknown_is_found_by_that_name(room: Room):
+    """John Doe of visit V-1 is named later: the next submission, with name or number, is the same person's."""
+    doe = Person(family_name="Doe", given_name="John")
+    first = submit(room, "k1", doe, visit=VISIT)
+    named = a_person(record_numbers=(number("77"),))
+    correct(room, first.referral_id, named, visit=VISIT)
+    assert known(room, Person(record_numbers=(number("77"),))) == first.peer_id
+    assert known(room, BARE) == first.peer_id
+    before = people(room)
+    correct(room, first.referral_id, named, visit=VISIT)
+    assert len(before) == 1 and people(room) == before
+
+
+def test_a_correction_to_somebody_who_is_here_is_for_people_to_look_at(room: Room):
+    """The number stays with who had it, the two pseudonyms are in the review list, and nobody is joined."""
+    here = submit(room, "k1", a_person(record_numbers=(number("77"),)))
+    doe = submit(room, "k2", Person(family_name="Doe", given_name="John"), visit=VISIT)
+    correct(room, doe.referral_id, a_person(record_numbers=(number("77"),)), visit=VISIT)
+    assert known(room, Person(record_numbers=(number("77"),))) == here.peer_id
+    (pair,) = waiting(room)
+    assert set(pair.peer_ids) == {here.peer_id, doe.peer_id} and said(room) == []
+
+
 # Merge and unmerge.
+
+
+@pytest.mark.parametrize("is_claimed_first", [False, True])
+def test_a_hospital_merges_nobody_of_another_hospital_s(room: Room, is_claimed_first: bool):
+    """A40 with another hospital's number changes nobody there, not even after a referral that only bore the number."""
+    theirs = submit(room, "k1", a_person(record_numbers=(number("1"),)), "er-far")
+    other = replace(BARE, given_name="Ada", family_name="Ash", birth_date="1990-02-03", phones=())
+    submit(room, "k2", replace(other, record_numbers=(number("2"),)))
+    if is_claimed_first:
+        submit(room, "k3", Person(record_numbers=(number("1"),)))
+    told = handlers.merge_people(room, NURSE, number("2"), number("1"), cause=CAUSE)
+    assert told.is_new is False and said(room) == []
+    assert room.people.group(theirs.peer_id) == [theirs.peer_id]
+    assert len(waiting(room)) == int(is_claimed_first)
 
 
 def test_a_record_merge_makes_one_person_of_two_numbers(room: Room):

@@ -15,7 +15,7 @@ from services.intake import handlers
 from services.intake.domain.referral import Assignment
 from services.intake.domain.states import State
 from services.intake.handlers import Accepted, Told
-from tests.desk_room import CAUSE, WREN, DeskRoom, a_desk, fill, form_token, post, refer
+from tests.desk_room import CAUSE, WREN, DeskRoom, a_desk, fill, form_token, hidden, post, refer
 
 CHROMIUM = Path("/usr/bin/chromium")
 # Only what is wrong is worked out; what is right would take ten times as long.
@@ -155,7 +155,7 @@ def test_a_referral_is_made_watched_and_cancelled_with_the_keyboard_alone(desk, 
     page.keyboard.type("adm")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    page.wait_for_url("**?told=done")
+    page.wait_for_url("**?told=cancelled")
     held = desk.room.referrals.load(referral_id).referral
     assert held.state is State.CANCEL_REQUESTED and held.reason_code == "admitted"
     said = desk.room.referrals.open(desk.room.referrals.load(referral_id)).submission
@@ -265,6 +265,47 @@ def test_a_double_click_is_one_referral(desk, nurse):
         told = set(pool.map(send, range(4)))
     told.add(send(5))
     assert len(told) == 1 and count(desk) == before + 1
+
+
+def test_going_back_to_a_sent_form_and_changing_it_makes_a_correction(desk, nurse):
+    """The Back button: nothing typed is lost, nothing is sent twice, and the change reaches the referral."""
+    typed, before = fill(nurse, **somebody("Tansy")), count(desk)
+    path = nurse.post("/desk/new", data=typed).headers["location"].split("?")[0]
+    answer = nurse.post("/desk/new", data=typed | {"bed": "9", "note": "Likes tea."})
+    assert answer.status_code == 409 and "sent before" in answer.text and "Likes tea." in answer.text
+    assert f'action="{path}/correct"' in answer.text
+    again = typed | {"bed": "9", "note": "Likes tea.", "consent": "keep"}
+    again |= {name: hidden(answer.text, name) for name in ("csrf", "key", "revision")}
+    assert nurse.post(f"{path}/correct", data=again).headers["location"] == f"{path}?told=corrected"
+    assert "Likes tea." in nurse.get(path).text and count(desk) == before + 1
+
+
+def test_two_forms_that_were_not_sent_can_be_told_apart(desk):
+    """The list shows unit, bed and initials of each, and no name."""
+    with desk.signed_in(actor="nurse-ivo") as ivo:
+        for bed, given in (("3", "Sage"), ("4", "Rue")):
+            typed = {"given": given, "family": "Fennimore", "unit": "ED", "bed": bed}
+            assert ivo.post("/desk/drafts", data=fill(ivo) | typed).status_code == 204
+        for page in ("/desk", "/desk/new"):
+            text = ivo.get(page).text
+            assert "ED 3, S. F." in text and "ED 4, R. F." in text and "Fennimore" not in text
+
+
+@pytest.mark.parametrize(
+    ("action", "fields", "said"),
+    [
+        ("cancel", {"reason": "admitted"}, "Cancelled."),
+        ("peer-said-no", {"reason": "not-now"}, "Their no is stored."),
+        ("leaving", {"leaves_time": "23:59"}, "The time they leave is stored."),
+        ("revoke-consent", {"sure": "1"}, "The consent is taken back."),
+        ("entered-in-error", {"sure": "1"}, "Marked as entered in error."),
+    ],
+)
+def test_the_page_says_what_was_done(desk, nurse, action: str, fields: dict[str, str], said: str):
+    """After each command the banner names it."""
+    path = f"/desk/referrals/{refer(nurse, **somebody('Basil'))}"
+    answer = post(nurse, "/desk", f"{path}/{action}", **fields)
+    assert answer.status_code == 303 and said in nurse.get(answer.headers["location"]).text
 
 
 def test_a_form_of_another_session_or_site_changes_nothing(desk, nurse):

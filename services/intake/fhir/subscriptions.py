@@ -19,8 +19,8 @@ from services.intake.bootstrap import Room
 from services.intake.domain.errors import SubmissionRejected
 from services.intake.domain.outward import Subscription
 from services.intake.doorway import of_an_organization
+from services.intake.fhir import asking, outcome
 from services.intake.fhir import body as bodies
-from services.intake.fhir import outcome
 from services.intake.fhir.task import http_date, instant
 from services.intake.handlers import subscribing
 from services.intake.outward import criteria, endpoints, hooks
@@ -51,7 +51,6 @@ _NOT_THEIRS = frozenset(
     }
 )
 _MOST_HEADERS = 10
-_ETAG = re.compile(r'(?:W/)?"(\d{1,18})"')
 Resource = dict[str, Any]
 
 
@@ -83,7 +82,7 @@ def put_subscription(room: Room, request: Request) -> Response:
     def write(held: HeldSubscription) -> tuple[Subscription, Wanted]:
         return _accepted(room, resource, held)
 
-    version = _if_match(request)
+    version = asking.seen_version(request.headers.get("if-match"), resource, "http.If-Match")
     held = subscribing.resubscribe(
         room, caller, subscription_id, write, telemetry.current_cause(), expected_version=version
     )
@@ -92,7 +91,8 @@ def put_subscription(room: Room, request: Request) -> Response:
 
 def delete_subscription(room: Room, request: Request) -> Response:
     """DELETE /fhir/Subscription/{id}: nobody is told any more."""
-    caller, version = _owner(), _if_match(request)
+    caller, if_match = _owner(), request.headers.get("if-match")
+    version = 0 if if_match is None else asking.seen_version(if_match, {}, "http.If-Match")
     cause = telemetry.current_cause()
     subscribing.unsubscribe(room, caller, request.path_params["id"], cause, expected_version=version)
     return Response(status_code=204)
@@ -156,7 +156,9 @@ def _accepted(room: Room, resource: Resource, held: HeldSubscription | None) -> 
     channel = resource["channel"]
     faults = [*_unsupported(resource, channel, held)]
     before = room.subscriptions.open(held) if held else None
-    headers = _lines(channel.get("header", []), before, faults)
+    # A hidden header goes to no other host than the one it was given for: it is somebody's secret.
+    is_moved = before is not None and _host(before.endpoint) != _host(channel.get("endpoint", ""))
+    headers = _lines(channel.get("header", []), None if is_moved else before, faults)
     may_be_private = room.settings.outward_allow_private
     for check in (
         lambda: criteria.parse(resource["criteria"]),
@@ -226,6 +228,13 @@ def _lines(given: list[str], before: Wanted | None, faults: list[Fault]) -> tupl
     return tuple(lines.values())
 
 
+def _host(url: str) -> str:
+    """Where a URL leads to, without what is asked for there."""
+    return (
+        url.partition("://")[0] + "://" + url.partition("://")[2].partition("/")[0].partition("?")[0].lower()
+    )
+
+
 def _reachable(url: str, *, may_be_private: bool) -> None:
     endpoint = endpoints.read(url, may_be_private=may_be_private)
     try:
@@ -239,15 +248,6 @@ def _reachable(url: str, *, may_be_private: bool) -> None:
 
 def _headers(held: HeldSubscription) -> dict[str, str]:
     return {"ETag": f'W/"{held.version}"', "Last-Modified": http_date(held.changed_at)}
-
-
-def _if_match(request: Request) -> int:
-    """The version of If-Match, 0 where there is none; raises Refusal INVALID."""
-    given = request.headers.get("if-match", "")
-    found = _ETAG.fullmatch(given.strip())
-    if given and found is None:
-        raise Refusal("if-match-unreadable", Kind.INVALID, 'If-Match is W/"version".')
-    return int(found[1]) if found else 0
 
 
 def _refusal(code: str, place: str, message: str) -> SubmissionRejected:

@@ -95,6 +95,8 @@ def correct(
 ) -> Referral:
     """What was submitted is replaced; a consent that was waited for moves the referral on.
 
+    What it says of the person finds them the next time: a name for somebody who came in without one.
+
     A submission without a consent keeps the one that is here; of one that says no, the no is taken and everything
     stops.  The same `idempotency_key` again changes nothing.
     Raises SubmissionRejected with every fault, IdempotencyKeyReused, and what `change` raises.
@@ -118,10 +120,12 @@ def correct(
         arrival = room.marks.arrival(Pseudonym(held.referral.peer_id, is_new=False), whole, arrived_at)
         arrival = replace(arrival, digest=room.marks.digest(submission), earlier=earlier(kept, whole))
         our_names = room.settings.consent_recipients
-        return (
-            commands.correct(held.referral, caller.role, whole, arrived_at, now, our_names=our_names),
-            arrival,
-        )
+        moved = commands.correct(held.referral, caller.role, whole, arrived_at, now, our_names=our_names)
+        if whole.person != kept.submission.person:
+            room.people.learn(
+                held.referral.peer_id, whole.person, room.marks.visit_of(whole), held.referral.source_id
+            )
+        return moved, arrival
 
     return change(room, caller, referral_id, decide, cause=cause, expected_version=expected_version)
 

@@ -60,6 +60,8 @@ def merge_people(
 
     Said again, it changes nothing.  Nothing happens where neither number is known: who was never referred is not kept.
     A number that is not known yet is remembered, so that a later message with it finds the person.
+    Nobody whom another organization knows is merged by a number alone: where the other side is somebody the caller
+    never spoke of, or somebody whose name and birth date do not fit, the two are left apart for people to look at.
     Raises Refusal INVALID same-number.
     """
     if surviving == merged:
@@ -70,10 +72,17 @@ def merge_people(
     known = [room.people.with_number(source_id, number) for number in numbers]
     if not any(known):
         return Linked()
-    top, below = (
-        peer_id or room.people.met_by_number(source_id, number)
+    elsewhere = [
+        "" if peer_id else room.people.found(Person(record_numbers=(number,)))
         for peer_id, number in zip(known, numbers, strict=True)
+    ]
+    top, below = (
+        peer_id or other or room.people.met_by_number(source_id, number)
+        for peer_id, other, number in zip(known, elsewhere, numbers, strict=True)
     )
+    if any(elsewhere) or room.people.is_anothers(top, below, source_id):
+        room.people.doubt(top, below, source_id)
+        return Linked()
     return merge_peers(room, caller, top, below, reason_code="record-merge", cause=cause)
 
 

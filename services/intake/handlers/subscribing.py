@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from chassis import telemetry
 from chassis.aggregates import StaleVersion
 from chassis.envelope import Cause
 from chassis.errors import Kind, Refusal
@@ -36,9 +37,19 @@ def subscribe(
 
 
 def read_subscription(room: Room, caller: Caller, subscription_id: str) -> HeldSubscription:
-    """The caller's organization's own; raises Refusal NOT_FOUND for any other."""
+    """The caller's organization's own; raises Refusal NOT_FOUND for any other, and the trail alone knows of it."""
     held = room.subscriptions.load(subscription_id)
-    if held is None or held.subscription.source_id != caller.organization_id:
+    if held is not None and held.subscription.source_id != caller.organization_id:
+        room.access.record_denied(
+            caller,
+            record_type="Subscription",
+            record_id=subscription_id,
+            action="read",
+            reason_code="not-your-subscription",
+            cause=telemetry.current_cause(),
+        )
+        held = None
+    if held is None:
         raise Refusal("subscription-unknown", Kind.NOT_FOUND, "There is no such Subscription of yours.")
     return held
 

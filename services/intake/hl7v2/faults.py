@@ -24,6 +24,7 @@ _CONDITIONS = {
     "idempotency-key-missing": "101",
     "leaves-at-missing": "101",
     "character-set-unsupported": "103",
+    "sender-unknown": "103",  # MSH-3 and MSH-4 are tables of the site (0361, 0362)
     "attribute-unknown": "103",
     "payer-unknown": "103",
     "modality-unknown": "103",
@@ -38,7 +39,6 @@ _CONDITIONS = {
     "referral-several": "204",
     "control-id-reused": "205",
     "idempotency-key-reused": "205",
-    "sender-unknown": "207",
     "message-too-large": "207",
     "internal-error": "207",
 }

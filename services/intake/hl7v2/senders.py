@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from functools import lru_cache
 
-from chassis.errors import Kind, Refusal
+from chassis.errors import Fault, Kind, Refusal
 from services.intake.hl7v2 import times
 from services.intake.hl7v2.message import Segment
 
@@ -22,7 +22,8 @@ class SenderUnknown(Refusal):
 
     def __init__(self) -> None:
         message = "This application and facility (MSH-3, MSH-4) are not known here."
-        super().__init__("sender-unknown", Kind.FORBIDDEN, message)
+        fault = Fault("MSH[1]-3", "sender-unknown", message)
+        super().__init__("sender-unknown", Kind.FORBIDDEN, message, faults=[fault])
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,16 +58,16 @@ def post(
 ) -> Told:
     """What the far side answered within `timeout_s`, however slowly it drips."""
     connection = PinnedConnection(endpoint, addresses, timeout_s, tls)
-    try:
-        connection.connect()
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        connection.close()
-        return Told(
-            Outcome.UNREACHABLE, "certificate" if isinstance(error, ssl.SSLError) else "no-connection"
-        )
     watchdog = threading.Timer(timeout_s, connection.cut)
     watchdog.daemon = True
     watchdog.start()
+    try:
+        connection.connect()
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        watchdog.cancel()
+        connection.close()
+        is_certificate = isinstance(error, ssl.SSLError) and not connection.is_cut
+        return Told(Outcome.UNREACHABLE, "certificate" if is_certificate else "no-connection")
     try:
         connection.request("POST", endpoint.target, body, {**headers, "Connection": "close"})
         answer = connection.getresponse()

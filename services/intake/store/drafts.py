@@ -22,6 +22,7 @@ from services.intake.store.blind import BlindIndex
 _MOST_UNFINISHED = 20
 # What somebody types of themselves in every form is kept beside their drafts, under this key.
 REMEMBERED = "remembered"
+_TELLS_APART = ("unit", "bed", "given", "family")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +83,35 @@ class Drafts:
         return Draft(key, found["about"], found["saved_at"], json.loads(typed))
 
     def unfinished(self, owner: Caller) -> list[Draft]:
-        """Whatever this person has not sent, newest first, without what was typed."""
+        """Whatever this person has not sent, newest first, with what tells one from the other and nothing more."""
         mine = {"owner": self._owner(owner), "gone_at": {"$gt": self._clock.now()}}
         query = mine | {"is_closed": {"$exists": False}, "key": {"$ne": REMEMBERED}}
-        found = self._drafts.find(query, {"sealed": 0}).sort("saved_at", -1).limit(_MOST_UNFINISHED)
-        return [Draft(one["key"], one["about"], one["saved_at"], {}) for one in found]
+        found = self._drafts.find(query).sort("saved_at", -1).limit(_MOST_UNFINISHED)
+        return [Draft(one["key"], one["about"], one["saved_at"], self._told_apart(one)) for one in found]
 
-    def close(self, owner: Caller, key: str) -> None:
-        """What was typed is gone; a save that is still on its way brings it back no more."""
+    def _told_apart(self, found: dict[str, Any]) -> dict[str, str]:
+        try:
+            typed = json.loads(self._at_rest.open(bytes(found["sealed"]), _context(found["_id"])))
+        except InvalidTag:
+            return {}
+        return {name: typed[name] for name in _TELLS_APART if typed.get(name)}
+
+    def close(self, owner: Caller, key: str, sent_as: str = "") -> None:
+        """What was typed is gone; a save that is still on its way brings it back no more.
+
+        `sent_as` is the referral it became.
+        """
         gone_at = self._clock.now() + self._kept_for
-        change = {"$set": {"is_closed": True, "gone_at": gone_at}, "$unset": {"sealed": 1, "owner": 1}}
+        change = {
+            "$set": {"is_closed": True, "about": sent_as, "gone_at": gone_at},
+            "$unset": {"sealed": 1, "owner": 1},
+        }
         self._drafts.update_one({"_id": self._id(owner, key)}, change, upsert=True)
+
+    def sent_as(self, owner: Caller, key: str) -> str:
+        """The referral this form became; empty where it was not sent, or a day ago."""
+        found = self._drafts.find_one({"_id": self._id(owner, key), "is_closed": True}, {"about": 1})
+        return str(found.get("about", "")) if found else ""
 
     def first_sent(self, owner: Caller, key: str) -> datetime:
         """When this form was sent for the first time: the same for every later try, so that each says the same."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,9 @@ from chassis.clock import Clock
 from chassis.errors import Kind, Refusal
 from chassis.ids import new_id
 from chassis.shared_inserts import SharedInserts
+from services.intake import likeness
+from services.intake.domain import linkage
+from services.intake.domain.comparison import Beside
 from services.intake.domain.linkage import Outcome, Verdict
 from services.intake.domain.pairs import Pair, new_pair
 from services.intake.domain.person import Person, Pseudonym, RecordNumber
@@ -80,6 +84,62 @@ class People:
             if peer_id is not None:
                 return Pseudonym(peer_id, is_new=True)
         raise Refusal("person-busy", Kind.UNAVAILABLE, "Try again.", retry_after_s=1)
+
+    def learn(self, peer_id: str, person: Person, visit_mark: str = "", source_id: str = "") -> None:
+        """What a correction says of somebody here is kept, so that it finds them next time.
+
+        Whoever else it would find is in the review list; a number that is theirs stays theirs.
+        """
+        newcomer = Newcomer.of(person, source_id, visit_mark, self._blind)
+        for _ in range(_MOST_TRIES):
+            known = self._people.find_one({"_id": peer_id})
+            if known is None:
+                return
+            seen = [one for one in self.lookout.seen(newcomer) if one["_id"] != peer_id]
+            held = {one["_id"]: frozenset(one["claims"]) for one in seen}
+            if self._learn(known, newcomer, held):
+                self._doubt(peer_id, newcomer, self.lookout.judged(seen, newcomer))
+                return
+        raise Refusal("person-busy", Kind.UNAVAILABLE, "Try again.", retry_after_s=1)
+
+    def _doubt(self, peer_id: str, newcomer: Newcomer, found: Found) -> None:
+        own = set(self.group(peer_id))
+        others = Found(
+            {root: one for root, one in found.certain.items() if root not in own},
+            {root: one for root, one in found.uncertain.items() if root not in own},
+            found.groups,
+        )
+        self._list(self._links.documents(self._doubts(peer_id, newcomer, others)))
+
+    def is_anothers(self, one: str, other: str, source_id: str) -> bool:
+        """True where a third party knows one of the two, and what was said of both cannot be of one person."""
+        sides = [self._documents(peer_id) for peer_id in (one, other)]
+        sources = {source for side in sides for document in side for source in document.get("sources", [])}
+        if not sources - {source_id}:
+            return False
+        known, told = (self._faces.opened(side) for side in sides)
+        return any(
+            linkage.is_somebody_else(mine, theirs, Beside(), likeness.is_alike)
+            for mine in known
+            for theirs in told
+        )
+
+    def doubt(self, one: str, other: str, source_id: str) -> None:
+        """The two are in the review list of a source that knows both."""
+        both = set(self.group(one)) | set(self.group(other))
+        is_theirs = all(self.is_known_at(peer_id, source_id) for peer_id in (one, other))
+        reviewers = [source_id] if is_theirs else []
+        pair = replace(new_pair(one, other, self._clock.now()), caveats=("several-fit",))
+        if len(both) > 1:
+            self._list(self._links.documents([(pair, reviewers)]))
+
+    def _documents(self, peer_id: str) -> list[Document]:
+        return list(self._people.find({"_id": {"$in": self.group(peer_id)}}))
+
+    def _list(self, pairs: Sequence[Document]) -> None:
+        for pair in pairs:
+            with suppress(DuplicateKeyError):  # it is in the list, or was decided
+                self._people.database["links"].insert_one(pair)
 
     def found(self, person: Person, visit_mark: str = "", source_id: str = "") -> str:
         """Whom `known_as` would surely find, with nothing made or learned; empty where that is nobody."""

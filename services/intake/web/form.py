@@ -14,12 +14,12 @@ from starlette.routing import Route
 from chassis import telemetry
 from chassis.errors import Fault, Kind, Refusal
 from services.intake import handlers
-from services.intake.domain.errors import SubmissionRejected
+from services.intake.domain.errors import IdempotencyKeyReused, SubmissionRejected
 from services.intake.domain.submission import faults_of
 from services.intake.doorway import rejections_audited
 from services.intake.store.drafts import REMEMBERED
 from services.intake.store.sessions import Session
-from services.intake.web import choices, consent_form, filling_form, pages, reading_form
+from services.intake.web import choices, consent_form, filling_form, pages, reading_form, worklist
 from services.intake.web.desk import Desk, SignInNeeded
 from services.intake.web.signing_in import keep_language
 from services.intake.web.words import WORDS, reader_of
@@ -130,6 +130,23 @@ def send(desk: Desk, request: Request) -> Response:
         return _sent(desk, request, session)
     except SubmissionRejected as rejected:
         return _page(desk, request, session, _sheet(request, faults=rejected.faults), 400)
+    except IdempotencyKeyReused as reused:
+        return _sent_before(desk, request, session, reused)
+
+
+def _sent_before(desk: Desk, request: Request, session: Session, reused: IdempotencyKeyReused) -> Response:
+    """Somebody went back and changed a form that was sent: it comes back as a correction, with all they typed."""
+    about = desk.room.drafts.sent_as(session.caller, _key(request))
+    if not about:
+        raise reused
+    cause = telemetry.current_cause()
+    referral, kept = handlers.read_referral(desk.room, session.caller, about, "Referral", cause)
+    fields = dict(request.state.fields)
+    if fields.get("consent") == "yes" and kept.submission.consent is not None:
+        fields["consent"] = consent_form.KEEP  # they were asked once
+    key, revision = secrets.token_urlsafe(18), str(referral.revision)
+    sheet = Sheet(key, fields, about, revision, told="form_sent_before")
+    return _page(desk, request, session, sheet, 409)
 
 
 def _sent(desk: Desk, request: Request, session: Session) -> Response:
@@ -155,7 +172,7 @@ def _sent(desk: Desk, request: Request, session: Session) -> Response:
         else:
             submitted = handlers.submit(room, caller, submission, cause)
             about, told = submitted.referral.referral_id, "known" if submitted.was_known else "sent"
-    room.drafts.close(caller, _key(request))
+    room.drafts.close(caller, _key(request), about)
     room.drafts.keep(caller, REMEMBERED, "", {name: fields[name] for name in _OWN if fields.get(name)})
     return RedirectResponse(f"{pages.HOME}/referrals/{about}?told={told}", 303)
 
@@ -198,7 +215,7 @@ def _page(desk: Desk, request: Request, session: Session, sheet: Sheet, status: 
         value=lambda name: sheet.fields.get(name, ""),
         faults=faults,
         fault=lambda name: faults.get(name, ""),
-        drafts=[(one, pages.day_and_time(one.saved_at, hospital.zone, reader, now)) for one in unfinished],
+        drafts=worklist.drafts_told(unfinished, hospital, reader, now),
         choices=choices,
         consent_words={other: WORDS[other] for other in pages.READERS},
         keep=consent_form.KEEP,

@@ -25,7 +25,7 @@ from services.intake.web.words import WORDS, reader_of
 from services.intake.web.worklist import initials, is_late
 
 PAGE = f"{pages.HOME}/referrals/{{id}}"
-_TOLD = frozenset({"sent", "known", "corrected", "done"})
+_TOLD = frozenset({"sent", "known", "corrected", "cancelled", "said_no", "leaving", "revoked", "in_error"})
 
 
 def routes(desk: Desk) -> list[BaseRoute]:
@@ -56,14 +56,14 @@ def cancel(desk: Desk, request: Request) -> Response:
     """POST: the source takes it back, with a reason."""
     session, reason = desk.signed_in(request), request.state.fields.get("reason", "")
     handlers.cancel(desk.room, session.caller, _id(request), reason, cause=telemetry.current_cause())
-    return _done(request)
+    return _done(request, "cancelled")
 
 
 def decline_by_peer(desk: Desk, request: Request) -> Response:
     """POST: the person said no, with a reason."""
     session, reason = desk.signed_in(request), request.state.fields.get("reason", "")
     handlers.decline_by_peer(desk.room, session.caller, _id(request), reason, cause=telemetry.current_cause())
-    return _done(request)
+    return _done(request, "said_no")
 
 
 def report_departure(desk: Desk, request: Request) -> Response:
@@ -78,7 +78,7 @@ def report_departure(desk: Desk, request: Request) -> Response:
         raise Refusal("time-unreadable", Kind.INVALID, "A time is needed.")
     cause = telemetry.current_cause()
     handlers.report_departure(desk.room, session.caller, _id(request), leaves_at, cause=cause)
-    return _done(request)
+    return _done(request, "leaving")
 
 
 def revoke_consent(desk: Desk, request: Request) -> Response:
@@ -86,7 +86,7 @@ def revoke_consent(desk: Desk, request: Request) -> Response:
     session = desk.signed_in(request)
     _sure(request)
     handlers.revoke_consent(desk.room, session.caller, _id(request), cause=telemetry.current_cause())
-    return _done(request)
+    return _done(request, "revoked")
 
 
 def enter_in_error(desk: Desk, request: Request) -> Response:
@@ -94,7 +94,7 @@ def enter_in_error(desk: Desk, request: Request) -> Response:
     session = desk.signed_in(request)
     _sure(request)
     handlers.enter_in_error(desk.room, session.caller, _id(request), cause=telemetry.current_cause())
-    return _done(request)
+    return _done(request, "in_error")
 
 
 def _sure(request: Request) -> None:
@@ -107,8 +107,8 @@ def _id(request: Request) -> str:
     return referral_id
 
 
-def _done(request: Request) -> Response:
-    return RedirectResponse(f"{pages.HOME}/referrals/{_id(request)}?told=done", 303)
+def _done(request: Request, what: str) -> Response:
+    return RedirectResponse(f"{pages.HOME}/referrals/{_id(request)}?told={what}", 303)
 
 
 def _page(desk: Desk, request: Request, template: str) -> Response:

@@ -16,10 +16,12 @@ from services.intake import handlers
 from services.intake.domain.referral import Referral
 from services.intake.domain.states import CLOSED, State
 from services.intake.handlers import Listed
+from services.intake.store.drafts import Draft
 from services.intake.store.sessions import Session
 from services.intake.web import live, pages
 from services.intake.web.desk import Desk
 from services.intake.web.filling_form import place_of
+from services.intake.web.hospitals import Hospital
 from services.intake.web.words import reader_of
 
 _URGENCY = {"immediate": 0, "urgent": 1, "routine": 2}
@@ -73,10 +75,21 @@ def show(desk: Desk, request: Request) -> Response:
     hospital = desk.hospital_of(session)
     unfinished = desk.room.drafts.unfinished(session.caller)
     now = desk.room.clock.now()
-    drafts = [
-        (one, pages.day_and_time(one.saved_at, hospital.zone, reader_of(request), now)) for one in unfinished
-    ]
+    drafts = drafts_told(unfinished, hospital, reader_of(request), now)
     return desk.page(request, "worklist.html", session, board=shown, drafts=drafts)
+
+
+def drafts_told(
+    drafts: Sequence[Draft], hospital: Hospital, reader: str, now: datetime
+) -> list[tuple[Draft, str]]:
+    """Each form that was not sent, with where, whose initials and when it was typed: enough to tell two apart."""
+    told = []
+    for one in drafts:
+        at = pages.day_and_time(one.saved_at, hospital.zone, reader, now)
+        place = " ".join(filter(None, (one.fields.get("unit"), one.fields.get("bed"))))
+        who = initials(one.fields.get("given", ""), one.fields.get("family", ""))
+        told.append((one, ", ".join(filter(None, (place, who, at)))))
+    return told
 
 
 def _news(desk: Desk, session: Session, request: Request) -> live.Look:

@@ -22,6 +22,10 @@ PACE = {
 }
 
 
+# Every Task but new ones, so that a test's first notification is of the first move.
+MOVED = "Task?status=on-hold,rejected,accepted,in-progress,completed,cancelled,failed,entered-in-error"
+
+
 class Desk:
     """A hospital's own system, that subscribes."""
 
@@ -35,7 +39,7 @@ class Desk:
             "resourceType": "Subscription",
             "status": "requested",
             "reason": "To know who comes",
-            "criteria": "Task",
+            "criteria": MOVED,
             "channel": channel | given.pop("channel", {}),
             **given,
         }

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
+import threading
+import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -124,7 +129,17 @@ def test_criteria_that_cannot_be_answered_are_refused(text: str) -> None:
     [
         *("127.0.0.1", "127.8.8.8", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1"),
         *("0.0.0.0", "255.255.255.255", "224.0.0.1", "192.0.0.192", "168.63.129.16", "198.18.0.1"),
-        *("::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "ff02::1", "::ffff:127.0.0.1"),
+        *(
+            "::1",
+            "::",
+            "fe80::1",
+            "fe80::1%eth0",
+            "fc00::1",
+            "fec0::1",
+            "fd00:ec2::254",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+        ),
         *("::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:7f00:1::", "2001:0:1::", "2001:db8::1"),
     ],
 )
@@ -232,3 +247,23 @@ def test_a_message_keeps_its_control_id_over_every_try() -> None:
     first = engines.control_id("hl7v2:er-1.ref-1", 2)
     assert first == engines.control_id("hl7v2:er-1.ref-1", 2) != engines.control_id("hl7v2:er-1.ref-1", 3)
     assert len(first) == 20
+
+
+def test_a_handshake_that_drips_is_cut() -> None:
+    """Whoever sends a byte of TLS now and then holds a sender no longer than any other silence."""
+    with socket.create_server(("127.0.0.1", 0)) as far:
+        port = far.getsockname()[1]
+
+        def drip() -> None:
+            near, _ = far.accept()
+            with near, suppress(OSError):
+                near.sendall(b"\x16\x03\x03\x40\x00")
+                for _ in range(200):
+                    near.sendall(b"\x00")
+                    time.sleep(0.05)
+
+        threading.Thread(target=drip, daemon=True).start()
+        endpoint = endpoints.read(f"https://localhost:{port}/", may_be_private=True)
+        tls = ssl.create_default_context()
+        told = hooks.post(endpoint, ["127.0.0.1"], b"", {}, timeout_s=0.3, tls=tls)
+    assert (told.outcome, told.code) == (Outcome.UNREACHABLE, "no-connection")
