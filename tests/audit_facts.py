@@ -16,7 +16,7 @@ from services.audit import codec
 from services.audit.domain.facts import Facts
 
 MOMENT = datetime(2026, 11, 21, 22, 0, tzinfo=UTC)
-_GOLDEN = Path(__file__).parent / "wire" / "golden"
+GOLDEN = Path(__file__).parent / "wire" / "golden"
 _numbers = count(1)
 
 
@@ -43,6 +43,6 @@ def golden(event_type: str) -> Any:
     """The stored sample of an event type."""
     message = catalog.message_class(event_type)()
     message.ParseFromString(
-        bytes.fromhex(json.loads((_GOLDEN / f"{event_type}.json").read_text())["body_hex"])
+        bytes.fromhex(json.loads((GOLDEN / f"{event_type}.json").read_text())["body_hex"])
     )
     return message

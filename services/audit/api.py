@@ -15,9 +15,12 @@ from chassis.roles import Doors
 from kindred.audit.v1 import audit_pb2 as pb
 from kindred.audit.v1 import audit_pb2_grpc, custody_pb2_grpc
 from kindred.operations.v1 import operations_pb2_grpc
-from services.audit import bootstrap, codec, handlers, tiles_door
+from services.audit import bootstrap, codec, handlers, officers_door, tiles_door
 from services.audit.bootstrap import Room, build_room, prepare
 from services.audit.custody_door import CustodyServicer
+from services.audit.detecting import Detector
+from services.audit.reading_room import prepare_reading, reading_room
+from services.audit.search.follower import Follower
 from services.audit.settings import Settings
 
 # A compliance officer in the course of duty, or on behalf of the person who asks who saw their record.
@@ -96,7 +99,8 @@ def denied(room: Room, caller: Caller | None, method: str, code: str) -> None:
 
 def open_doors(room: Room) -> Doors:
     """The gRPC services and, in a thread beside them, the relay."""
-    relay = bootstrap.relay(room)
+    relay, reading = bootstrap.relay(room), reading_room(room)
+    prepare_reading(reading)
     return Doors(
         grpc=[
             GrpcService(
@@ -115,15 +119,21 @@ def open_doors(room: Room) -> Doors:
                 OperationsServicer(room.parked, room.access, room.settings.amqp_uri, relay.replay),
             ),
         ],
-        routes=tiles_door.routes(bootstrap.mirror(room)),
+        routes=[*tiles_door.routes(bootstrap.mirror(room)), *officers_door.routes(reading)],
         tokens=room.tokens,
         on_denied=partial(denied, room),
-        background=[relay, bootstrap.publisher(room)],
+        background=[relay, bootstrap.publisher(room), Follower(reading), Detector(reading)],
     )
 
 
 def run(environ: Mapping[str, str]) -> int:
     """Serves until it is told to stop."""
     return roles.run_api(
-        Settings, environ, service="audit", build_room=build_room, prepare=prepare, open_doors=open_doors
+        Settings,
+        environ,
+        service="audit",
+        build_room=build_room,
+        prepare=prepare,
+        open_doors=open_doors,
+        render_refusal=officers_door.render_refusal,
     )

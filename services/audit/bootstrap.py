@@ -29,6 +29,7 @@ from services.audit.mirror import Mirror
 from services.audit.periods import CurrentStore, PeriodicLog, Periods
 from services.audit.pruning import Pruning
 from services.audit.publisher import Publisher
+from services.audit.reviews import COLLECTION as REVIEWS
 from services.audit.settings import Settings
 from services.audit.signer import Signing
 from services.audit.store import Store
@@ -139,7 +140,8 @@ def prepare(room: Room) -> None:
 
 def relay(room: Room) -> Relay:
     """Carries audit's own events (who read the log, who was denied) to the bus, and so into the log."""
-    return Relay(room.database, collections=[ACCESSES], amqp_uri=room.settings.amqp_uri, producer="audit")
+    said_in = [ACCESSES, REVIEWS]
+    return Relay(room.database, collections=said_in, amqp_uri=room.settings.amqp_uri, producer="audit")
 
 
 def mirror(room: Room) -> Mirror | None:

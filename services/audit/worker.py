@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chassis import roles
+from chassis.at_rest import AtRest
 from chassis.hearing import Heard, hears_all
-from services.audit import codec, handlers
+from services.audit import codec, handlers, outside
 from services.audit.bootstrap import WritingRoom, build_writing_room, prepare
+from services.audit.domain.facts import Facts
 from services.audit.settings import Settings
 
 
@@ -18,11 +20,18 @@ class Worker:
 
     def __init__(self, room: WritingRoom) -> None:
         self.room = room
+        self._at_rest = AtRest.from_dir(room.settings.keys_dir, "audit")
 
     @hears_all(batch=2048, wait_s=0.2)
     def on_everything(self, heard: Sequence[Heard]) -> None:
         """Each event is one entry."""
-        handlers.record(self.room, [codec.facts_from_event(each.envelope, each.message) for each in heard])
+        handlers.record(self.room, [self._facts(each) for each in heard])
+
+    def _facts(self, heard: Heard) -> Facts:
+        facts = codec.facts_from_event(heard.envelope, heard.message)
+        if heard.message is None or facts.event_type != outside.EVENT_TYPE:
+            return facts
+        return outside.completed(facts, heard.message, heard.envelope.aggregate_id, self._at_rest)
 
 
 def prepare_worker(room: WritingRoom) -> None:

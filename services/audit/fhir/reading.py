@@ -10,7 +10,9 @@ from typing import Any
 from services.audit.fhir import names
 
 Json = dict[str, Any]
-_NOT_PARTICULAR = frozenset({"sha256", "flag", "event-type", "referral", "trace", "unread", "received"})
+_NOT_PARTICULAR = frozenset(
+    {"sha256", "flag", "event-type", "organization", "peer", "referral", "trace", "unread", "received"}
+)
 _NO_CODE = [{"coding": [{"code": ""}]}]
 
 
@@ -53,13 +55,13 @@ def read_body(body: bytes) -> ReadBody:
         actor_id=_known(_value({"what": user["who"]})),
         actor_role=user.get("role", _NO_CODE)[0]["coding"][0]["code"],
         purpose_of_use=user.get("purposeOfUse", _NO_CODE)[0]["coding"][0]["code"],
-        peer_id=named.get(names.PEER, ""),
+        peer_id=named.get(names.PEER, said.get("peer", "")),
         referral_id=named.get(names.REFERRAL, said.get("referral", "")),
         trace_id=named.get("", said.get("trace", "")),
         outcome=document["outcome"],
         flags=tuple(each["valueString"] for each in detail if each["type"] == "flag"),
         content_digest=base64.b64decode(detail[0]["valueBase64Binary"]),
-        organization_id=_organization(document["agent"]),
+        organization_id=_organization(document["agent"]) or said.get("organization", ""),
         record_type=record_type,
         record_id=record_id,
         reason=document.get("outcomeDesc", ""),
@@ -89,7 +91,8 @@ def shown(body: bytes) -> Json:
     meta = sent["meta"] if isinstance(sent.get("meta"), dict) else {}
     tags = [*(meta["tag"] if isinstance(meta.get("tag"), list) else ())]
     tags += [names.coding("urn:kindred:flag", flag) for flag in flags]
-    return sent | {"id": document["id"], "meta": meta | ({"tag": tags} if tags else {})}
+    own_id = next((each["valueString"] for each in details if each["type"] == "received_id"), document["id"])
+    return sent | {"id": own_id, "meta": meta | ({"tag": tags} if tags else {})}
 
 
 def _record(entity: Json) -> tuple[str, str]:

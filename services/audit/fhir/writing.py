@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from typing import Any
 
 from services.audit.domain.facts import Facts
 from services.audit.domain.leaf import timestamp
-from services.audit.fhir import names
+from services.audit.fhir import names, pieces
 from services.audit.fhir.names import coding, concept, identified
 
 Json = dict[str, Any]
@@ -59,7 +58,7 @@ def _document(
         document["outcomeDesc"] = facts.reason
     if facts.purpose_of_use:
         document["purposeOfEvent"] = [concept(names.REASON, facts.purpose_of_use)]
-    document["source"] = {"site": "kindred", "observer": _service(facts), "type": [source]}
+    document["source"] = {"site": "kindred", "observer": pieces.service(facts), "type": [source]}
     return document
 
 
@@ -78,9 +77,9 @@ def _rest(facts: Facts) -> Json:
     )
     document["agent"] = _rest_agents(facts)
     document["entity"] = [
-        _query(facts) if facts.interaction == "search" else _record(facts),
-        *_about(facts),
-        _transaction(facts),
+        pieces.query(facts) if facts.interaction == "search" else pieces.record(facts),
+        *pieces.about(facts),
+        pieces.transaction(facts),
     ]
     return document
 
@@ -93,9 +92,9 @@ def _rest_agents(facts: Facts) -> list[Json]:
         server, client = names.CUSTODIAN, names.APPLICATION
     is_informed = facts.action in "CUD"
     return [
-        _party(client, _organization(facts), is_placed=True),
-        _party(server, _service(facts), is_placed=True),
-        _user(facts, names.INFORMANT if is_informed else names.RECIPIENT),
+        pieces.party(client, pieces.organization(facts), is_placed=True),
+        pieces.party(server, pieces.service(facts), is_placed=True),
+        pieces.user(facts, names.INFORMANT if is_informed else names.RECIPIENT),
     ]
 
 
@@ -110,18 +109,18 @@ def _consent(facts: Facts) -> Json:
         is_open=False,
     )
     document["agent"] = [
-        _party(names.APPLICATION, _service(facts), is_placed=True),
-        _user(facts, names.RECIPIENT),
-        _party(names.PROVIDER, _organization(facts)),
-        _party(names.AUTH_SERVER, _service(facts)),
+        pieces.party(names.APPLICATION, pieces.service(facts), is_placed=True),
+        pieces.user(facts, names.RECIPIENT),
+        pieces.party(names.PROVIDER, pieces.organization(facts)),
+        pieces.party(names.AUTH_SERVER, pieces.service(facts)),
     ]
     consent = identified("urn:kindred:consent", facts.record_id or names.UNKNOWN, "Consent")
     entity = {
         "what": consent,
         "type": coding(names.RESOURCE_TYPE, "Consent"),
-        "detail": _details(facts, is_closed=True),
+        "detail": pieces.details(facts, is_closed=True),
     }
-    document["entity"] = [*_patient(facts), entity]
+    document["entity"] = [*pieces.patient(facts), entity]
     return document
 
 
@@ -131,13 +130,18 @@ def _disclosure_source(facts: Facts) -> Json:
     recipient = identified(names.ACTOR, told.get("recipient_id") or names.UNKNOWN)
     if told.get("recipient_class"):
         recipient["display"] = told["recipient_class"]
-    return _disclosure(facts, "Source", "110106", "Export", source=_service(facts), recipient=recipient)
+    return _disclosure(facts, "Source", "110106", "Export", source=pieces.service(facts), recipient=recipient)
 
 
 def _disclosure_recipient(facts: Facts) -> Json:
     """PHI came to us from somebody (BALP PrivacyDisclosure.Recipient)."""
     return _disclosure(
-        facts, "Recipient", "110107", "Import", source=_organization(facts), recipient=_service(facts)
+        facts,
+        "Recipient",
+        "110107",
+        "Import",
+        source=pieces.organization(facts),
+        recipient=pieces.service(facts),
     )
 
 
@@ -153,11 +157,11 @@ def _disclosure(facts: Facts, side: str, code: str, display: str, *, source: Jso
         source=names.APPLICATION_SERVER,
     )
     document["agent"] = [
-        _party(names.SOURCE_ROLE, source, is_placed=True),
-        _party(names.DESTINATION_ROLE, recipient, is_placed=True),
-        _user(facts, names.INFORMANT),
+        pieces.party(names.SOURCE_ROLE, source, is_placed=True),
+        pieces.party(names.DESTINATION_ROLE, recipient, is_placed=True),
+        pieces.user(facts, names.INFORMANT),
     ]
-    document["entity"] = [_record(facts), *_about(facts), _transaction(facts)]
+    document["entity"] = [pieces.record(facts), *pieces.about(facts), pieces.transaction(facts)]
     return document
 
 
@@ -173,10 +177,10 @@ def _session(facts: Facts) -> Json:
         source=names.SECURITY_SERVER,
     )
     document["agent"] = [
-        _party(names.APPLICATION, _service(facts), is_placed=True),
-        _user(facts, names.RECIPIENT),
+        pieces.party(names.APPLICATION, pieces.service(facts), is_placed=True),
+        pieces.user(facts, names.RECIPIENT),
     ]
-    document["entity"] = [_transaction(facts)]
+    document["entity"] = [*pieces.about(facts), pieces.transaction(facts)]
     return document
 
 
@@ -192,11 +196,11 @@ def _token(facts: Facts) -> Json:
     )
     client = identified("urn:kindred:client", dict(facts.particulars).get("client_id") or names.UNKNOWN)
     document["agent"] = [
-        _party(names.APPLICATION, client, is_placed=True),
-        _party(names.TOKEN_SERVER, _service(facts), is_placed=True),
-        _user(facts, names.RECIPIENT),
+        pieces.party(names.APPLICATION, client, is_placed=True),
+        pieces.party(names.TOKEN_SERVER, pieces.service(facts), is_placed=True),
+        pieces.user(facts, names.RECIPIENT),
     ]
-    asked = _query(facts) | {"detail": _details(facts, is_closed=True)}
+    asked = pieces.query(facts) | {"detail": pieces.details(facts, is_closed=True)}
     document["entity"] = [asked]
     return document
 
@@ -211,11 +215,11 @@ def _export(facts: Facts) -> Json:
         source=names.APPLICATION_SERVER,
     )
     document["agent"] = [
-        _party(names.SOURCE_ROLE, _service(facts), is_placed=True),
-        _user(facts, names.RECIPIENT),
+        pieces.party(names.SOURCE_ROLE, pieces.service(facts), is_placed=True),
+        pieces.user(facts, names.RECIPIENT),
     ]
-    record = _record(facts) | {"role": names.REPORT}
-    document["entity"] = [record, *_about(facts), _transaction(facts)]
+    record = pieces.record(facts) | {"role": names.REPORT}
+    document["entity"] = [record, *pieces.about(facts), pieces.transaction(facts)]
     return document
 
 
@@ -228,86 +232,3 @@ _SHAPES: dict[str, Callable[[Facts], Json]] = {
     "token": _token,
     "export": _export,
 }
-
-
-def _service(facts: Facts) -> Json:
-    return identified(names.SERVICE, facts.producer, "Device")
-
-
-def _organization(facts: Facts) -> Json:
-    return identified(names.ORGANIZATION, facts.organization_id or names.UNKNOWN, "Organization")
-
-
-def _party(role: Json, who: Json, *, is_placed: bool = False) -> Json:
-    party: Json = {"type": role, "who": who, "requestor": False}
-    return party | ({"network": names.NETWORK_UNKNOWN} if is_placed else {})
-
-
-def _user(facts: Facts, type_: Json) -> Json:
-    user: Json = {
-        "type": type_,
-        "who": identified(names.ACTOR, facts.actor_id or names.UNKNOWN),
-        "requestor": True,
-    }
-    if facts.actor_role:
-        user["role"] = [concept(names.ROLE, facts.actor_role)]
-    if facts.purpose_of_use:
-        user["purposeOfUse"] = [concept(names.REASON, facts.purpose_of_use)]
-    return user
-
-
-def _query(facts: Facts) -> Json:
-    """What was looked for, by the names of the criteria; their values are PHI and are not here."""
-    query = f"{facts.record_type}?{','.join(facts.criteria)}"
-    entity: Json = {"type": names.SYSTEM_OBJECT, "role": names.QUERY}
-    return entity | {"query": base64.b64encode(query.encode()).decode()}
-
-
-def _record(facts: Facts) -> Json:
-    if facts.record_id:
-        system = f"urn:kindred:{facts.record_type.lower()}"
-        what = identified(system, facts.record_id, names.RESOURCES.get(facts.record_type, ""))
-    else:
-        what = {"display": facts.record_type or "event"}
-    entity: Json = {"what": what, "type": names.SYSTEM_OBJECT, "role": names.DOMAIN_RESOURCE}
-    return entity | ({"name": facts.record_type} if facts.record_type else {})
-
-
-def _patient(facts: Facts) -> list[Json]:
-    if not facts.subject_id:
-        return []
-    what = identified(names.PEER, facts.subject_id, "Patient")
-    return [{"what": what, "type": names.PERSON, "role": names.PATIENT}]
-
-
-def _about(facts: Facts) -> list[Json]:
-    """The person, and the referral where it is not the record itself."""
-    entities = _patient(facts)
-    is_record = facts.interaction != "search" and facts.record_type == "Referral" and facts.record_id
-    if facts.referral_id and not (is_record and facts.referral_id == facts.record_id):
-        what = identified(names.REFERRAL, facts.referral_id, "ServiceRequest")
-        entities.append({"what": what, "type": coding(names.RESOURCE_TYPE, "ServiceRequest")})
-    return entities
-
-
-def _transaction(facts: Facts) -> Json:
-    """The request's id, and with it what only we say of the event: digest, flags, particulars."""
-    trace = facts.trace_id or facts.correlation_id
-    what = identified("", trace) if trace else identified(names.EVENT, facts.event_id)
-    return {"what": what, "type": names.TRANSACTION, "detail": _details(facts)}
-
-
-def _details(facts: Facts, *, is_closed: bool = False) -> list[Json]:
-    """`is_closed` where the profile leaves no other place for event type, referral and trace."""
-    digest = base64.b64encode(facts.content_digest).decode()
-    detail: list[Json] = [{"type": "sha256", "valueBase64Binary": digest}]
-    detail += [{"type": "flag", "valueString": flag} for flag in facts.flags]
-    if is_closed:
-        detail.append({"type": "event-type", "valueString": facts.event_type})
-        told = {"referral": facts.referral_id, "trace": facts.trace_id or facts.correlation_id}
-        detail += [{"type": name, "valueString": value} for name, value in told.items() if value]
-    detail += [{"type": name, "valueString": value} for name, value in facts.particulars if value]
-    if facts.unread:
-        kept = "received" if facts.shape == "outside" else "unread"
-        detail.append({"type": kept, "valueBase64Binary": base64.b64encode(facts.unread).decode()})
-    return detail

@@ -1,0 +1,198 @@
+"""Searching: the index is brought up to the newest checkpoint, asked, and every hit opened, compared and proven."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from chassis.envelope import Cause
+from chassis.errors import Kind, Refusal
+from chassis.identity import Caller
+from services.audit.body_sealing import BodyUnreadable
+from services.audit.domain.entry import Head
+from services.audit.domain.leaf import LeafMalformed, parse_leaf
+from services.audit.fhir import ReadBody, fhir_id, names, read_body, shown
+from services.audit.search import proving
+from services.audit.search.asked import Asked, Criterion, Cursor, Value
+from services.audit.search.matching import is_asked_for
+from services.audit.search.proving import Proof
+
+if TYPE_CHECKING:
+    from services.audit.reading_room import ReadingRoom as Room
+
+Json = dict[str, Any]
+_OPENED_AT_ONCE = 64
+# So many rows a search may open that turn out to be something else; then it says what would narrow it.
+_MOST_OPENED = 10_000
+# A search brings the index up to date itself where it lags by no more than this; else it says how far it reaches.
+_MOST_BEHIND = 4_096
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One entry that was asked for. `body` is None where the person was erased: then `document` says only that."""
+
+    number: int
+    event_id: str
+    recorded_at: datetime
+    document: Json
+    body: ReadBody | None
+    leaf: bytes
+    facts: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Covered:
+    """What an answer speaks for: entries below `size`, of the `whole` log under `head` and the heads before it."""
+
+    head: Head
+    size: int
+    whole: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """Hits in the order asked for, what they were found under, and where to go on."""
+
+    covered: Covered
+    hits: list[Hit]
+    proofs: dict[int, Proof]
+    next_cursor: Cursor | None = None
+    total: int | None = None
+
+
+def covered(room: Room) -> Covered:
+    """The newest published head, and how far the index reaches below it; it is brought up to it where it is near."""
+    heads = room.store.heads_now()
+    if heads is None:
+        raise Refusal(
+            "log-not-begun", Kind.UNAVAILABLE, "The log's worker has not started yet.", retry_after_s=1
+        )
+    head, reached = heads.published, room.finds.reached()
+    size = room.store.place.first + head.size
+    if size - reached <= _MOST_BEHIND:
+        while reached < size:
+            reached = room.finds.follow(size)
+    return Covered(head, min(reached, size), size)
+
+
+def note(room: Room, caller: Caller, asked: Asked, cause: Cause, action: str = "search") -> None:
+    """That the log is read is itself an entry, durable before anything leaves; about a person where one was named."""
+    people = asked.of("patient")
+    room.access.record_read(
+        caller,
+        record_type="AuditEvent",
+        record_id="",
+        action=action,
+        subject_id=people[0].rpartition("/")[2] if len(people) == 1 else "",
+        criteria=asked.names(),
+        cause=cause,
+    )
+
+
+def search(room: Room, asked: Asked, caller: Caller, cause: Cause) -> Page:
+    """A page of the entries that match; noted in the log before it returns."""
+    note(room, caller, asked, cause)
+    now = covered(room)
+    size = min(asked.cursor.size, now.size) if asked.cursor else now.size
+    under = Covered(now.head, size, now.whole)
+    if asked.only_total:
+        total = sum(1 for _ in _found(room, asked, size, None))
+        return Page(under, [], {}, total=total)
+    after = (asked.cursor.moment, asked.cursor.number) if asked.cursor else None
+    hits: list[Hit] = []
+    for hit in _found(room, asked, size, after):
+        if len(hits) == asked.count:
+            last = hits[-1]
+            cursor = Cursor(size, last.recorded_at, last.number)
+            return Page(under, hits, _proofs(room, hits, now.head), cursor)
+        hits.append(hit)
+    return Page(under, hits, _proofs(room, hits, now.head))
+
+
+def read_one(room: Room, resource_id: str, caller: Caller, cause: Cause) -> Page:
+    """The entry with this id, or an empty page."""
+    asked = Asked((Criterion("_id", "", (Value(resource_id),)),), count=1)
+    note(room, caller, asked, cause, "read")
+    under = covered(room)
+    hits = list(_found(room, asked, under.size, None))[:1]
+    return Page(under, hits, _proofs(room, hits, under.head))
+
+
+def opened(room: Room, rows: Sequence[Json]) -> list[Hit]:
+    """The entries of these index rows in their order, opened as far as their keys still exist."""
+    entries = room.store.entries_at([row["_id"] for row in rows])
+    keys = room.keyring.keys_by_id(entry["key_id"] for entry in entries.values())
+    hits = []
+    for row in rows:
+        entry = entries.get(row["_id"])
+        if entry is not None:
+            hits.append(_hit(room, row, entry, keys.get(entry["key_id"])))
+    return hits
+
+
+def _found(room: Room, asked: Asked, size: int, after: tuple[datetime, int] | None) -> Iterator[Hit]:
+    missed = 0
+    first = min(asked.count + 1, _OPENED_AT_ONCE) if asked.count else _OPENED_AT_ONCE
+    for rows in _pieces(room.finds.candidates(asked, size, after), first):
+        for hit in opened(room, rows):
+            if any(start <= hit.recorded_at < end for start, end in asked.without):
+                continue
+            if hit.body is None or is_asked_for(hit.document, asked):
+                yield hit
+                continue
+            missed += 1
+            if missed > _MOST_OPENED:
+                raise Refusal(
+                    "search-too-wide",
+                    Kind.INVALID,
+                    "Too many entries would have to be opened. Add a date, a person or a user.",
+                )
+
+
+def _pieces(rows: Iterator[Json], first: int) -> Iterator[list[Json]]:
+    piece: list[Json] = []
+    for row in rows:
+        piece.append(row)
+        if len(piece) >= first:
+            yield piece
+            piece, first = [], _OPENED_AT_ONCE
+    if piece:
+        yield piece
+
+
+def _proofs(room: Room, hits: Sequence[Hit], head: Head) -> dict[int, Proof]:
+    return proving.proofs(room, [hit.number for hit in hits], head)
+
+
+def _hit(room: Room, row: Json, entry: Json, key: Any) -> Hit:
+    """The entry behind a row; a row that names another event's id opens nothing."""
+    number, event_id = row["_id"], str(row["e"])
+    try:
+        leaf = parse_leaf(entry["leaf"])
+        body = room.sealer.open(leaf, event_id, entry["body"], key) if key else b""
+    except (LeafMalformed, BodyUnreadable):
+        return _closed(row, entry, "unreadable")
+    if not body:
+        return _closed(row, entry, "erased")
+    return Hit(number, event_id, row["t"], shown(body), read_body(body), entry["leaf"], row)
+
+
+def _closed(row: Json, entry: Json, why: str) -> Hit:
+    """An entry that cannot be opened: its leaf still proves that it was written, and when."""
+    document = {
+        "resourceType": "AuditEvent",
+        "id": fhir_id(str(row["e"])),
+        "meta": {"tag": [names.coding("urn:kindred:flag", why)]},
+        "type": names.REST,
+        "subtype": [names.coding(names.EVENT_TYPE, str(row.get("y", names.UNKNOWN)))],
+        "recorded": row["t"].isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "outcome": str(row.get("o", "0")),
+        "agent": [
+            {"who": names.identified(names.ACTOR, str(row.get("a") or names.UNKNOWN)), "requestor": True}
+        ],
+        "source": {"observer": {"display": why}},
+    }
+    return Hit(row["_id"], str(row["e"]), row["t"], document, None, entry["leaf"], row)

@@ -1,0 +1,203 @@
+"""What an AuditEvent can be found by: (parameter, value) pairs of every R4 search parameter; pure.
+
+A pair only narrows the search: each hit is opened and compared with what was asked for (`matching.py`), so a pair MUST
+never be missing, and may stand for more than one spelling.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from typing import Any
+
+from services.audit.fhir.names import EVENT_TYPE
+
+Json = dict[str, Any]
+Mark = tuple[str, str]
+
+TOKENS = frozenset(
+    {
+        "_id",
+        "action",
+        "agent-role",
+        "altid",
+        "entity-role",
+        "entity-type",
+        "event-type",
+        "outcome",
+        "purpose",
+        "site",
+        "subtype",
+        "type",
+        "_tag",
+    }
+)
+STRINGS = frozenset({"address", "agent-name", "entity-name"})
+REFERENCES = frozenset({"agent", "entity", "patient", "source"})
+URIS = frozenset({"policy"})
+DATES = frozenset({"date", "_lastUpdated"})
+# What nearly every entry says is no help in finding one: it is compared after opening, and not indexed.
+COMMON: frozenset[Mark] = frozenset(
+    {
+        ("type", "rest"),
+        ("site", "kindred"),
+        ("outcome", "0"),
+        ("entity-type", "1"),
+        ("entity-type", "2"),
+        ("entity-type", "xrequestid"),
+        ("entity-role", "1"),
+        ("entity-role", "4"),
+        ("entity-role", "24"),
+    }
+)
+# A string is found by its beginning: by these many of its characters, the longest that was given.
+PREFIXES = (2, 4, 8, 16)
+
+
+def values(document: Json, parameter: str) -> Iterator[Any]:
+    """The elements of an AuditEvent a parameter looks at: codings, references, strings, as they stand."""
+    yield from (value for value in _ELEMENTS[parameter](document) if value not in (None, "", {}))
+
+
+def marks(document: Json) -> set[Mark]:
+    """Everything the event is found by, common values left out; a patient's are told by `patients`."""
+    found: set[Mark] = set()
+    for parameter in TOKENS:
+        found |= {(parameter, code) for value in values(document, parameter) for code in codes(value)}
+    for parameter in STRINGS:
+        found |= {mark for value in values(document, parameter) for mark in beginnings(parameter, value)}
+    for parameter in URIS:
+        found |= {(parameter, str(value)) for value in values(document, parameter)}
+    for parameter in REFERENCES:
+        found |= {(parameter, one) for value in values(document, parameter) for one in identities(value)}
+    return found - COMMON
+
+
+def patients(document: Json) -> set[str]:
+    """Every id or identifier the event names a patient by."""
+    return {one for value in values(document, "patient") for one in identities(value)}
+
+
+def codes(value: Any) -> Iterator[str]:
+    """The codes of a code, Coding or CodeableConcept, in small letters."""
+    if isinstance(value, str):
+        yield value.lower()
+    elif isinstance(value, dict):
+        codings = value.get("coding")
+        for one in codings if isinstance(codings, list) else [value]:
+            if isinstance(one, dict) and isinstance(one.get("code"), str):
+                yield one["code"].lower()
+
+
+def identities(reference: Any) -> Iterator[str]:
+    """What a Reference names: the id at the end of its address, and its identifier's value."""
+    if not isinstance(reference, dict):
+        return
+    if isinstance(reference.get("reference"), str):
+        yield last_step(reference["reference"])
+    identifier = reference.get("identifier")
+    if isinstance(identifier, dict) and isinstance(identifier.get("value"), str):
+        yield identifier["value"]
+
+
+def last_step(address: str) -> str:
+    """The id in a literal reference, without its type, server and version."""
+    parts = address.partition("/_history/")[0].rstrip("/").split("/")
+    return parts[-1]
+
+
+def beginnings(parameter: str, value: Any) -> Iterator[Mark]:
+    """A string's marks: its first characters, without case and accents (R4 search.html#string)."""
+    text = folded(str(value))
+    for length in PREFIXES:
+        if len(text) >= length:
+            yield parameter, f"{length}:{text[:length]}"
+    yield parameter, f"={text}"
+
+
+def folded(text: str) -> str:
+    """The text as strings are compared: no case, no accents, single spaces."""
+    parts = unicodedata.normalize("NFKD", text).casefold()
+    return " ".join("".join(each for each in parts if not unicodedata.combining(each)).split())
+
+
+def _each(node: Any) -> list[Json]:
+    return [one for one in node if isinstance(one, dict)] if isinstance(node, list) else []
+
+
+def _object(node: Any) -> Json:
+    return node if isinstance(node, dict) else {}
+
+
+def _listed(node: Any) -> list[Any]:
+    return node if isinstance(node, list) else [] if node is None else [node]
+
+
+def _agents(document: Json, name: str) -> Iterator[Any]:
+    for agent in _each(document.get("agent")):
+        yield from _listed(agent.get(name))
+
+
+def _entities(document: Json, name: str) -> Iterator[Any]:
+    for entity in _each(document.get("entity")):
+        yield from _listed(entity.get(name))
+
+
+def _addresses(document: Json) -> Iterator[Any]:
+    for agent in _each(document.get("agent")):
+        yield _object(agent.get("network")).get("address")
+
+
+def _event_types(document: Json) -> Iterator[Any]:
+    """Our own name of the event: among the subtypes, or where a profile closes that list, among the details."""
+    subtypes = _listed(document.get("subtype"))
+    yield from (one for one in subtypes if _object(one).get("system") == EVENT_TYPE)
+    for detail in _entities(document, "detail"):
+        if _object(detail).get("type") == "event-type":
+            yield detail.get("valueString")
+
+
+def _patients(document: Json) -> Iterator[Any]:
+    """R4: references to a Patient; one by identifier says its type, or stands for a person who is the patient."""
+    for reference in _agents(document, "who"):
+        if _is_patient(reference):
+            yield reference
+    for entity in _each(document.get("entity")):
+        role = _object(entity.get("role"))
+        is_named = str(role.get("system", "")).endswith("object-role") and role.get("code") == "1"
+        reference = _object(entity.get("what"))
+        if reference and (_is_patient(reference) or is_named):
+            yield reference
+
+
+def _is_patient(reference: Any) -> bool:
+    told = _object(reference)
+    address = told.get("reference")
+    is_address = isinstance(address, str) and "Patient/" in f"/{address}".replace("/Patient/", "Patient/")
+    return told.get("type") == "Patient" or is_address
+
+
+_ELEMENTS: dict[str, Any] = {
+    "_id": lambda one: [one.get("id")],
+    "_tag": lambda one: _listed(_object(one.get("meta")).get("tag")),
+    "action": lambda one: [one.get("action")],
+    "address": _addresses,
+    "agent": lambda one: _agents(one, "who"),
+    "agent-name": lambda one: _agents(one, "name"),
+    "agent-role": lambda one: _agents(one, "role"),
+    "altid": lambda one: _agents(one, "altId"),
+    "entity": lambda one: _entities(one, "what"),
+    "entity-name": lambda one: _entities(one, "name"),
+    "entity-role": lambda one: _entities(one, "role"),
+    "entity-type": lambda one: _entities(one, "type"),
+    "event-type": _event_types,
+    "outcome": lambda one: [one.get("outcome")],
+    "patient": _patients,
+    "policy": lambda one: _agents(one, "policy"),
+    "purpose": lambda one: _agents(one, "purposeOfUse"),
+    "site": lambda one: [_object(one.get("source")).get("site")],
+    "source": lambda one: [_object(one.get("source")).get("observer")],
+    "subtype": lambda one: _listed(one.get("subtype")),
+    "type": lambda one: [one.get("type")],
+}
+PARAMETERS = frozenset(_ELEMENTS) | DATES
