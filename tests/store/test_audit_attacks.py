@@ -1,8 +1,14 @@
 """Plays the database administrator: every change of the stored log is found by a check, and named for what it is."""
 
 import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.audit.domain.entry import LogBroken, SealedEntry
@@ -18,18 +24,69 @@ from tests.audit_builders import Log, a_room, some_reads
 
 SIZE = 700
 ORIGIN = "kindred.local/audit"
+RAW = CodecOptions(document_class=RawBSONDocument)
 
 
-@pytest.fixture
-def log(database, tmp_path, mongo_uri, mongo_client):
+@dataclass(frozen=True)
+class Written:
+    """A log that was written once, and how its databases and its folder of keys looked then."""
+
+    database: Any
+    folder: Path
+    before: dict[tuple[str, str], list[bytes]]
+
+    def mend(self) -> None:
+        """Every collection is as it was; what was not touched is only read."""
+        client = self.database.client
+        now = _documents(self.database)
+        for place in now.keys() | self.before.keys():
+            collection = client[place[0]][place[1]]
+            if place not in self.before:
+                collection.drop()
+            elif now.get(place) != self.before[place]:
+                collection.delete_many({})
+                collection.insert_many([RawBSONDocument(each) for each in self.before[place]])
+
+
+def _documents(database: Any) -> dict[tuple[str, str], list[bytes]]:
+    """Every document of the log's database and of its keys', in an order that is always the same."""
+    found = {}
+    for name in (database.name, f"{database.name}_keys"):
+        for collection in database.client[name].list_collection_names():
+            raw = database.client[name].get_collection(collection, codec_options=RAW).find()
+            found[name, collection] = sorted(each.raw for each in raw)
+    return {place: documents for place, documents in found.items() if documents}
+
+
+@pytest.fixture(scope="module")
+def written(mongo_client, mongo_uri, tmp_path_factory):
     """A whole log of 700 entries: two full leaf tiles, one partial one, one tile above."""
-    log = Log(a_room(database, tmp_path, mongo_uri))
+    database = mongo_client[f"kindred_test_{secrets.token_hex(6)}"]
+    folder = tmp_path_factory.mktemp("written")
+    log = Log(a_room(database, folder, mongo_uri))
     log.record(some_reads(600))
     log.record(some_reads(100, first=601))
     assert log.findings() == []
-    yield log
-    for suffix in ("_keys", "_signer"):
+    log.room.database.client.close()
+    yield Written(database, folder, _documents(database))
+    for suffix in ("", "_keys", "_signer"):
         mongo_client.drop_database(database.name + suffix)
+
+
+@pytest.fixture
+def database(written):
+    """The database of the log."""
+    return written.database
+
+
+@pytest.fixture
+def log(written, tmp_path, mongo_uri):
+    """The log as it was written, whatever the test before has done to it."""
+    shutil.copytree(written.folder, tmp_path, dirs_exist_ok=True)
+    log = Log(a_room(written.database, tmp_path, mongo_uri))
+    yield log
+    log.room.database.client.close()
+    written.mend()
 
 
 def _flip(content: bytes, at: int = 50) -> bytes:
