@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from services.notifications.store import Decision, Held, Notices, Rates
 
 _PAUSE_S = 0.5
-# What was decided so long ago is asked again before the next send: somebody may have said stop meanwhile.
-_FRESH_S = 0.25
 log = logs.get()
 
 
@@ -109,7 +107,6 @@ class Courier:
 
     def deliver(self, lines: Lines, share: Sequence[Held]) -> None:
         """Records an attempt for each, sends one after the other, settles all of them in one write."""
-        asked_at = time.monotonic()
         packets = self._marked(self._packed(share))
         answers: list[Answer] = []
         troubled: set[Channel] = set()
@@ -118,7 +115,7 @@ class Courier:
                 # The far side is in trouble. What was not begun is certainly not there, and says so.
                 answers.append(Answer(Outcome.UNREACHABLE))
                 continue
-            if time.monotonic() - asked_at > _FRESH_S and not self._may_still_go(packet):
+            if answers and not self._may_still_go(packet):
                 answers.append(Answer(Outcome.WITHHELD))
                 continue
             answers.append(self._sent(lines.of(packet.attempt.channel), packet))
@@ -217,8 +214,11 @@ class Courier:
         ]
 
     def _may_still_go(self, packet: Packet) -> bool:
-        verdict = self._people.around([packet.notice]).verdict(packet.notice, self._clock.now())
-        return not isinstance(verdict, Never | Wait)
+        """False where somebody said stop while those before it were sent: one read, two for an SMS."""
+        if not self._notices.is_as_held(packet.held):
+            return False
+        marks = {packet.attempt.address_mark: None} if packet.attempt.channel is Channel.SMS else {}
+        return not marks or not self._people.addresses.closed(marks)
 
     def _sent(self, line: Line, packet: Packet) -> Answer:
         ids = {"notice_id": packet.notice.notice_id}

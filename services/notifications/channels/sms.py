@@ -21,7 +21,6 @@ from services.notifications.domain.standing import Standing
 # https://www.twilio.com/docs/api/errors
 _OPTED_OUT: Final = frozenset({21610})
 _NO_NUMBER: Final = frozenset({21211, 21214, 21217, 21407, 21614, 21408, 21612})
-_TOO_MANY: Final = 429
 
 
 @dataclass(frozen=True)
@@ -102,19 +101,26 @@ def understood(replied: Replied) -> Answer:
         return Answer(replied.trouble)
     said = _json(replied.body)
     if 200 <= replied.status < 300:
-        sid = said.get("sid")
-        return Answer(Outcome.ACCEPTED, replied.status, far_id=sid if isinstance(sid, str) else "")
-    code = said.get("code")
-    if code in _OPTED_OUT:
-        return Answer(Outcome.REFUSED, replied.status, standing=Standing.OPTED_OUT)
-    if code in _NO_NUMBER:
-        return Answer(Outcome.REFUSED, replied.status, standing=Standing.BOUNCED)
+        return _taken(replied, said.get("sid"))
+    return _declined(replied, said.get("code"))
+
+
+def _taken(replied: Replied, sid: Any) -> Answer:
+    """A yes names the message; one that is cut off half-way, or comes from no such API, is no yes."""
+    if isinstance(sid, str) and sid:
+        return Answer(Outcome.ACCEPTED, replied.status, far_id=sid)
+    return Answer(Outcome.UNKNOWN, replied.status)
+
+
+def _declined(replied: Replied, code: Any) -> Answer:
+    if code in _OPTED_OUT or code in _NO_NUMBER:
+        standing = Standing.OPTED_OUT if code in _OPTED_OUT else Standing.BOUNCED
+        return Answer(Outcome.REFUSED, replied.status, standing=standing)
     if replied.status >= 500 and replied.status != 503:
         # It may have failed before or after it took the message.
         return Answer(Outcome.UNKNOWN, replied.status, retry_after_s=replied.retry_after_s)
     # 401, 403, 404 are our account's trouble and no recipient's; 400 with another code is this message's.
-    is_final = replied.status == 400
-    outcome = Outcome.REFUSED if is_final else Outcome.DEFERRED
+    outcome = Outcome.REFUSED if replied.status == 400 else Outcome.DEFERRED
     return Answer(outcome, replied.status, retry_after_s=replied.retry_after_s)
 
 

@@ -108,6 +108,11 @@ class Notices:
                 held = self.load_many([held.notice.notice_id])[held.notice.notice_id]
         raise StaleVersion(held.notice.notice_id)
 
+    def is_as_held(self, held: Held) -> bool:
+        """True where nobody changed the notice since it was read or saved."""
+        query = {"_id": held.notice.notice_id, "version": held.loaded.version}
+        return self._aggregates.collection.find_one(query, {"_id": 1}) is not None
+
     def load_many(self, notice_ids: Sequence[str]) -> dict[str, Held]:
         """Those of the notices that exist, by id."""
         found = self._aggregates.load_many(notice_ids)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -10,10 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from services.notifications.channels import Parcel
 from services.notifications.channels.mail import SmtpServer, compose
+from services.notifications.channels.posting import Poster
+from services.notifications.channels.sms import SmsAccount, SmsWay
+from services.notifications.channels.webhook import WebhookWay, new_secret
 from services.notifications.domain.contacts import Contact
 from services.notifications.domain.intents import Intent
 from services.notifications.domain.notices import Attempt
+from services.notifications.domain.reach import Reach
 from services.notifications.wording import letters
 from services.notifications.wording.letters import LANGUAGES, Letters
 from tests.unit.notifications.notice_builders import NOW, a_notice
@@ -21,6 +27,10 @@ from tests.unit.notifications.notice_builders import NOW, a_notice
 TEMPLATES = Path(letters.__file__).parent / "templates"
 PUBLIC_URL = "https://answers.example.org"
 SERVER = SmtpServer("127.0.0.1", 25, "Kindred <notices@kindred.example.org>")
+POSTER = Poster(ssl.create_default_context(), 5.0)
+ACCOUNT = SmsAccount(
+    "https://sms.example.org", "AC1", "hush", "+13125550100", "https://notices.kindred.example.org"
+)
 MARKED = {
     name: f"MARK-{name}-xyzzy"
     for name in ("recipient_id", "contact_id", "offer_id", "peer_id", "organization_id", "purpose_of_use")
@@ -32,6 +42,7 @@ CARE = re.compile(
     r"|hospital\w*|clinic\w*|emergenc\w*|\bER\b|\bED\b|treat(?!ed\b)\w*|therap\w*|counsel\w*|health\w*|medic\w*|crisis"
     r"|suicid\w*|veteran\w*|bedside|referral\w*|naloxone|detox\w*|rehab\w*"
     r"|paciente\w*|recuperaci\w*|adicci\w*|adict\w*|sobredosis|sustancia\w*|droga\w*|sobri\w*|reca[ií]da\w*|cl[ií]nic\w*"
+    r"|v[ií]cio\w*|sa[uú]de|recupera[cç]\w*|depend[eê]ncia qu\w*|crise|suic[ií]di\w*|emerg[eê]nc\w*|tratament\w*"
     r"|emergencia\w*|urgencias|tratamiento\w*|terap\w*|consejer\w*|salud|m[eé]dic\w*|suicidi\w*|veteran\w*|remisi\w*)\b",
     re.IGNORECASE,
 )
@@ -60,14 +71,21 @@ def marked_notice(intent, modality="bedside"):
 
 
 def everything_shown(intent, language, templates=TEMPLATES, modality="bedside"):
-    contact = Contact("MARK-address-xyzzy@example.org", language, "America/New_York")
-    letter = Letters(PUBLIC_URL, templates).write(marked_notice(intent, modality), contact, "MARKEDTOKEN")
-    message = compose(
-        letter, marked_notice(intent), Attempt(1, NOW), address=contact.address, server=SERVER, now=NOW
-    )
+    """What a reader, a preview on a locked phone, a mail program and an endpoint see of a notice, on every channel."""
+    contact = Contact("MARK-address-xyzzy@example.org", language, "America/New_York", "+13125550123")
+    notice = marked_notice(intent, modality)
+    letters = Letters(PUBLIC_URL, templates)
+    letter = letters.write(notice, contact, "MARKEDTOKEN")
+    digest = letters.write_digest([notice, notice], contact)
+    message = compose(letter, notice, Attempt(1, NOW), address=contact.address, server=SERVER, now=NOW)
     head = message.split(b"\r\n\r\n")[0].decode()
     shown_head = "\n".join(line for line in head.split("\r\n") if not line.startswith("To:"))
-    return "\n".join([letter.subject, letter.text, letter.html, shown_head])
+    reach = Reach(contact, secrets=(new_secret(),))
+    parcel = Parcel(notice, Attempt(1, NOW), reach, letter, "+13125550123", NOW)
+    hook = WebhookWay(POSTER).compose(parcel)
+    text = SmsWay(ACCOUNT, POSTER).compose(parcel)
+    shown = [letter.subject, letter.text, letter.html, letter.short, shown_head, digest.text, digest.html]
+    return "\n".join([*shown, hook.body.decode(), str(hook.headers()), text["Body"], text["From"]])
 
 
 def leaks(shown):
