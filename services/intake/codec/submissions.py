@@ -114,6 +114,10 @@ def _person(sent: intake_pb2.Person, own_system: str) -> Person:
             _flag(sent.safe_contact, "do_not_contact"),
             sent.safe_contact.who_else_answers,
         ),
+        sex=sent.sex,
+        suffix=sent.suffix,
+        home_zip=sent.home_zip,
+        former_names=tuple(dict.fromkeys(filter(None, sent.former_names))),
     )
 
 
@@ -210,4 +214,8 @@ def person_to_proto(person: Person) -> intake_pb2.Person:
             )
         ),
         other_record_numbers=_numbers_to_proto(others),
+        sex=person.sex,
+        suffix=person.suffix,
+        home_zip=person.home_zip,
+        former_names=person.former_names,
     )

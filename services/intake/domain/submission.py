@@ -183,6 +183,8 @@ def _person_faults(person: Person, visit: RecordNumber | None, now: datetime) ->
             "A record number, a visit number, or a name with a birth date is needed to find the person again."
         )
         found.append(("person", "person-not-findable", message))
+    if person.home_zip and not _ZIP.fullmatch(person.home_zip):
+        found.append(("person.home_zip", "zip-unreadable", "A ZIP has five digits."))
     if person.birth_date and not person.is_birth_date_readable():
         found.append(("person.birth_date", "birth-date-unreadable", "This is not a date."))
     elif person.earliest_birth() and person.earliest_birth() > (now + timedelta(hours=14)).date():  # type: ignore[operator]

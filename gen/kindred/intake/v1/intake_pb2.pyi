@@ -23,7 +23,7 @@ ANSWERED_DECLINED: Answered
 ANSWERED_UNKNOWN: Answered
 
 class Person(_message.Message):
-    __slots__ = ("family_name", "given_name", "birth_date", "record_number", "record_system", "phones", "safe_contact", "other_record_numbers")
+    __slots__ = ("family_name", "given_name", "birth_date", "record_number", "record_system", "phones", "safe_contact", "other_record_numbers", "sex", "suffix", "home_zip", "former_names")
     FAMILY_NAME_FIELD_NUMBER: _ClassVar[int]
     GIVEN_NAME_FIELD_NUMBER: _ClassVar[int]
     BIRTH_DATE_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +32,10 @@ class Person(_message.Message):
     PHONES_FIELD_NUMBER: _ClassVar[int]
     SAFE_CONTACT_FIELD_NUMBER: _ClassVar[int]
     OTHER_RECORD_NUMBERS_FIELD_NUMBER: _ClassVar[int]
+    SEX_FIELD_NUMBER: _ClassVar[int]
+    SUFFIX_FIELD_NUMBER: _ClassVar[int]
+    HOME_ZIP_FIELD_NUMBER: _ClassVar[int]
+    FORMER_NAMES_FIELD_NUMBER: _ClassVar[int]
     family_name: str
     given_name: str
     birth_date: str
@@ -40,7 +44,11 @@ class Person(_message.Message):
     phones: _containers.RepeatedScalarFieldContainer[str]
     safe_contact: SafeContact
     other_record_numbers: _containers.RepeatedCompositeFieldContainer[RecordNumber]
-    def __init__(self, family_name: _Optional[str] = ..., given_name: _Optional[str] = ..., birth_date: _Optional[str] = ..., record_number: _Optional[str] = ..., record_system: _Optional[str] = ..., phones: _Optional[_Iterable[str]] = ..., safe_contact: _Optional[_Union[SafeContact, _Mapping]] = ..., other_record_numbers: _Optional[_Iterable[_Union[RecordNumber, _Mapping]]] = ...) -> None: ...
+    sex: str
+    suffix: str
+    home_zip: str
+    former_names: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, family_name: _Optional[str] = ..., given_name: _Optional[str] = ..., birth_date: _Optional[str] = ..., record_number: _Optional[str] = ..., record_system: _Optional[str] = ..., phones: _Optional[_Iterable[str]] = ..., safe_contact: _Optional[_Union[SafeContact, _Mapping]] = ..., other_record_numbers: _Optional[_Iterable[_Union[RecordNumber, _Mapping]]] = ..., sex: _Optional[str] = ..., suffix: _Optional[str] = ..., home_zip: _Optional[str] = ..., former_names: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RecordNumber(_message.Message):
     __slots__ = ("system", "value")
