@@ -19,7 +19,6 @@ from cli.importing.pieces import End, Form, Outcome, Piece, Unavailable
 from cli.importing.reading import Unreadable, form_of, pieces_of
 from cli.importing.running import Run
 from kindred.intake.v1 import intake_pb2
-from services.intake.codec.rules import RULES
 
 MSH = "MSH|^~\\&|ER|BRIGID|KINDRED|KINDRED|20261121||REF^I12|{}|P|2.5.1"
 
@@ -227,7 +226,12 @@ def test_folders_are_walked_in_order_without_hidden_files(tmp_path: Path):
 
 def test_every_field_has_a_column_and_every_fault_finds_its_column():
     """What gRPC takes can be said in a row, and what it refuses is told by the row's column."""
-    fields = set(RULES["SubmitReferralRequest"]) - {"idempotency_key", "person", "consent", "source_contact"}
+    fields = set(intake_pb2.SubmitReferralRequest.DESCRIPTOR.fields_by_name) - {
+        "idempotency_key",
+        "person",
+        "consent",
+        "source_contact",
+    }
     fields -= {"codes", "referrer"}
     assert fields <= {column.path.split(".")[0] for column in COLUMNS}
     assert column_of("preferences[3].code") == "preferences"
