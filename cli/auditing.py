@@ -1,5 +1,6 @@
 """Verifying the running audit log: fetch its leaves and checkpoint, compare with what was seen before."""
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ def verify_log(reach: Reach, folder: Path, given_key: str = "") -> dict[str, Any
     stub = reach.audit()
     signed = stub.GetCheckpoint(audit_pb2.GetCheckpointRequest(), timeout=reach.deadline_s, metadata=metadata)
     key, key_from = _trusted(folder, given_key, signed.verifier_key)
+    key = _of_this_log(key, signed.checkpoint)
     now = verify.open_checkpoint(signed.checkpoint, key)
     before = _remembered(folder, key)
     verify.check_leaves(_leaves(stub, now.size, metadata), now, before)
@@ -109,6 +111,12 @@ def _trusted(folder: Path, given: str, offered: str) -> tuple[VerifierKey, str]:
     return key, "this system's own, pinned" if signer.exists() else "believed at first use and pinned"
 
 
+def _of_this_log(key: VerifierKey, note: bytes) -> VerifierKey:
+    """The key under the name of the log the checkpoint is of: each quarter's log bears the pinned name and its own."""
+    origin = note.partition(b"\n")[0].decode(errors="replace")
+    return verify.verifier_key(origin, key.public) if origin.startswith(f"{key.name}/") else key
+
+
 def _public_of(signer: Path) -> bytes:
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
@@ -125,3 +133,41 @@ def _remember(folder: Path, key: VerifierKey, note: bytes) -> None:
     draft = kept.with_suffix(".draft")
     draft.write_bytes(note)
     draft.replace(kept)
+
+
+def export(reach: Reach, asked: Any, to: Path) -> int:
+    """The export is in the file `to`, whole; returns its bytes. Raises grpc.RpcError."""
+    metadata = reach.metadata("compliance", "cli-compliance", purpose="HCOMPL")
+    draft = to.with_name(f"{to.name}.part")
+    with draft.open("wb") as file:
+        for piece in reach.custody().ExportEntries(asked, timeout=VERIFY_S, metadata=metadata):
+            file.write(piece.content)
+    draft.replace(to)
+    return to.stat().st_size
+
+
+def known_sizes(folder: Path) -> list[int]:
+    """The sizes of the checkpoints that were verified or monitored here before."""
+    found: set[int] = set()
+    for path in [*folder.glob("audit.*.checkpoint"), *folder.glob("monitor.*.checkpoint")]:
+        lines = path.read_bytes().split(b"\n")
+        if len(lines) > 1 and lines[1].isdigit():
+            found.add(int(lines[1]))
+    return sorted(found)
+
+
+def check_proof(proof: bytes, policy: str, leaf: bytes) -> dict[str, Any]:
+    """What a tlog-proof of a leaf shows under a policy; raises NotVerified."""
+    from cli import monitoring
+
+    head, _, note = proof.partition(b"\n\n")
+    lines = head.decode().split("\n")
+    hashes = [
+        base64.b64decode(line) for line in lines if not line.startswith(("c2sp.org/", "index ", "extra "))
+    ]
+    index = int(next(line for line in lines if line.startswith("index ")).removeprefix("index "))
+    believed = monitoring.read_policy(policy)
+    checkpoint = verify.open_checkpoint(note, believed.log)
+    cosigned = monitoring.cosigned_by(note, believed)
+    verify.check_inclusion(leaf, index, checkpoint.size, hashes, checkpoint.root)
+    return {"log": checkpoint.origin, "index": index, "under": checkpoint.size, "cosigned": cosigned}

@@ -100,6 +100,11 @@ class Reach:
 
         return MatchingServiceStub(self.channel("matching"))
 
+    def coordination(self) -> Any:
+        from kindred.matching.v1.coordination_pb2_grpc import CoordinationServiceStub
+
+        return CoordinationServiceStub(self.channel("matching"))
+
     def notifications(self) -> Any:
         from kindred.notifications.v1.notifications_pb2_grpc import NotificationsServiceStub
 
@@ -109,6 +114,11 @@ class Reach:
         from kindred.audit.v1.audit_pb2_grpc import AuditServiceStub
 
         return AuditServiceStub(self.channel("audit"))
+
+    def custody(self) -> Any:
+        from kindred.audit.v1.custody_pb2_grpc import CustodyServiceStub
+
+        return CustodyServiceStub(self.channel("audit"))
 
     def operations(self, service: str) -> Any:
         from kindred.operations.v1.operations_pb2_grpc import OperationsServiceStub

@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 ED25519 = b"\x01"
+COSIGNATURE = b"\x04"
 _DASH = "\u2014 "
 
 
@@ -54,19 +55,24 @@ def verifier_key(name: str, public: bytes) -> VerifierKey:
 
 
 def read_key(text: str) -> VerifierKey:
-    """Reads a verifier key; raises NotVerified "key-malformed"."""
+    """Reads a log's verifier key; raises NotVerified "key-malformed"."""
+    return VerifierKey(*split_key(text, ED25519))
+
+
+def split_key(text: str, algorithm: bytes) -> tuple[str, bytes, bytes]:
+    """Name, key id and public key of a verifier key of this algorithm; raises NotVerified "key-malformed"."""
     name, _, rest = text.strip().partition("+")
     hashed, _, encoded = rest.partition("+")
     try:
         raw = base64.b64decode(encoded, validate=True)
     except binascii.Error:
         raw = b""
-    if not name or len(raw) != 33 or raw[:1] != ED25519:
+    if not name or len(raw) != 33 or raw[:1] != algorithm:
         raise NotVerified("key-malformed", "this is no Ed25519 verifier key in C2SP form")
-    key = verifier_key(name, raw[1:])
-    if key.key_id.hex() != hashed:
+    key_id = hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
+    if key_id.hex() != hashed:
         raise NotVerified("key-malformed", "the key id does not belong to the key")
-    return key
+    return name, key_id, raw[1:]
 
 
 def open_checkpoint(note: bytes, key: VerifierKey) -> Checkpoint:
@@ -75,7 +81,7 @@ def open_checkpoint(note: bytes, key: VerifierKey) -> Checkpoint:
     Raises NotVerified "note-malformed", "note-unsigned" (no signature of this key), "signature-bad",
     "checkpoint-malformed" or "origin-differs".
     """
-    text, signatures = _split(note)
+    text, signatures = split_note(note)
     _require_signature(text, signatures, key)
     lines = text.decode().split("\n")
     if len(lines) < 4 or not lines[1].isdigit() or (lines[1] != "0" and lines[1].startswith("0")):
@@ -91,7 +97,8 @@ def open_checkpoint(note: bytes, key: VerifierKey) -> Checkpoint:
     return Checkpoint(lines[0], int(lines[1]), root)
 
 
-def _split(note: bytes) -> tuple[bytes, list[str]]:
+def split_note(note: bytes) -> tuple[bytes, list[str]]:
+    """The text with its last newline and the signature lines; raises NotVerified "note-malformed"."""
     text, gap, tail = note.rpartition(b"\n\n")
     if not gap or not tail.endswith(b"\n"):
         raise NotVerified("note-malformed", "a signed note ends in a blank line and signature lines")
@@ -107,11 +114,7 @@ def _split(note: bytes) -> tuple[bytes, list[str]]:
 
 def _require_signature(text: bytes, signatures: Sequence[str], key: VerifierKey) -> None:
     for line in signatures:
-        name, _, encoded = line.partition(" ")
-        try:
-            raw = base64.b64decode(encoded, validate=True)
-        except binascii.Error:
-            raise NotVerified("note-malformed", "a signature is not base64") from None
+        name, raw = read_signature(line)
         if name == key.name and raw[:4] == key.key_id:
             try:
                 Ed25519PublicKey.from_public_bytes(key.public).verify(raw[4:], text)
@@ -119,6 +122,15 @@ def _require_signature(text: bytes, signatures: Sequence[str], key: VerifierKey)
                 raise NotVerified("signature-bad", "the signature does not fit the text") from None
             return
     raise NotVerified("note-unsigned", "the note carries no signature of the pinned key")
+
+
+def read_signature(line: str) -> tuple[str, bytes]:
+    """The key's name, and its id with the signature; raises NotVerified "note-malformed"."""
+    name, _, encoded = line.partition(" ")
+    try:
+        return name, base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        raise NotVerified("note-malformed", "a signature is not base64") from None
 
 
 class Tree:

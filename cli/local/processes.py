@@ -104,6 +104,7 @@ def _process(place: Place, known: Addresses, service: str, role: str, overrides:
         return part
     more = {
         "KINDRED_AUDIT_SIGNER_URL": f"http://{known.signer_http}",
+        "KINDRED_AUDIT_PRODUCERS": ",".join(f"{name}=kindred_{name}" for name in ports.SERVICES),
         "KINDRED_AUDIT_MIRROR_DIR": str(place.mirror),
     }
     return replace(part, env=more | dict(part.env))

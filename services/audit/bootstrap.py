@@ -29,6 +29,7 @@ from services.audit.mirror import Mirror
 from services.audit.periods import CurrentStore, PeriodicLog, Periods
 from services.audit.pruning import Pruning
 from services.audit.publisher import Publisher
+from services.audit.reconciliation import Reconciliation, read_producers
 from services.audit.reviews import COLLECTION as REVIEWS
 from services.audit.settings import Settings
 from services.audit.signer import Signing
@@ -94,6 +95,7 @@ def build_room(settings: Settings, signer: Signing | None = None, clock: Clock |
             verifier=verifier,
             policy=policy,
             erasures=erasures,
+            reconciliation=Reconciliation(database, read_producers(settings.audit_producers), clock),
         ),
         erasures=erasures,
         policy=policy,

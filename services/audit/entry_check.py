@@ -37,6 +37,7 @@ class EntryCheck:
         """Bodies and rows of the entries [start, end) of one log, `entries` being those that are stored."""
         rows = {row["index"]: row for row in store.rows_between(start, end)}
         keys = self._keyring.keys_by_id(entry["key_id"] for entry in entries.values())
+        owners = self._keyring.owners_of(entry["key_id"] for entry in entries.values())
         gone = [entry["key_id"] for entry in entries.values() if entry["key_id"] not in keys]
         erased = self._erasures.erased_under(gone) if gone else {}
         for index, entry in sorted(entries.items()):
@@ -52,7 +53,8 @@ class EntryCheck:
                 report.erased += 1
                 self._check_erased(report, index, leaf, entry)
                 continue
-            self._check_one(report, index, leaf, entry=entry, row=row, key=keys.get(entry["key_id"]))
+            key, owner = keys.get(entry["key_id"]), owners.get(entry["key_id"], {})
+            self._check_one(report, index, leaf, entry=entry, row=row, key=key, owner=owner)
         for index in sorted(rows):
             report.note("index-row-extra", index)
 
@@ -70,6 +72,7 @@ class EntryCheck:
         entry: Document,
         row: Document | None,
         key: DataKey | None,
+        owner: Document,
     ) -> None:
         """One entry: sealed body against leaf, opened body against leaf, index row against both."""
         if hashlib.sha256(entry["body"]).digest() != leaf.body_digest:
@@ -87,6 +90,8 @@ class EntryCheck:
             is_row = self._sealer.shown_name("event-id", event_id) != leaf.event_id
             report.note("index-row-changed" if is_row else "body-unreadable", index, str(wrong))
             return
+        if not self._keyring.is_of(owner, body.peer_id):
+            report.note("key-owner-changed", index)
         if body.recorded != timestamp(leaf.recorded_at):
             report.note("body-differs-from-leaf", index)
         wanted = {"_id": event_id, "index": index, **self._sealer.row_of(body, leaf, producer, key)}

@@ -18,6 +18,7 @@ from services.audit.entry_check import EntryCheck
 from services.audit.erasure import Erasures
 from services.audit.inspection import Inspection
 from services.audit.periods import Periods, read_root_leaf
+from services.audit.reconciliation import Reconciliation
 from services.audit.signer import Signing
 from services.audit.store import Store
 from services.audit.tlog.checkpoints import Checkpoint
@@ -40,6 +41,7 @@ class FullInspection:
         verifier: NoteVerifier,
         policy: Policy,
         erasures: Erasures,
+        reconciliation: Reconciliation,
     ) -> None:
         self._database = database
         self._entry_check = entry_check
@@ -47,6 +49,7 @@ class FullInspection:
         self._verifier = verifier
         self._policy = policy
         self._erasures = erasures
+        self._reconciliation = reconciliation
         self._periods = Periods(database)
         self._base = verifier.name
 
@@ -65,6 +68,8 @@ class FullInspection:
             self._inspection(places[-1]).check_all_periods(report)
             for stone in self._erasures.forged():
                 report.note("erasure-forged", -1, str(stone.get("period", "")))
+            for found in self._reconciliation.findings():
+                report.note(found.code, found.index, found.detail)
         return report
 
     def _check_log(self, report: Report, place: LogPlace, *, is_newest: bool, with_bodies: bool) -> None:
@@ -102,12 +107,16 @@ class FullInspection:
         trees = {place.origin(self._base): place for place in places}
         ended: dict[str, set[str]] = defaultdict(set)
         heads = _heads(store)
-        for leaf in store.leaves(0, heads.published.size) if heads else ():
+        size_now = heads.published.size if heads else 0
+        names = {row["index"]: row["_id"] for row in store.rows_between(0, size_now)}
+        for index, leaf in enumerate(store.leaves(0, size_now)):
             said = read_root_leaf(leaf)
             if said is None:
                 report.note("root-leaf-malformed")
                 continue
             kind, of, size, root = said
+            if names.get(index) != f"{kind} {of} {size}":
+                report.note("root-row-changed", -1, f"{of} at {size}")
             place = trees.get(of)
             ended[kind].add(of)
             if place is None:

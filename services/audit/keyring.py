@@ -23,6 +23,7 @@ from pymongo.errors import BulkWriteError
 from services.audit.domain.entry import LogBroken
 from services.audit.duplicates import only_duplicates
 
+Document = dict[str, Any]
 MASTER_KEY_BYTES = 96
 _NONCE_BYTES = 12
 _CACHED_KEYS = 20_000
@@ -104,6 +105,17 @@ class Keyring:
         """The quarters a subject has keys of, with each key's id."""
         found = self._collection.find({"subject": mark}, {"period": 1, "key_id": 1})
         return {document["period"]: document["key_id"] for document in found}
+
+    def owners_of(self, key_ids: Iterable[bytes]) -> dict[bytes, Document]:
+        """What is stored of each key that exists, but the key."""
+        found = self._collection.find({"key_id": {"$in": list(set(key_ids))}}, {"wrapped": 0})
+        return {document["key_id"]: document for document in found}
+
+    def is_of(self, owner: Document, subject_id: str) -> bool:
+        """Whether a key is this subject's, and found by its name: else a search for them would miss its entries."""
+        period = str(owner.get("period", ""))
+        wanted = (self._find_mark(subject_id, period), self._find_mark(subject_id))
+        return (owner.get("_id"), owner.get("subject")) == wanted
 
     def keys_until(self, period: str) -> dict[bytes, str]:
         """The ids of all keys of this quarter and earlier ones, each with its quarter."""

@@ -12,11 +12,13 @@ class Settings(ProcessSettings):
     """The log's identity. `audit_origin` is the checkpoint's first line and the name of the signer's key.
 
     `audit_mirror_dir` is where the tiles are written as files ("" for nowhere);
+    `audit_producers` are the services whose outboxes a check compares with the log, as producer=database;
     `audit_retention_years`, at least 6, is how long entries are kept after their quarter.
     """
 
     audit_origin: str = setting("KINDRED_AUDIT_ORIGIN", "kindred.local/audit")
     audit_signer_url: str = setting("KINDRED_AUDIT_SIGNER_URL", "http://127.0.0.1:8085")
     audit_mirror_dir: str = setting("KINDRED_AUDIT_MIRROR_DIR", "")
+    audit_producers: tuple[str, ...] = setting("KINDRED_AUDIT_PRODUCERS", ())
     audit_retention_years: int = setting("KINDRED_AUDIT_RETENTION_YEARS", 7)
     tenant: str = setting("KINDRED_TENANT", "local")
