@@ -99,6 +99,16 @@ def test_the_page_names_only_what_was_released_and_nobody(room, links):
         assert secret not in text
 
 
+def test_the_page_speaks_as_the_letter_that_led_there(links):
+    """The language of the link goes before the browser's; one we do not have is none."""
+    spanish = {"accept-language": "es"}
+    told = [
+        httpx.get(links["rosa"] + asked, headers=headers).headers["content-language"]
+        for asked, headers in (("?lang=es", {}), ("?lang=en", spanish), ("?lang=xx", spanish), ("", {}))
+    ]
+    assert told == ["es", "en", "es", "en"]
+
+
 def test_every_link_that_is_not_open_looks_the_same(room, links, address, clock):
     """A token nobody made, one that was answered and one whose time is over get the same page with the same status."""
     assert _yes(links["otto"]).status_code == 200

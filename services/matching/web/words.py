@@ -16,7 +16,12 @@ WORDS: dict[str, dict[str, str]] = {
 
 
 def reader_of(request: Request) -> str:
-    """The language of the page: the first of Accept-Language, by weight, that we have; English where there is none."""
+    """The language of the page: the one of the letter that led here, else of the browser; English where there is none.
+
+    Of Accept-Language it is the first, by weight, that we have.
+    """
+    if (told := request.query_params.get("lang", "")) in READERS:
+        return told
     weighted = []
     for place, part in enumerate(request.headers.get("accept-language", "")[:500].split(",")):
         tag, _, parameter = part.strip().partition(";q=")

@@ -70,7 +70,7 @@ class Letters:
             "arrival": clock_words(notice.promised_arrival_at, contact.time_zone, language),
             "modality": notice.modality,
             "reference": reference(notice.referral_id),
-            "link": f"{self._public_url}/answer/{link_token}",
+            "link": f"{self._public_url}/answer/{link_token}?lang={language}",  # the page speaks as the letter does
         }
         return self._letter(notice.intent.value, facts, contact)
 

@@ -134,10 +134,10 @@ def test_text_and_html_say_the_same(intent, language):
 
 
 def test_only_an_offer_has_a_link_and_it_holds_nothing_but_the_token():
-    """The only link leads to the answer page and carries the token, no identifier."""
+    """The only link leads to the answer page and carries the token and the language, no identifier."""
     for intent in Intent:
         letter = Letters(PUBLIC_URL).write(a_notice(intent), Contact(), "tok-1")
-        wanted = [f"{PUBLIC_URL}/answer/tok-1"] if intent is Intent.OFFER_MADE else []
+        wanted = [f"{PUBLIC_URL}/answer/tok-1?lang=en"] if intent is Intent.OFFER_MADE else []
         assert Words(letter.html).links == wanted
         assert re.findall(r"https?://\S+", letter.text) == wanted
 
