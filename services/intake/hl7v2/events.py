@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,7 +22,8 @@ from services.intake.hl7v2.calls import Call
 from services.intake.hl7v2.message import Segment
 from services.intake.hl7v2.reading import Reading
 
-_MOST_TRIES = 5
+_MOST_TRIES = 20
+_LONGEST_PAUSE_S = 0.02  # several connections of one feed that change one referral take turns
 _MOST_MERGED = 50  # each is a transaction; engines send one
 _STALE = "version-stale"
 _OF_THE_PEER = {reason: reason for reason in PEER_REASONS if reason not in CANCEL_REASONS} | {
@@ -219,6 +222,7 @@ def _corrected(call: Call, found: Referral, reading: Reading, key: str) -> Refer
                 raise
             if not tries_left:
                 raise Refusal("referral-busy", Kind.UNAVAILABLE, "Try again.", retry_after_s=1) from None
+            time.sleep(random.uniform(0, _LONGEST_PAUSE_S))
     raise AssertionError("the last try returns or raises")
 
 
