@@ -46,6 +46,8 @@ GOOD_ROW = {
 EVENTS = {
     f"{noun}.{verb}.v1": getattr(said_pb2, name)
     for noun, verb, name in (
+        ("specialist", "changed", "SpecialistChanged"),
+        ("certification", "expiring", "CertificationExpiring"),
         ("offer", "made", "OfferMade"),
         ("offer", "accepted", "OfferAccepted"),
         ("offer", "declined", "OfferDeclined"),

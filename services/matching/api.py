@@ -11,14 +11,14 @@ from chassis.grpc_server import GrpcService
 from chassis.identity import Caller, current_caller, require
 from chassis.operations import OperationsServicer
 from chassis.roles import Doors
-from kindred.matching.v1 import coordination_pb2_grpc, matching_pb2_grpc
+from kindred.matching.v1 import coordination_pb2_grpc, matching_pb2_grpc, roster_pb2_grpc
 from kindred.matching.v1 import matching_pb2 as pb
 from kindred.operations.v1 import operations_pb2_grpc
-from services.matching import bootstrap, codec, handlers
+from services.matching import bootstrap, codec, handlers, roster_reading
 from services.matching.bootstrap import Room
 from services.matching.coordinating import CoordinationServicer
 from services.matching.importing import RosterImport
-from services.matching.roster_file import RosterFile
+from services.matching.rostering import RosterServicer
 from services.matching.settings import Settings
 from services.matching.web import answer_page
 
@@ -37,7 +37,7 @@ class MatchingServicer(matching_pb2_grpc.MatchingServiceServicer):
         require(caller, "supervisor", "coordinator", "engineer", "system")
         taking = RosterImport(self.room, caller, telemetry.current_cause())
         first = next(requests, pb.ImportRosterRequest(format="csv"))
-        file = RosterFile(first.format)
+        file = roster_reading.reader(first.format)
         yield from map(codec.progress, taking.take(file.feed(first.chunk)))
         for request in requests:
             yield from map(codec.progress, taking.take(file.feed(request.chunk)))
@@ -128,6 +128,11 @@ def open_doors(room: Room) -> Doors:
                 "kindred.matching.v1.CoordinationService",
                 coordination_pb2_grpc.add_CoordinationServiceServicer_to_server,
                 CoordinationServicer(room),
+            ),
+            GrpcService(
+                "kindred.matching.v1.RosterService",
+                roster_pb2_grpc.add_RosterServiceServicer_to_server,
+                RosterServicer(room),
             ),
             GrpcService(
                 "kindred.operations.v1.OperationsService",

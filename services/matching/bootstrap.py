@@ -44,6 +44,7 @@ class Room:
     clock: Clock
     database: Database[dict[str, Any]]
     policy: Policy
+    policy_document: Mapping[str, Any]
     taxonomy: Taxonomy
     cases: CaseStore
     roster: RosterStore
@@ -75,6 +76,7 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
         clock=clock,
         database=database,
         policy=policy,
+        policy_document=document,
         taxonomy=known,
         cases=cases,
         roster=roster,

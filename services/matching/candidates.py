@@ -31,7 +31,7 @@ def scaled(room: Room, need: Need, rarity: Rarity | None = None) -> Scale:
     """What counts how much for a referral, with the peer's wishes in full."""
     first = room.ladders.current.of(need.source_id, need.urgency)[0]
     wave = replace(first, preference_milli=1000)
-    return scale(need, wave, room.policy, rarity or room.index.rarity(), room.taxonomy)
+    return scale(need, wave, room.policy, rarity or room.index.rarity(need.state), room.taxonomy)
 
 
 def candidate(room: Room, case: Case, specialist_id: str, now: datetime) -> Candidate:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from chassis.errors import Fault, Kind, Refusal
 
@@ -61,14 +62,18 @@ class Progress:
 
 
 Read = RawRow | RowFault
+# The line's number and the object on it.
+Objects = Callable[[int, dict[str, Any]], Iterator[Read]]
 
 
 class RosterFile:
     """Feed it bytes as they come; it gives rows as soon as they are whole."""
 
-    def __init__(self, file_format: str) -> None:
+    def __init__(self, file_format: str, objects: Objects | None = None) -> None:
+        """`objects` reads JSON lines of another kind (roster_reading.py)."""
         if file_format not in ("csv", "jsonl"):
-            raise Refusal("format-unknown", Kind.INVALID, "The format is csv or jsonl.")
+            raise Refusal("format-unknown", Kind.INVALID, "The format is csv, jsonl or fhir.")
+        self._objects = objects
         self._is_csv = file_format == "csv"
         self._rest = b""
         self._line = 0
@@ -161,7 +166,7 @@ class RosterFile:
         if not isinstance(row, dict):
             yield RowFault(self._line, "", "not-an-object", "The line is not a JSON object.")
             return
-        yield from self._object(row)
+        yield from self._objects(self._line, row) if self._objects else self._object(row)
 
     def _object(self, row: dict[str, object]) -> Iterator[Read]:
         values: dict[str, str] = {}

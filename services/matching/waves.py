@@ -172,7 +172,9 @@ def _ask(room: Room, case: Case, number: int, now: datetime) -> Ask:
     waves = room.ladders.current.of(case.need.source_id, case.need.urgency)
     wave = waves[min(number, len(waves)) - 1]  # a ladder may have become shorter since
     asked = question(case.need, wave, now, room.policy, case.asked_ids)
-    return Ask(wave, asked, scale(case.need, wave, room.policy, room.index.rarity(), room.taxonomy))
+    return Ask(
+        wave, asked, scale(case.need, wave, room.policy, room.index.rarity(case.need.state), room.taxonomy)
+    )
 
 
 def _proposed(room: Room, ask: Ask) -> dict[str, Entry]:

@@ -50,6 +50,12 @@ class Worker:
         """The index is at most a second behind the roster, and so are the offers that are out."""
         handlers.follow_roster(self.room, telemetry.current_cause())
 
+    @every(60.0)
+    def warn_of_certifications(self) -> None:
+        """Whoever has to renew a certification is known in time."""
+        while handlers.warn_expiring(self.room, telemetry.current_cause()):
+            pass
+
 
 def run(environ: Mapping[str, str]) -> int:
     """Hears and watches until it is told to stop."""

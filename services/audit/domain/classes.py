@@ -115,6 +115,8 @@ CLASSES: dict[str, EventClass] = {
     "case.completed.v1": EventClass("U", "update", "Case", "referral_id", SUCCESS, "outcome"),
     "referral.escalated.v1": EventClass("U", "update", "Referral", "referral_id", SUCCESS, "reason_code"),
     "specialist.enrolled.v1": EventClass("U", "update", "Specialist", "specialist_id"),
+    "specialist.changed.v1": EventClass("U", "update", "Specialist", "specialist_id", SUCCESS, "what"),
+    "certification.expiring.v1": EventClass("E", "operation", "Specialist", "specialist_id"),
     "offer.made.v1": EventClass("C", "create", "Offer", "offer_id"),
     "offer.accepted.v1": EventClass("U", "update", "Offer", "offer_id"),
     "offer.declined.v1": EventClass("U", "update", "Offer", "offer_id", SUCCESS, "reason_code"),

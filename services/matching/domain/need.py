@@ -35,6 +35,11 @@ class Need:
     modalities: frozenset[str] = _USUAL_MODALITIES
     excluded_ids: frozenset[str] = frozenset()
 
+    @property
+    def state(self) -> str:
+        """The state the facility is in, "" where nobody knows: whose specialists are compared for rarity."""
+        return self.source_place.state if self.source_place else ""
+
     def with_strength(self, strength: str) -> frozenset[str]:
         """The codes the peer gave this strength."""
         return frozenset(code for code, given in self.preferences.items() if given == strength)

@@ -74,7 +74,7 @@ def question(need: Need, wave: Wave, at: datetime, policy: Policy, asked_ids: fr
         least_level=LEVELS[policy.common_language_from],
         payer=need.payer if need.payer in PAYERS and need.payer not in ANY_PAYER else "",
         age_band=need.age_band if need.age_band in AGE_BANDS else "",
-        state=need.source_place.state if need.source_place else "",
+        state=need.state,
         modalities=need.modalities | widened,
         bedside_reach=_bedside_reach(need, at, policy),
         about=limits.subjects(need),

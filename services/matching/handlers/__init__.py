@@ -12,6 +12,7 @@ from services.matching.handlers.carrying import (
     report_arrival,
     request_rematch,
 )
+from services.matching.handlers.explaining import Difference, Outlook, Place, what_if, why_not
 from services.matching.handlers.following_up import (
     Recorded,
     complete,
@@ -36,6 +37,15 @@ from services.matching.handlers.offering import (
     stop,
 )
 from services.matching.handlers.planning import apply_backlog, preview_backlog
+from services.matching.handlers.rostering import (
+    expiring,
+    export,
+    keep_apart,
+    read_specialist,
+    row,
+    take_rest,
+    warn_expiring,
+)
 
 __all__ = [
     "Acceptance",
@@ -43,8 +53,11 @@ __all__ = [
     "Capacity",
     "Carried",
     "Declining",
+    "Difference",
     "Move",
     "NewLadder",
+    "Outlook",
+    "Place",
     "Recorded",
     "Rematch",
     "Step",
@@ -60,7 +73,10 @@ __all__ = [
     "claim",
     "complete",
     "decline",
+    "expiring",
+    "export",
     "follow_roster",
+    "keep_apart",
     "list_offers",
     "offer_of_link",
     "open_cases",
@@ -69,11 +85,17 @@ __all__ = [
     "propose_move",
     "read_case",
     "read_ladder",
+    "read_specialist",
     "record_checkin",
     "record_handoff",
     "report_arrival",
     "request_rematch",
     "revise",
+    "row",
     "set_ladder",
     "stop",
+    "take_rest",
+    "warn_expiring",
+    "what_if",
+    "why_not",
 ]

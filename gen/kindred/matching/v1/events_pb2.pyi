@@ -318,3 +318,35 @@ class LadderChanged(_message.Message):
     programme_id: str
     version: int
     def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., programme_id: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
+class SpecialistChanged(_message.Message):
+    __slots__ = ("provenance", "specialist_id", "programme_id", "revision", "what")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMME_ID_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    WHAT_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    specialist_id: str
+    programme_id: str
+    revision: int
+    what: str
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., specialist_id: _Optional[str] = ..., programme_id: _Optional[str] = ..., revision: _Optional[int] = ..., what: _Optional[str] = ...) -> None: ...
+
+class CertificationExpiring(_message.Message):
+    __slots__ = ("provenance", "specialist_id", "programme_id", "supervisor_id", "state", "valid_until", "days_left")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMME_ID_FIELD_NUMBER: _ClassVar[int]
+    SUPERVISOR_ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    VALID_UNTIL_FIELD_NUMBER: _ClassVar[int]
+    DAYS_LEFT_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    specialist_id: str
+    programme_id: str
+    supervisor_id: str
+    state: str
+    valid_until: str
+    days_left: int
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., specialist_id: _Optional[str] = ..., programme_id: _Optional[str] = ..., supervisor_id: _Optional[str] = ..., state: _Optional[str] = ..., valid_until: _Optional[str] = ..., days_left: _Optional[int] = ...) -> None: ...
