@@ -186,13 +186,17 @@ class Aggregates:
             return set()
         return self._stale(changes)
 
-    def claim_due(self, limit: int, lease_s: float) -> list[Loaded]:
-        """Aggregates whose time has come, each given to one worker for `lease_s` seconds.
+    def claim_due(self, limit: int, lease_s: float, where: Mapping[str, Any] | None = None) -> list[Loaded]:
+        """Aggregates whose time has come, each given to one worker for `lease_s` seconds; only those that fit `where`.
 
         Whoever saves the aggregate clears or moves `due_at`; after a crash the lease runs out: due again.
         """
         now = self.clock.now()
-        due = self.collection.find({"due_at": {"$lte": now}}, {"_id": 1}).sort("due_at", 1).limit(limit)
+        due = (
+            self.collection.find({**(where or {}), "due_at": {"$lte": now}}, {"_id": 1})
+            .sort("due_at", 1)
+            .limit(limit)
+        )
         due_ids = [document["_id"] for document in due]
         if not due_ids:
             return []

@@ -17,6 +17,7 @@ from kindred.operations.v1 import operations_pb2_grpc
 from services.notifications import bootstrap, callbacks, codec, handlers
 from services.notifications.bootstrap import SERVICE, Room, build_room, prepare
 from services.notifications.settings import Settings
+from services.notifications.web import routes as pages
 
 _MAY_LIST = ("coordinator", "supervisor", "compliance", "engineer")
 _MAY_REPLAY = ("coordinator", "supervisor", "engineer")
@@ -132,7 +133,7 @@ def open_doors(room: Room) -> Doors:
                 OperationsServicer(room.parked, room.access, room.settings.amqp_uri, relay.replay),
             ),
         ],
-        routes=callbacks.routes(room),
+        routes=[*callbacks.routes(room), *pages.routes(room)],
         tokens=room.tokens,
         on_denied=partial(denied, room),
         background=[relay],
@@ -148,4 +149,5 @@ def run(environ: Mapping[str, str]) -> int:
         build_room=build_room,
         prepare=prepare,
         open_doors=open_doors,
+        render_refusal=pages.render_refusal,
     )

@@ -33,7 +33,16 @@ from services.notifications.domain.intents import Channel
 from services.notifications.people import People
 from services.notifications.sending import Sending
 from services.notifications.settings import Settings
-from services.notifications.store import Addresses, Contacts, Marker, Notices, Rates, Stops, WishStore
+from services.notifications.store import (
+    Addresses,
+    Contacts,
+    Marker,
+    Notices,
+    Rates,
+    Sessions,
+    Stops,
+    WishStore,
+)
 from services.notifications.wording.letters import Letters
 
 SERVICE = "notifications"
@@ -54,6 +63,7 @@ class Room:
     wishes: WishStore
     addresses: Addresses
     rates: Rates
+    sessions: Sessions
     people: People
     letters: Letters
     poster: Poster
@@ -94,6 +104,7 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
         wishes=wishes,
         addresses=addresses,
         rates=rates,
+        sessions=Sessions(database, clock),
         people=people,
         letters=letters,
         poster=poster,
@@ -112,6 +123,7 @@ def prepare(room: Room) -> None:
     room.contacts.ensure_indexes()
     room.wishes.ensure_indexes()
     room.rates.ensure_indexes()
+    room.sessions.ensure_indexes()
     room.access.aggregates.ensure_indexes()
     room.parked.ensure_indexes()
 

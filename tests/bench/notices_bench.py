@@ -28,9 +28,9 @@ from chassis.sealing import PublicSeal
 from cli.local import keys
 from services.notifications import handlers
 from services.notifications.bootstrap import Room, build_room, prepare
-from services.notifications.channels import compose
+from services.notifications.channels.mail import compose
 from services.notifications.domain.contacts import Contact
-from services.notifications.domain.intents import TABLE, Happening, notice_id
+from services.notifications.domain.intents import TABLE, Channel, Happening, notice_id
 from services.notifications.domain.notices import Attempt, open_notice
 from services.notifications.settings import Settings
 from services.notifications.wording.letters import Letters
@@ -117,7 +117,7 @@ def limit_per_s(port: int, room: Room) -> float:
     rule = TABLE[0]
     notice, _ = open_notice(rule, an_offer("limit"), datetime.now(UTC), is_reachable=True)
     letter = Letters("https://answers.example.org").write(notice, Contact(language="es"), "tok")
-    server = room.sending.server
+    server = room.sending.courier.ways[Channel.EMAIL].server
     message = compose(
         letter,
         notice,

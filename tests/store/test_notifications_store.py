@@ -16,7 +16,7 @@ from chassis.envelope import Cause
 from chassis.vault import Vault
 from services.notifications import codec
 from services.notifications.domain.contacts import Card, Contact
-from services.notifications.domain.intents import Intent
+from services.notifications.domain.intents import Intent, Urgency
 from services.notifications.domain.notices import (
     Answer,
     Opening,
@@ -67,7 +67,8 @@ def a_card(revision=1, address=MARKED, person_id="sp_1"):
 def an_opening(clock, number=1, token="", **changes):
     notice = a_notice(Intent.OFFER_MADE, offer_id=f"off_{number}")
     now = clock.now()
-    notice = replace(notice, opened_at=now, due_at=now, expires_at=now + timedelta(minutes=5), **changes)
+    times = {"opened_at": now, "due_at": now, "expires_at": now + timedelta(minutes=5)}
+    notice = replace(notice, **{**times, **changes})
     return Opening(notice, (), token), CAUSE
 
 
@@ -195,6 +196,20 @@ def test_a_released_claim_is_due_at_once(notices, clock):
     assert len(notices.claim(10, 30)) == 1
 
 
+def test_what_is_immediate_is_claimed_before_what_waited_longer(notices, clock):
+    """An offer of this second goes before fifty routine notices that have been due for an hour, through an index."""
+    waited = [
+        an_opening(clock, number, urgency=Urgency.ROUTINE, expires_at=clock.now() + timedelta(days=1))
+        for number in range(50)
+    ]
+    notices.open_many(waited)
+    clock.turn(timedelta(hours=1))
+    notices.open_many([an_opening(clock, 99)])
+    claimed = notices.claim(4, 30)
+    assert (claimed[0].notice.offer_id, len(claimed)) == ("off_99", 4)
+    assert len({held.notice.notice_id for held in claimed}) == 4
+
+
 def test_lists_are_oldest_first_and_bounded(notices, clock):
     """A referral's notices come in the order they were opened, at most as many as asked for."""
     for number in range(5):
@@ -208,8 +223,15 @@ def test_lists_are_oldest_first_and_bounded(notices, clock):
 
 @pytest.mark.parametrize(
     "query",
-    [{"referral_id": "ref_1"}, {"recipient_id": "sp_1"}, {"due_at": {"$lte": 0}}],
-    ids=lambda query: next(iter(query)),
+    [
+        {"referral_id": "ref_1"},
+        {"recipient_id": "sp_1"},
+        {"due_at": {"$lte": 0}},
+        {"urgency": "immediate", "due_at": {"$lte": 0}},
+        {"attempts.address_mark": "m"},
+        {"state": "dead"},
+    ],
+    ids=lambda query: "-".join(query),
 )
 def test_no_hot_query_scans(notices, database, clock, query):
     """Each question asked of the collection is answered by an index."""

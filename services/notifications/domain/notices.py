@@ -138,6 +138,8 @@ class Notice:
     # The notice whose letter carries it.
     folded_into: str = ""
     replied_at: datetime | None = None
+    # An operator sent it again after so many attempts: what those found counts no more against a channel.
+    fresh_after: int = 0
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from services.notifications.domain.contacts import Contact
 from services.notifications.domain.intents import AFTER_STOP, Channel, Quiet, Rule, Urgency, rule_of
-from services.notifications.domain.notices import Notice, Outcome, Reason, reason_out_of_time
+from services.notifications.domain.notices import Attempt, Notice, Outcome, Reason, reason_out_of_time
 from services.notifications.domain.windows import Window, free_from
 from services.notifications.domain.wishes import Wishes
 
@@ -129,7 +129,7 @@ def next_channel(rule: Rule, reach: Reach, notice: Notice) -> Channel | None:
     usable = [
         one for one in wanted if reach.addresses.get(one) and one not in reach.closed and one not in refused
     ]
-    tries = Counter(attempt.channel for attempt in notice.attempts)
+    tries = Counter(attempt.channel for attempt in _counting(notice))
     return min(usable, key=lambda one: (tries[one] // TRIES_IN_A_ROW, usable.index(one)), default=None)
 
 
@@ -167,7 +167,11 @@ def zone_named(name: str) -> ZoneInfo:
 
 
 def _refused(notice: Notice) -> set[Channel]:
-    return {attempt.channel for attempt in notice.attempts if attempt.outcome in _FINAL}
+    return {attempt.channel for attempt in _counting(notice) if attempt.outcome in _FINAL}
+
+
+def _counting(notice: Notice) -> list[Attempt]:
+    return [attempt for attempt in notice.attempts if attempt.number > notice.fresh_after]
 
 
 def _windows(rule: Rule, notice: Notice, reach: Reach) -> tuple[Window, ...]:

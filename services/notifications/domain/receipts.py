@@ -49,9 +49,11 @@ def noted_reply(notice: Notice, now: datetime) -> Notice:
 
 
 def renewed(notice: Notice, now: datetime, life: timedelta) -> Notice:
-    """A dead notice that an operator sends again: due now, worthless after `life`, its log kept."""
-    expires_at = max(notice.expires_at, now + life)
-    return replace(notice, state=State.DUE, due_at=now, reason_code="", expires_at=expires_at)
+    """A dead notice that an operator sends again: due now, worthless after `life`, its log kept, every channel open."""
+    expires_at, tried = max(notice.expires_at, now + life), len(notice.attempts)
+    return replace(
+        notice, state=State.DUE, due_at=now, reason_code="", expires_at=expires_at, fresh_after=tried
+    )
 
 
 def _numbered(notice: Notice, number: int) -> Attempt | None:

@@ -3,6 +3,7 @@
 from services.notifications.store.addresses import Addresses, Marker, Rates, Stops
 from services.notifications.store.contacts import Contacts
 from services.notifications.store.notices import Decision, Held, Notices
+from services.notifications.store.sessions import Sessions
 from services.notifications.store.wishes import HeldWishes, WishStore
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Marker",
     "Notices",
     "Rates",
+    "Sessions",
     "Stops",
     "WishStore",
 ]

@@ -52,6 +52,12 @@ class Notices:
             self._aggregates.collection.create_index(
                 [(criterion, ASCENDING), ("opened_at", ASCENDING)], name=f"by_{criterion}"
             )
+        self._aggregates.collection.create_index(
+            [("urgency", ASCENDING), ("due_at", ASCENDING)],
+            name="due_by_urgency",
+            partialFilterExpression={"due_at": {"$exists": True}},
+        )
+        self._aggregates.collection.create_index([("opened_at", ASCENDING)], name="by_day")
         dead = {"state": State.DEAD.value}
         self._aggregates.collection.create_index(
             [("state", ASCENDING), ("opened_at", DESCENDING)], name="dead", partialFilterExpression=dead
@@ -70,8 +76,15 @@ class Notices:
         self._aggregates.insert_many(list(news.values()))
 
     def claim(self, limit: int, lease_s: float) -> list[Held]:
-        """Notices whose time has come, each given to this caller alone for `lease_s` seconds."""
-        return [_held(loaded) for loaded in self._aggregates.claim_due(limit, lease_s)]
+        """Notices whose time has come, each given to this caller alone for `lease_s` seconds.
+
+        What is immediate comes first: it never stands behind a hundred thousand that waited for the morning.
+        """
+        first = {"urgency": Urgency.IMMEDIATE.value}
+        found = self._aggregates.claim_due(limit, lease_s, first)
+        if len(found) < limit:
+            found += self._aggregates.claim_due(limit - len(found), lease_s)
+        return [_held(loaded) for loaded in found]
 
     def release(self, held: Held) -> None:
         """A claim that was not used: the notice is due again, unless somebody changed it since."""
@@ -165,6 +178,28 @@ class Notices:
     def dead(self, limit: int) -> list[Notice]:
         """Notices that were given up, newest first."""
         return [held.notice for held in self._newest({"state": State.DEAD.value}, limit)]
+
+    def counts(self, since: datetime) -> list[tuple[str, str, int]]:
+        """Attempts of notices opened since then, by channel and outcome."""
+        found = self._aggregates.collection.aggregate(
+            [
+                {"$match": {"opened_at": {"$gte": since}, "attempts.0": {"$exists": True}}},
+                {"$unwind": "$attempts"},
+                {
+                    "$group": {
+                        "_id": {"channel": "$attempts.channel", "outcome": "$attempts.outcome"},
+                        "count": {"$sum": 1},
+                    }
+                },
+                {"$sort": {"_id.channel": 1, "_id.outcome": 1}},
+            ],
+            maxTimeMS=5_000,
+        )
+        return [(row["_id"].get("channel", "email"), row["_id"]["outcome"], row["count"]) for row in found]
+
+    def waiting(self) -> int:
+        """How many may still go out."""
+        return self._aggregates.collection.count_documents({"due_at": {"$exists": True}})
 
     def last_to(self, address_mark: str) -> Held | None:
         """The newest notice that was tried at an address."""

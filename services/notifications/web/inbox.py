@@ -1,0 +1,110 @@
+"""My inbox: what I was told, on whatever channel, in my language; news come to the open page by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from chassis import telemetry
+from services.notifications.bootstrap import Room
+from services.notifications.domain.contacts import Contact, specialist_contact_id
+from services.notifications.domain.notices import State
+from services.notifications.domain.reach import reach_of
+from services.notifications.web import pages
+from services.notifications.web.door import HOME, Visit, signed_in
+
+_SHOWN: Final = 50
+_LOOKS_EVERY_S: Final = 2.0
+_LONGEST_S: Final = 600.0
+_MOST_OPEN: Final = 200
+
+
+def routes(room: Room) -> list[Route]:
+    """The inbox and its news."""
+    return [
+        Route(HOME, signed_in(room, show), methods=["GET"]),
+        Route(f"{HOME}/news", _News(room).serve, methods=["GET"]),
+    ]
+
+
+def show(visit: Visit) -> Response:
+    """GET: the newest first; the link of an offer is not here, it went to the person alone."""
+    room, person_id = visit.room, visit.caller.actor_id
+    contact = contact_of(room, person_id)
+    held = room.notices.newest_of_recipient(person_id, _SHOWN)
+    room.access.record_read(
+        visit.caller,
+        record_type="Notice",
+        record_id=person_id,
+        action="search",
+        criteria=["recipient_id"],
+        cause=telemetry.current_cause(),
+    )
+    language = pages.reader_of(visit.request)
+    reader = Contact(language=language, time_zone=contact.time_zone)
+    rows = []
+    for one in held:
+        letter = room.letters.write(one.notice, reader)
+        lines = [line for line in letter.text.split("\n\n")[:-1] if "/answer/" not in line]
+        rows.append((one.notice, letter.subject, lines))
+    silenced = State.CANCELLED
+    return visit.page(
+        "inbox.html", rows=rows, zone=contact.time_zone, silenced=silenced, mark=_mark(room, person_id)
+    )
+
+
+def contact_of(room: Room, person_id: str) -> Contact:
+    """The person's own language and zone, as far as they are known."""
+    card_id = specialist_contact_id(person_id)
+    card = room.contacts.open_many([card_id]).get(card_id)
+    reach = reach_of(card, room.wishes.of([person_id]).get(person_id))
+    return reach.contact if reach else Contact()
+
+
+def _mark(room: Room, person_id: str) -> str:
+    """Differs as soon as something in the inbox does."""
+    newest = room.notices.newest_of_recipient(person_id, 10)
+    return ".".join(f"{held.notice.notice_id[4:10]}{held.loaded.version}" for held in newest)
+
+
+class _News:
+    """An event for each change of somebody's inbox; at most so many pages at once."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._open = 0
+
+    async def serve(self, request: Request) -> Response:
+        """GET text/event-stream, for who is signed in."""
+        secret = request.cookies.get("kindred-notices") or request.cookies.get("__Host-kindred-notices", "")
+        caller = await run_in_threadpool(self._room.sessions.find, secret)
+        if caller is None:
+            return Response(status_code=204)  # the browser asks no more
+        if self._open >= _MOST_OPEN:
+            return Response(status_code=503, headers={"retry-after": "20"})
+        return StreamingResponse(
+            self._events(request, caller.actor_id),
+            media_type="text/event-stream",
+            headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+        )
+
+    async def _events(self, request: Request, person_id: str) -> AsyncIterator[str]:
+        self._open += 1
+        try:
+            yield "retry: 3000\n\n"
+            is_stopping = request.scope.get("state", {}).get("is_stopping", lambda: False)
+            loop = asyncio.get_running_loop()
+            until, last = loop.time() + _LONGEST_S, ""
+            while loop.time() < until and not is_stopping() and not await request.is_disconnected():
+                mark = await run_in_threadpool(_mark, self._room, person_id)
+                yield f"data: {mark}\n\n" if mark != last else ": here\n\n"
+                last = mark
+                await asyncio.sleep(_LOOKS_EVERY_S)
+        finally:
+            self._open -= 1

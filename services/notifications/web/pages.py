@@ -1,0 +1,76 @@
+"""How a page is made: template, language, security headers and files."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from chassis.errors import Kind, Refusal
+from services.notifications.wording import catalogs
+from services.notifications.wording.letters import clock_words, is_spoken, language_for
+
+_HERE = Path(__file__).parent
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "frame-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_TYPES = {".css": "text/css", ".js": "text/javascript"}
+_ASSETS = {path.name: path.read_bytes() for path in sorted((_HERE / "assets").iterdir())}
+
+
+def render(request: Request, template: str, status: int = 200, **shown: Any) -> HTMLResponse:
+    """A page in the reader's language; whatever it shows is text, never markup."""
+    language = str(shown.pop("language", "")) or reader_of(request)
+    words = {"language": language, "here": request.url.path, "clock_words": clock_words}
+    html = _environment(language).get_template(template).render({**words, **shown})
+    headers = {
+        "content-security-policy": _POLICY,
+        "cache-control": "no-store",
+        "referrer-policy": "no-referrer",
+        "content-language": language,
+        "vary": "accept-language, cookie",
+    }
+    return HTMLResponse(html, status, headers)
+
+
+def reader_of(request: Request) -> str:
+    """The first language of the browser that we write; English where there is none."""
+    for part in request.headers.get("accept-language", "").split(","):
+        tag = part.partition(";")[0].strip()
+        if tag and is_spoken(tag):
+            return language_for(tag)
+    return catalogs.FALLBACK
+
+
+def asset_route(home: str) -> Route:
+    """Files beside the pages."""
+    return Route(f"{home}/assets/{{name}}", _asset, methods=["GET"])
+
+
+def _asset(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in _ASSETS:
+        raise Refusal("no-such-path", Kind.NOT_FOUND)
+    headers = {"cache-control": "public, max-age=300"}
+    return Response(_ASSETS[name], media_type=_TYPES[Path(name).suffix], headers=headers)
+
+
+@lru_cache(maxsize=8)
+def _environment(language: str) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.install_gettext_translations(catalogs.load(language), newstyle=True)  # type: ignore[attr-defined]
+    return environment

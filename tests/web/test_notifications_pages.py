@@ -1,0 +1,233 @@
+"""My messages, my preferences and the operator's page in a real browser, on a phone, in both languages."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+from chassis import identity
+from chassis import settings as chassis_settings
+from chassis.http_server import build_app, serve
+from cli.local import keys
+from services.notifications import handlers
+from services.notifications.bootstrap import build_room, prepare
+from services.notifications.domain.contacts import Card, Contact
+from services.notifications.domain.intents import Intent
+from services.notifications.settings import Settings
+from services.notifications.web import routes as pages
+from tests.integration.notifications.driving_notices import an_offer, told, until
+from tests.integration.notifications.far_side import FarSide
+
+CHROMIUM = Path("/usr/bin/chromium")
+INES = "sp_ines"
+
+
+class Running:
+    """The pages of one room on a port, and the keys of who may enter."""
+
+    def __init__(self, room, port, issuer):
+        self.room, self.url, self._issuer = room, f"http://127.0.0.1:{port}", issuer
+
+    def token(self, actor_id=INES, role="specialist"):
+        return identity.mint(self._issuer, actor_id=actor_id, role=role)
+
+    @contextmanager
+    def client(self, actor_id=INES, role="specialist", language="en"):
+        client = httpx.Client(base_url=self.url, headers={"accept-language": language})
+        csrf = token_in(client.get("/notices/sign-in").text)
+        answer = client.post("/notices/sign-in", data={"csrf": csrf, "token": self.token(actor_id, role)})
+        assert answer.status_code == 303
+        yield client
+        client.close()
+
+
+def token_in(html):
+    return html.partition('name="csrf" value="')[2].partition('"')[0]
+
+
+@pytest.fixture(scope="module")
+def running(mongo_uri, mongo_client, tmp_path_factory):
+    """One room with its pages and senders for this file; Ines has an offer that went out, and one piece of news."""
+    name, folder = f"kindred_test_{secrets.token_hex(6)}", keys.create(tmp_path_factory.mktemp("keys"))
+    far_side = FarSide().start()
+    environ = {
+        "KINDRED_MONGO_URI": mongo_uri,
+        "KINDRED_MONGO_DATABASE": name,
+        "KINDRED_AMQP_URI": "amqp://nobody@127.0.0.1:1/none",
+        "KINDRED_KEYS_DIR": str(folder),
+        "KINDRED_PUBLIC_URL": "https://answers.example.org",
+        "KINDRED_SMTP_HOST": "127.0.0.1",
+        "KINDRED_SMTP_PORT": str(far_side.port),
+        "KINDRED_SMTP_FROM": "Kindred <notices@kindred.example.org>",
+        "KINDRED_HTTP_ADDRESS": "127.0.0.1:0",
+    }
+    with ExitStack() as after:
+        after.callback(mongo_client.drop_database, name)
+        after.callback(far_side.stop)
+        room = build_room(chassis_settings.read(Settings, environ))
+        prepare(room)
+        card = Card(
+            f"specialist-contact:{INES}", INES, 1, Contact("ines@example.org", "en", "America/Chicago")
+        )
+        handlers.keep_contacts(room, [card])
+        room.sending.start()
+        after.callback(room.sending.stop)
+        app = build_app(
+            room.settings,
+            routes=pages.routes(room),
+            tokens=room.tokens,
+            readiness={},
+            render_refusal=pages.render_refusal,
+            on_denied=lambda *_: None,
+        )
+        server = serve(app, "127.0.0.1:0")
+        after.callback(server.stop, 2.0)
+        far_side.faults.append("550-data")
+        handlers.tell(room, told(an_offer("off_dead", event="checkin.due.v1", number=1, link_token="")))
+        until("one is dead", lambda: room.database.notices.count_documents({"state": "dead"}) == 1)
+        handlers.tell(room, told(an_offer()))
+        until("one is out", lambda: room.database.notices.count_documents({"state": "sent"}) == 1)
+        yield Running(room, server.port, (folder / "issuer.pem").read_bytes())
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium as Debian has it."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=str(CHROMIUM),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield chromium
+        chromium.close()
+
+
+def test_a_code_opens_once_and_nobody_else_gets_in(running):
+    """Without a session every page leads to the door; a used code, a nurse-less role or a foreign form opens nothing."""
+    stranger = httpx.Client(base_url=running.url)
+    for path in ("/notices", "/notices/preferences", "/notices/operator"):
+        assert stranger.get(path).headers["location"] == "/notices/sign-in"
+    assert stranger.get("/notices/news").status_code == 204
+    token = running.token()
+    for status in (303, 401):
+        client = httpx.Client(base_url=running.url)
+        data = {"csrf": token_in(client.get("/notices/sign-in").text), "token": token}
+        assert client.post("/notices/sign-in", data=data).status_code == status
+    assert stranger.post("/notices/sign-in", data={"csrf": "x", "token": running.token()}).status_code == 403
+
+
+def test_my_messages_are_mine(running):
+    """Ines reads what she was told, in her language and zone, without the link; somebody else reads nothing of it."""
+    with (
+        running.client() as ines,
+        running.client(language="es") as spanish,
+        running.client("sp_other") as other,
+    ):
+        shown = ines.get("/notices").text
+        assert "There is a new request for you." in shown
+        assert "tok-secret-1" not in shown and "/answer/" not in shown
+        assert "CST" in shown or "CDT" in shown
+        assert "Hay una solicitud nueva para usted." in spanish.get("/notices").text
+        assert "Nothing yet." in other.get("/notices").text
+
+
+def test_a_get_changes_nothing(running):
+    """Whatever a scanner or a preview opens: not one document of ours is different afterwards, but the trail."""
+    with running.client("wanda", "supervisor") as wanda:
+        before = [list(running.room.database[name].find()) for name in ("notices", "wishes", "contacts")]
+        for path in (
+            "/notices",
+            "/notices/preferences",
+            "/notices/operator",
+            "/notices/sign-in",
+            "/notices/sign-out",
+        ):
+            wanda.get(path)
+        wanda.get("/notices/operator/preview?intent=offer-made&language=es")
+        after = [list(running.room.database[name].find()) for name in ("notices", "wishes", "contacts")]
+    assert before == after
+
+
+def test_preferences_count_from_the_moment_they_are_saved(running):
+    """What is saved is what the senders heed; a fault saves nothing and is marked; no other change is lost."""
+    person = "sp_tomas"
+    with running.client(person) as tomas:
+        page = tomas.get("/notices/preferences").text
+        data = {"csrf": token_in(page), "version": "0", "email": "tomas@example.org", "quiet_from": "21:00"}
+        wrong = tomas.post("/notices/preferences", data=data)
+        assert wrong.status_code == 422 and "quiet-wrong" in wrong.text
+        assert running.room.wishes.load(person).version == 0
+        good = {**data, "quiet_until": "07:00", "rank_email": "1", "time_zone": "America/Chicago"}
+        assert tomas.post("/notices/preferences", data=good).status_code == 303
+        kept = running.room.wishes.load(person).wishes
+        assert (kept.email, kept.quiet[0].from_minute, kept.quiet[0].until_minute) == (
+            "tomas@example.org",
+            1260,
+            420,
+        )
+        late = tomas.post("/notices/preferences", data={**good, "is_do_not_contact": "yes"})
+        assert late.status_code == 422 and "Somebody changed this" in late.text
+        again = {**good, "version": "1", "is_do_not_contact": "yes"}
+        assert tomas.post("/notices/preferences", data=again).status_code == 303
+        assert running.room.wishes.load(person).wishes.is_do_not_contact
+
+
+def test_the_operator_sees_no_address_and_sends_again(running):
+    """Counts, dead notices and previews for who runs the system; a specialist may not look."""
+    with running.client() as ines, running.client("eng_1", "engineer") as engineer:
+        assert ines.get("/notices/operator").status_code == 403
+        page = engineer.get("/notices/operator").text
+        assert "refused-by-far-side" in page and "ines@example.org" not in page
+        for intent in Intent:
+            shown = engineer.get(f"/notices/operator/preview?intent={intent.value}&language=es")
+            assert shown.status_code == 200
+        dead = running.room.database.notices.find_one({"state": "dead"})
+        data = {"csrf": token_in(page), "notice_id": dead["_id"]}
+        assert engineer.post("/notices/operator/replay", data={**data, "csrf": "x"}).status_code == 403
+        assert engineer.post("/notices/operator/replay", data=data).status_code == 303
+        until(
+            "it went out",
+            lambda: running.room.database.notices.find_one({"_id": dead["_id"], "state": "sent"}),
+        )
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize(
+    "path", ["/notices/sign-in", "/notices", "/notices/preferences", "/notices/operator"]
+)
+def test_every_page_works_on_a_phone_and_for_everybody(running, browser, tmp_path, language, path):
+    """No violation of axe's rules, and nothing wider than a phone's screen."""
+    context = browser.new_context(viewport={"width": 360, "height": 740}, locale=language)
+    page = context.new_page()
+    page.goto(f"{running.url}/notices/sign-in")
+    if path != "/notices/sign-in":
+        page.fill("#token", running.token("wanda" if "operator" in path else INES, "supervisor"))
+        page.click("main button")
+        page.goto(running.url + path)
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.screenshot(path=str(tmp_path / "page.png"), full_page=True)
+    context.close()
+
+
+def test_an_open_inbox_hears_of_news_by_itself(running, browser):
+    """A new notice shows in the open page within seconds, without moving what is being read."""
+    context = browser.new_context(locale="en")
+    page = context.new_page()
+    page.goto(f"{running.url}/notices/sign-in")
+    page.fill("#token", running.token())
+    page.click("main button")
+    page.wait_for_selector(".rows li")
+    assert page.locator("#news").is_hidden()
+    handlers.tell(running.room, told(an_offer("off_news")))
+    page.wait_for_selector("#news:not([hidden])", timeout=20_000)
+    page.click("#news a")
+    page.wait_for_function("document.querySelectorAll('.rows li').length >= 3")
+    context.close()
