@@ -7,16 +7,19 @@ import typer
 from cli.commands import (
     audit,
     codes,
+    coordinate,
     example,
     follow_up,
     machine,
     notices,
     offers,
     parked,
+    planning,
     referrals,
     replay,
     roster,
     sign_in,
+    simulate,
     submit,
     watching,
 )
@@ -58,7 +61,13 @@ app.add_typer(
 )
 app.add_typer(offers.app, name="offers", help="Offers of a specialist: list, accept, decline.")
 follow_up.add_to(app)
+coordinate.add_to(app)
+app.add_typer(planning.backlog, name="backlog", help="What is unfilled, assigned as a whole: preview, apply.")
+app.add_typer(planning.ladder, name="ladder", help="A programme's own ladder of offers: show, set.")
+simulate.add_to(app)
 notices.add_to(app)
-app.add_typer(audit.app, name="audit", help="The privacy audit log: search, prove, export, check, watch, erase.")
+app.add_typer(
+    audit.app, name="audit", help="The privacy audit log: search, prove, export, check, watch, erase."
+)
 replay.add_to(app)
 app.add_typer(parked.app, name="parked", help="Events that could not be handled: list, replay, discard.")

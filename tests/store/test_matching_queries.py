@@ -31,7 +31,7 @@ def _stages_of(cursor):
 
 
 def test_every_hot_query_uses_an_index(room, clock):
-    """Offers, the pool, what somebody carries, the roster by change and by role, due cases: never COLLSCAN, never SORT."""
+    """Offers, the pool, a caseload, the roster by change and by role, due cases: never COLLSCAN, never SORT."""
     cases, people, loads = (room.database[name] for name in ("cases", "specialists", "caseloads"))
     since = clock.now() - timedelta(seconds=5)
     offer = room.cases.case("ref_1").offers[0]

@@ -33,6 +33,8 @@ ASK_AGAIN = frozenset({SHIFT_ENDED, CASELOAD_FULL, SOMEBODY_ACCEPTED})
 # How soon a referral that nobody is found for is looked at again: somebody may have come on shift, or be free.
 _LOOK_AGAIN = {"immediate": timedelta(seconds=20), "urgent": timedelta(minutes=1)}
 _LOOK_AGAIN_LATER = timedelta(minutes=5)
+# Who waits long is looked at less often: a thirtieth of their wait, and every ten minutes at the least.
+_LOOK_AGAIN_AT_LEAST = timedelta(minutes=10)
 # How long after the promise somebody has to say that they came.
 _ARRIVAL_GRACE = {"immediate": timedelta(minutes=15), "urgent": timedelta(hours=1)}
 _ARRIVAL_GRACE_LATER = timedelta(hours=4)
@@ -149,7 +151,8 @@ class Case:
         if self.state == SEEKING:
             return min(deadlines, default=now)
         if self.state == UNFILLED:
-            again = now + _LOOK_AGAIN.get(self.need.urgency, _LOOK_AGAIN_LATER)
+            soon = _LOOK_AGAIN.get(self.need.urgency, _LOOK_AGAIN_LATER)
+            again = now + max(soon, min((now - self.opened_at) / 30, _LOOK_AGAIN_AT_LEAST))
             return again if self.need.is_consent_valid(again) else None
         if self.state == ASSIGNED:
             return None if self.is_overdue_told else self.overdue_at

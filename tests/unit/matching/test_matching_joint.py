@@ -51,7 +51,7 @@ def boards(draw):
     return fits, seats, priority
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(boards())
 def test_nothing_is_better_than_the_joint_assignment(board):
     """As many as possible are served, the urgent first, with the greatest total, proven; greedy is no better."""
@@ -62,7 +62,7 @@ def test_nothing_is_better_than_the_joint_assignment(board):
     assert worth(market, greedy(market)) <= worth(market, solution)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(boards(), st.integers(1, 2))
 def test_a_plan_of_short_lists_is_called_best_only_where_it_is(board, depth):
     """Where no price asks to look further, the best of the short lists is the best of all."""

@@ -1,0 +1,86 @@
+"""The simulation: the same seed gives the same days, no hard rule is broken in them, and the check would see it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from cli.demo import roster
+from services.matching.domain import case as cases
+from services.matching.simulation import measuring, plotting
+from services.matching.simulation.running import Simulation, Wanted
+
+WANTED = Wanted(hospitals=2, specialists=30, days=2, seed=3, per_day=8)
+
+
+def ran(wanted=WANTED):
+    """A simulation that ended."""
+    simulation = Simulation(wanted, roster.specialists(wanted.specialists, wanted.seed))
+    simulation.run()
+    return simulation
+
+
+@pytest.fixture(scope="module")
+def days():
+    """Two days, run once."""
+    return ran()
+
+
+def test_the_same_seed_gives_the_same_figures(days):
+    """Every figure and every table, to the last digit."""
+    assert measuring.figures(ran()) == measuring.figures(days)
+    assert measuring.figures(ran(replace(WANTED, seed=4))) != measuring.figures(days)
+
+
+def test_every_referral_is_somewhere_and_nobody_carries_too_much(days):
+    """Nothing is lost, no hard rule is broken, loads are what the assigned cases weigh."""
+    assert len(days.stories) > 20 and days.broken == []
+    states = {one.case.state for one in days.stories.values()}
+    assert states <= {cases.SEEKING, cases.UNFILLED, cases.ASSIGNED, cases.FOLLOWED, cases.CLOSED}
+    carried = dict.fromkeys(days.world.people, 0)
+    for one in days.stories.values():
+        if one.case.state in (cases.ASSIGNED, cases.FOLLOWED):
+            carried[one.case.assigned_specialist_id] += days.world.policy.load_milli[one.case.need.urgency]
+    assert carried == {one: standing.load_milli for one, (_, standing) in days.world.people.items()}
+
+
+def test_the_check_sees_a_broken_rule(days):
+    """An offer to somebody who speaks nothing the peer does is told: the zero in the report is a measured one."""
+    story = next(one for one in days.stories.values() if one.case.offers)
+    offer = story.case.offers[0]
+    specialist, standing = days.world.people[offer.specialist_id]
+    try:
+        days.world.people[offer.specialist_id] = (replace(specialist, languages={}), standing)
+        days._check(story.case, offer)
+        assert len(days.broken) == 1 and days.broken[0].endswith("language")
+    finally:
+        days.world.people[offer.specialist_id] = (specialist, standing)
+        days.broken.clear()
+
+
+def test_small_groups_are_withheld(days):
+    """No group of fewer than eleven people has a row of its own, and nobody is dropped from the count."""
+    tables = measuring.figures(days)["tables"]
+    for name in ("By language", "By background", "By age band", "By urgency"):
+        rows = tables[name]
+        shown = [row for row in rows if "median_min" in row]
+        assert all(row["referrals"] >= measuring.FEWEST_SHOWN for row in shown)
+        assert sum(row["referrals"] for row in rows) == len(days.stories) - sum(
+            one.case.stop_code == "cancelled" for one in days.stories.values()
+        )
+
+
+def test_the_plots_are_drawn(days, tmp_path):
+    """Both files are there and are SVG with a name for who cannot see them."""
+    paths = plotting.write(days, str(tmp_path))
+    assert len(paths) == 2
+    for path in tmp_path.iterdir():
+        assert path.read_text().startswith("<svg") and "aria-label" in path.read_text()
+
+
+@pytest.mark.slow_faults
+def test_no_hard_rule_is_broken_in_ten_thousand_referrals():
+    """P8: with stops, late wishes, early departures and full caseloads at random."""
+    simulation = ran(Wanted(hospitals=20, specialists=1500, days=30, seed=11, per_day=17))
+    assert len(simulation.stories) > 9_800 and simulation.broken == []
