@@ -176,4 +176,7 @@ def _smtp(settings: Settings) -> SmtpServer:
         user=settings.smtp_user,
         password=settings.smtp_password,
         timeout_s=settings.smtp_timeout_s,
+        preferences_url=f"{settings.notices_url.rstrip('/')}/notices/preferences"
+        if settings.notices_url
+        else "",
     )

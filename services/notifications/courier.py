@@ -173,6 +173,7 @@ class Courier:
         for one in digests.to_fold([row.notice for row in waiting], notice.notice_id, now):
             row = next(row for row in waiting if row.notice.notice_id == one.notice_id)
             self._notices.revise(row, lambda it: (digests.fold(it, notice.notice_id, now), []))
+        failpoint("notice.after_fold_before_send")
         return held, None
 
     def _within_rate(self, notice: Notice, go: Go) -> Wait | None:

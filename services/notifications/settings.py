@@ -39,8 +39,6 @@ class Settings(ProcessSettings):
     sms_account: str = setting("KINDRED_SMS_ACCOUNT", "")
     sms_token: Secret = setting("KINDRED_SMS_TOKEN", Secret(""), secret=True)
     sms_from: str = setting("KINDRED_SMS_FROM", "")
-    # An Apprise URL with {address} in it, for whatever else a programme uses.
-    apprise_url: Secret = setting("KINDRED_APPRISE_URL", Secret(""), secret=True)
     # The longest wait for one answer of an SMS account or a webhook.
     post_timeout_s: float = setting("KINDRED_POST_TIMEOUT_S", 10.0)
     # Lets webhooks and the SMS API be plain http and on a private network: for tests and demonstrations.

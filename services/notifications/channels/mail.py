@@ -20,7 +20,7 @@ from email.utils import format_datetime, parseaddr
 from typing import Any, Final
 
 from services.notifications.channels import Parcel
-from services.notifications.domain.intents import Channel
+from services.notifications.domain.intents import Channel, rule_of
 from services.notifications.domain.notices import Answer, Attempt, Notice, Outcome
 from services.notifications.domain.standing import Standing
 from services.notifications.wording.letters import Letter
@@ -63,6 +63,8 @@ class SmtpServer:
     timeout_s: float = 10.0
     # TLS from the first byte (RFC 8314, port 465) instead of STARTTLS.
     is_implicit_tls: bool = False
+    # Where the recipient chooses how they are written to; opening it changes nothing.
+    preferences_url: str = ""
 
     def __post_init__(self) -> None:
         """Raises ValueError where a password would cross the wire in the clear."""
@@ -98,6 +100,8 @@ def compose(
     mail["Message-ID"] = f"<{notice.notice_id}@{server.domain}>"
     mail["Content-Language"] = letter.language
     mail["Auto-Submitted"] = "auto-generated"
+    if server.preferences_url and rule_of(notice.intent).may_wait:
+        mail["List-Unsubscribe"] = f"<{server.preferences_url}>"  # RFC 2369; what cannot wait is no list
     mail["X-Kindred-Attempt"] = f"{attempt.number}{'; possible-repeat' if attempt.is_possible_repeat else ''}"
     mail.attach(MIMEText(letter.text, "plain", _QUOTED))  # type: ignore[arg-type]  # takes a Charset too
     mail.attach(MIMEText(letter.html, "html", _QUOTED))  # type: ignore[arg-type]

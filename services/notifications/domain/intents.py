@@ -40,7 +40,6 @@ class Channel(StrEnum):
     SMS = "sms"
     WEBHOOK = "webhook"
     IN_APP = "in-app"
-    APPRISE = "apprise"
 
 
 class Quiet(StrEnum):
@@ -100,7 +99,7 @@ _HOUR_PAST_ARRIVAL = Expiry("promised_arrival_at", timedelta(hours=1))
 _ONE_HOUR = Expiry("happened_at", timedelta(hours=1))
 _ONE_DAY = Expiry("happened_at", timedelta(days=1))
 
-_PEOPLE = (Channel.EMAIL, Channel.SMS, Channel.WEBHOOK, Channel.APPRISE)
+_PEOPLE = (Channel.EMAIL, Channel.SMS, Channel.WEBHOOK)
 _SOURCES = (Channel.EMAIL, Channel.WEBHOOK)
 _WAITS, _BREAKS = Quiet.WAITS, Quiet.BREAKS_IF_IMMEDIATE
 

@@ -12,7 +12,7 @@ from bson import encode
 from standardwebhooks.webhooks import Webhook
 from starlette.testclient import TestClient
 
-from chassis import identity, outbound
+from chassis import failpoints, identity, outbound
 from chassis import settings as chassis_settings
 from chassis.envelope import Cause
 from chassis.errors import Kind, Refusal
@@ -366,7 +366,10 @@ def test_a_mail_that_came_back_is_a_bounce(room, web, far_side, keys_dir):
 
 
 def test_routine_news_become_one_letter(room, far_side):
-    """Three pieces of routine news for somebody who wants one letter: one mail, three notices sent, one event each."""
+    """Three pieces of routine news for somebody who wants one letter: one mail, three notices sent, one event each.
+
+    Also where the work breaks between folding and sending: the leader's lease runs out and it leads again.
+    """
     now = datetime.now(UTC)
     wish(room, person_id="sp_ines", digest_minute=(now.hour * 60 + now.minute + 30) % 1440)
     news = [
@@ -386,8 +389,11 @@ def test_routine_news_become_one_letter(room, far_side):
     until("all wait", lambda: room.database.notices.count_documents({"is_for_digest": True}) == 3)
     assert far_side.taken == []
     room.database.notices.update_many({}, {"$set": {"due_at": now}})
+    failpoints.enable("notice.after_fold_before_send=raise@1")
     room.sending.ring()
+    until("it broke in the middle", lambda: room.database.notices.find_one({"state": "folded"}))
     settled(room, "sent", 3)
+    failpoints.enable("")
     [taken] = far_side.taken
     assert taken.message["Subject"] == "You have 3 new messages"
     assert len({event.notice_id for event in said(room)}) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+from dataclasses import replace
 from email import policy
 from email.utils import parsedate_to_datetime
 
@@ -50,6 +51,32 @@ def test_a_repeat_has_the_message_id_of_the_first_and_says_what_it_is():
     second, _ = a_message(2, is_possible_repeat=True)
     assert first["Message-ID"] == second["Message-ID"] == f"<{a_notice().notice_id}@kindred.example.org>"
     assert (first["X-Kindred-Attempt"], second["X-Kindred-Attempt"]) == ("1", "2; possible-repeat")
+
+
+def test_what_can_wait_says_where_it_is_ended():
+    """Routine news name the page where they are ended (RFC 2369); an offer is no list."""
+    server = replace(SERVER, preferences_url="https://n.example.org/notices/preferences")
+    heads = {}
+    for intent in (Intent.PERSON_MET, Intent.OFFER_MADE):
+        letter = Letters("https://answers.example.org").write(a_notice(intent), Contact(), "tok")
+        raw = compose(
+            letter, a_notice(intent), Attempt(1, NOW), address="a@example.org", server=server, now=NOW
+        )
+        heads[intent] = email.message_from_bytes(raw, policy=policy.SMTP)["List-Unsubscribe"]
+    assert heads == {
+        Intent.PERSON_MET: "<https://n.example.org/notices/preferences>",
+        Intent.OFFER_MADE: None,
+    }
+
+
+def test_a_signer_finds_what_it_signs():
+    """From, envelope and Message-ID are of one domain and each header that DKIM signs stands once (RFC 6376 5.4)."""
+    message, _ = a_message()
+    domain = SERVER.domain
+    assert message["From"].endswith(f"@{domain}>") and message["Message-ID"].endswith(f"@{domain}>")
+    assert SERVER.sender_address.endswith(f"@{domain}")
+    for name in ("From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type"):
+        assert len(message.get_all(name)) == 1
 
 
 def test_spanish_arrives_as_it_was_written():
