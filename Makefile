@@ -34,6 +34,11 @@ test: ready-dev ## run every test against a real RabbitMQ and a real MongoDB (T=
 faults: ready-dev ## the long faults: everything killed and frozen for minutes (make test has the short ones)
 	@$(BIN)/python -m cli.local.testbed pytest -m slow_faults --timeout=1800 $(or $(T),tests)
 
+.PHONY: attacks
+attacks: ready-dev ## play the database administrator, the thief of keys and the liar: each attack is found and named
+	@$(BIN)/python -m cli.local.testbed pytest -v --no-header -p no:randomly tests/store/test_audit_attacks.py \
+	  tests/store/test_audit_attacks_wide.py tests/store/test_audit_keepers.py tests/store/test_audit_exports.py
+
 .PHONY: conformance
 conformance: ready-dev ## what we say of each file of ../shared/data/fhir and hl7v2, and which rule says so
 	@$(BIN)/python -m cli.local.testbed tests.conformance.report

@@ -96,6 +96,7 @@ def build_room(settings: Settings, signer: Signing | None = None, clock: Clock |
             policy=policy,
             erasures=erasures,
             reconciliation=Reconciliation(database, read_producers(settings.audit_producers), clock),
+            mirror=_mirror(settings),
         ),
         erasures=erasures,
         policy=policy,
@@ -148,7 +149,11 @@ def relay(room: Room) -> Relay:
 
 def mirror(room: Room) -> Mirror | None:
     """The folder of tiles, if the settings name one."""
-    return Mirror(Path(room.settings.audit_mirror_dir)) if room.settings.audit_mirror_dir else None
+    return _mirror(room.settings)
+
+
+def _mirror(settings: Settings) -> Mirror | None:
+    return Mirror(Path(settings.audit_mirror_dir)) if settings.audit_mirror_dir else None
 
 
 def pruning(room: Room) -> Pruning:

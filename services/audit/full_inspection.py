@@ -17,13 +17,14 @@ from services.audit.domain.report import Report
 from services.audit.entry_check import EntryCheck
 from services.audit.erasure import Erasures
 from services.audit.inspection import Inspection
+from services.audit.mirror import Mirror
 from services.audit.periods import Periods, read_root_leaf
 from services.audit.reconciliation import Reconciliation
 from services.audit.signer import Signing
 from services.audit.store import Store
-from services.audit.tlog.checkpoints import Checkpoint
+from services.audit.tlog.checkpoints import Checkpoint, CheckpointRefused
 from services.audit.tlog.notes import NoteRefused, NoteVerifier
-from services.audit.tlog.policy import Policy
+from services.audit.tlog.policy import Policy, PolicyRefused
 from services.audit.tlog.tiles import TiledTree, TilesRefused
 
 Document = dict[str, Any]
@@ -42,6 +43,7 @@ class FullInspection:
         policy: Policy,
         erasures: Erasures,
         reconciliation: Reconciliation,
+        mirror: Mirror | None = None,
     ) -> None:
         self._database = database
         self._entry_check = entry_check
@@ -50,6 +52,7 @@ class FullInspection:
         self._policy = policy
         self._erasures = erasures
         self._reconciliation = reconciliation
+        self._mirror = mirror
         self._periods = Periods(database)
         self._base = verifier.name
 
@@ -77,6 +80,10 @@ class FullInspection:
         report.tree_size = place.first + part.tree_size
         report.take(part, place.name, place.first)
         store = Store(self._database, place)
+        self._check_cosigned(report, store, place.origin(self._base))
+        if with_bodies and self._mirror is not None:
+            for path in self._mirror.compare(store, part.tree_size):
+                report.note("mirror-differs", -1, path)
         if is_newest:
             self._check_bounds(report)
             self._check_witnesses(report, store, place.origin(self._base))
@@ -104,6 +111,7 @@ class FullInspection:
         origin = ROOT.origin(self._base)
         verifier = NoteVerifier.of(origin, self._verifier.public_key)
         report.take(Inspection(store, None, self._signer, verifier, origin).check(), "root")
+        self._check_cosigned(report, store, origin)
         trees = {place.origin(self._base): place for place in places}
         ended: dict[str, set[str]] = defaultdict(set)
         heads = _heads(store)
@@ -139,6 +147,8 @@ class FullInspection:
         heads = _heads(store)
         if heads is None or size > heads.published.size:
             return None
+        if size < 0:
+            return None
         try:
             return TiledTree(size, lambda at: store.tile(at, heads.published.size)).root()
         except TilesRefused:
@@ -165,15 +175,21 @@ class FullInspection:
                 report.note("witness-unreachable", -1, f"{name}: {away}")
             except (TilesRefused, NoteRefused):
                 continue  # named above
-        self._check_cosigned(report, store)
 
-    def _check_cosigned(self, report: Report, store: Store) -> None:
+    def _check_cosigned(self, report: Report, store: Store, origin: str) -> None:
+        """The checkpoint that outsiders are shown is signed, cosigned as the policy asks, and of this very tree."""
         try:
             found = store.cosigned()
-            if found and not self._policy.is_met_by(self._policy.cosigned_by(found[0].checkpoint)):
-                report.note("cosignatures-missing", -1, f"at {found[0].size}")
-        except (NoteRefused, LogBroken) as wrong:
-            report.note("cosignature-bad", -1, str(wrong))
+            if found is None:
+                return
+            verifier = NoteVerifier.of(origin, self._verifier.public_key)
+            said, _ = self._policy.for_log(verifier).check(found[0].checkpoint, origin)
+        except (NoteRefused, CheckpointRefused, PolicyRefused, LogBroken) as wrong:
+            report.note("cosignature-bad", -1, f"{origin}: {wrong}")
+            return
+        shown = found[0].size, found[0].root
+        if shown != (said.size, said.root) or self._root_at(store.place, said.size) != said.root:
+            report.note("cosigned-head-changed", -1, f"{origin} at {found[0].size}")
 
     def _inspection(self, place: LogPlace) -> Inspection:
         origin = place.origin(self._base)

@@ -28,6 +28,7 @@ from services.audit.tlog.tiles import (
     places_of,
     split_hashes,
 )
+from services.audit.tree_check import check_tree
 
 Document = dict[str, Any]
 # A multiple of the tile's width, so that each tile is checked within one step.
@@ -52,7 +53,10 @@ class Inspection:
         self._origin = origin
 
     def check(self, *, is_newest: bool = True, with_bodies: bool = True) -> Report:
-        """Reads the whole log up to the published head; what is appended meanwhile does not disturb it."""
+        """Reads the whole log up to the published head; what is appended meanwhile does not disturb it.
+
+        Without bodies it reads bundles, tiles and heads, and neither entries nor index rows.
+        """
         report = Report()
         try:
             heads = self._store.heads_now()
@@ -66,8 +70,14 @@ class Inspection:
         self._check_head(report, heads.published)
         self._check_head(report, heads.committed)
         self._check_memory(report, heads)
-        self._check_entries(report, heads.published, with_bodies=with_bodies)
+        if not with_bodies:
+            check_tree(self._store, heads.published, report)
+            return report
+        self._check_entries(report, heads.published)
         self._check_upper_tiles(report, heads.published)
+        for path, is_beginning in self._store.narrower_tiles():
+            if not is_beginning:
+                report.note("tile-changed", -1, f"{path}, outgrown")
         if is_newest:
             self._check_extras(report)
         return report
@@ -117,7 +127,7 @@ class Inspection:
 
     # -- entries, level 0 of the tree, index rows
 
-    def _check_entries(self, report: Report, head: Head, *, with_bodies: bool) -> None:
+    def _check_entries(self, report: Report, head: Head) -> None:
         tree = CompactRange()
         for start in range(0, head.size, _STEP):
             end = min(start + _STEP, head.size)
@@ -131,7 +141,7 @@ class Inspection:
                 report.note("leaf-missing", missing)
             self._check_leaf_tiles(report, head, start, hashes)
             self._check_bundles(report, entries, start, end)
-            if self._entry_check is not None and with_bodies:
+            if self._entry_check is not None:
                 self._entry_check.check_range(self._store, report, entries, start, end)
             for hashed in hashes:
                 tree.append(hashed)

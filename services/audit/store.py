@@ -145,6 +145,23 @@ class Store(HeadStore):
         document = self.tiles.find_one({"_id": self.place.prefix + path})
         return _content(document) if document else None
 
+    def stored_paths(self, paths: Sequence[str]) -> dict[str, bytes]:
+        """Those of the tlog-tiles paths that are stored, with their content."""
+        before = len(self.place.prefix)
+        found = self.tiles.find({"_id": {"$in": [self.place.prefix + path for path in paths]}})
+        return {document["_id"][before:]: _content(document) for document in found}
+
+    def narrower_tiles(self) -> Iterator[tuple[str, bool]]:
+        """Each stored partial tile, and whether it is the beginning of the widest one at its place."""
+        partial = self.tiles.find({"_id": {"$regex": rf"^{self.place.prefix}tile/\d+/.*\.p/"}})
+        by_place: dict[str, list[bytes]] = {}
+        for document in partial:
+            by_place.setdefault(document["_id"].partition(".p/")[0], []).append(_content(document))
+        for path, contents in by_place.items():
+            widest = max(contents, key=len)
+            for content in contents:
+                yield f"{path}.p/{len(content) // HASH_BYTES}", widest.startswith(content)
+
     def highest_indexes(self) -> tuple[int, int]:
         """The highest index of an entry and of a row; -1 where there is none."""
         entry = self.entries.find_one({"_id": {"$gte": 0} | _WHOLE}, sort=[("_id", DESCENDING)])
