@@ -158,6 +158,12 @@ COLUMNS: Sequence[Column] = (
     Column(
         "birth_date", "person.birth_date", _text, "Birth date: 1988-04-01, 1988-04 or 1988.", "1988-04-01"
     ),
+    Column("suffix", "person.suffix", _text, "The generation.", "Jr."),
+    Column("sex", "person.sex", _text, "female, male, other; empty: nobody said."),
+    Column("home_zip", "person.home_zip", _text, "Five digits of where the person lives; told to nobody."),
+    Column(
+        "former_names", "person.former_names", _texts, "Family names from before, separated by semicolons."
+    ),
     Column("phones", "person.phones", _texts, "Phone numbers, separated by semicolons."),
     Column(
         "may_leave_message",

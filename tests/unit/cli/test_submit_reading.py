@@ -98,6 +98,15 @@ def test_a_row_becomes_a_submission(tmp_path: Path):
     assert not row.HasField("arrived_at")
 
 
+def test_who_they_are_is_told_by_more_than_a_name(tmp_path: Path):
+    """Generation, sex, ZIP and names from before: what tells namesakes apart."""
+    header, row = "family_name,suffix,sex,home_zip,former_names", "Marlowe,Jr.,male,12208,Ash; Birch"
+    (piece,) = _pieces(tmp_path, f"{header}\n{row}\n")
+    person = piece.row.person
+    assert (person.suffix, person.sex, person.home_zip) == ("Jr.", "male", "12208")
+    assert list(person.former_names) == ["Ash", "Birch"]
+
+
 @pytest.mark.parametrize(
     ("column", "cell", "code"),
     [
