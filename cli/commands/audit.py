@@ -7,12 +7,15 @@ import typer
 
 from cli import reach as reaching
 from cli import show
-from cli.commands import audit_custody
+from cli.commands import audit_custody, audit_reports
 from cli.local import place
 from cli.reach import Reach
 from cli.verify import NotVerified
 
 app = typer.Typer(no_args_is_help=True)
+audit_reports.add_to(app)
+
+
 # The rest of the commands of this group.
 audit_custody.add_to(app)
 

@@ -41,7 +41,11 @@ class ReadBody:
 
 def read_body(body: bytes) -> ReadBody:
     """The facts of an AuditEvent that `audit_event` wrote, of this and of every earlier version."""
-    document = json.loads(body)
+    return facts_in(json.loads(body))
+
+
+def facts_in(document: Json) -> ReadBody:
+    """The facts of a body that was parsed already."""
     user = next(agent for agent in document["agent"] if agent["requestor"])
     entities = document["entity"]
     detail = next(entity["detail"] for entity in entities if "detail" in entity)
@@ -74,9 +78,8 @@ def read_body(body: bytes) -> ReadBody:
     )
 
 
-def shown(body: bytes) -> Json:
-    """The AuditEvent a reader sees: ours, or the one another system sent, under our id and with our flags."""
-    document: Json = json.loads(body)
+def shown(document: Json) -> Json:
+    """The AuditEvent a reader sees of a parsed body: ours, or the one another system sent, with our id and flags."""
     details = [each for entity in document["entity"] for each in entity.get("detail", ())]
     received = next((each for each in details if each["type"] == "received"), None)
     if received is None:

@@ -184,6 +184,11 @@ def _hits(room: Room, findings: Sequence[Finding]) -> Iterator[Hit]:
         yield from (opened[number] for number in numbers if number in opened)
 
 
+def hits_of(room: Room, numbers: Sequence[int]) -> list[Hit]:
+    """These entries, opened; of those the index knows."""
+    return finding.opened(room, room.finds.of_numbers(numbers))
+
+
 def _row(one: Finding, hit: Hit, reader: str) -> Row:
     return entry_row(hit, reader) | {
         "why": one.why,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +14,7 @@ from chassis.identity import Caller
 from services.audit.body_sealing import BodyUnreadable
 from services.audit.domain.entry import Head
 from services.audit.domain.leaf import LeafMalformed, parse_leaf
-from services.audit.fhir import ReadBody, fhir_id, names, read_body, shown
+from services.audit.fhir import ReadBody, facts_in, fhir_id, names, shown
 from services.audit.search import proving
 from services.audit.search.asked import Asked, Criterion, Cursor, Value
 from services.audit.search.matching import is_asked_for
@@ -177,7 +178,8 @@ def _hit(room: Room, row: Json, entry: Json, key: Any) -> Hit:
         return _closed(row, entry, "unreadable")
     if not body:
         return _closed(row, entry, "erased")
-    return Hit(number, event_id, row["t"], shown(body), read_body(body), entry["leaf"], row)
+    parsed = json.loads(body)
+    return Hit(number, event_id, row["t"], shown(parsed), facts_in(parsed), entry["leaf"], row)
 
 
 def _closed(row: Json, entry: Json, why: str) -> Hit:

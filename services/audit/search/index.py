@@ -8,6 +8,7 @@ proven.  A person's marks hang on their own key: without it nobody can make them
 from __future__ import annotations
 
 import hmac
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -22,7 +23,7 @@ from services.audit.body_sealing import BodyUnreadable
 from services.audit.domain.leaf import LeafMalformed, parse_leaf
 from services.audit.duplicates import only_duplicates
 from services.audit.entry_sealing import EntrySealer
-from services.audit.fhir import ReadBody, read_body, shown
+from services.audit.fhir import ReadBody, facts_in, shown
 from services.audit.keyring import DataKey, Keyring
 from services.audit.search import marks, narrowing
 from services.audit.search.asked import Asked, Criterion
@@ -207,7 +208,8 @@ class SearchIndex:
         made: Document = {"_id": entry["_id"], "e": row["_id"], "t": row["recorded_at"]}
         if not body or key is None:
             return made | self._sealed_row(row)
-        document, facts = shown(body), read_body(body)
+        parsed = json.loads(body)
+        document, facts = shown(parsed), facts_in(parsed)
         made["t"] = narrowing.moment_of(document) or made["t"]
         return made | self._facts(facts, key, row) | {"k": self._all_marks(document, facts, key, row["_id"])}
 

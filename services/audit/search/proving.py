@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from services.audit.domain.entry import Head
-from services.audit.tlog.tiles import TILE_HEIGHT, TILE_WIDTH, TiledTree, TilePlace
+from services.audit.domain.period import LogPlace, holding
+from services.audit.periods import Periods
+from services.audit.store import Store
+from services.audit.tlog.merkle import leaf_hash, node_hash
+from services.audit.tlog.proofs import ProofRefused, verify_inclusion
+from services.audit.tlog.tiles import TILE_HEIGHT, TILE_WIDTH, TiledTree, TilePlace, split_hashes
 
 if TYPE_CHECKING:
     from services.audit.reading_room import ReadingRoom as Room
-    from services.audit.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +28,27 @@ class Proof:
     leaf_hash: bytes
     hashes: tuple[bytes, ...]
     checkpoint: bytes
+    root: bytes
+
+    def shows(self, leaf: bytes) -> bool:
+        """Whether the proof leads from this very leaf to the root its checkpoint signs."""
+        try:
+            verify_inclusion(self.index, self.size, leaf_hash(leaf), list(self.hashes), self.root)
+        except ProofRefused:
+            return False
+        return True
 
 
 def proofs(room: Room, numbers: Sequence[int], head: Head) -> dict[int, Proof]:
     """The proof of each entry, made from tiles alone: under `head`, or under the last head of an earlier period."""
-    logs: dict[str, tuple[Store, list[int]]] = {}
+    places, current = Periods(room.database).places(), room.store.place
+    logs: dict[LogPlace, list[int]] = {}
     for number in numbers:
-        store = room.store.log_of(number)
-        logs.setdefault(store.place.name, (store, []))[1].append(number)
+        logs.setdefault(holding(places, number), []).append(number)
     found: dict[int, Proof] = {}
-    for name, (store, inside) in logs.items():
-        own = head if name == room.store.place.name else _last_head(store)
+    for place, inside in logs.items():
+        store = Store(room.database, place)
+        own = head if place == current else _last_head(store)
         if own is not None:
             found |= _of_one_log(store, inside, own)
     return found
@@ -48,13 +63,40 @@ def _of_one_log(store: Store, numbers: Sequence[int], head: Head) -> dict[int, P
     first = store.place.first
     places = {number: number - first for number in numbers if 0 <= number - first < head.size}
     known = _tiles(store, list(places.values()), head.size)
-    tree = TiledTree(head.size, lambda place: known.get(place) or store.tile(place, head.size))
+    tree = _FoldedTree(head.size, lambda place: known.get(place) or store.tile(place, head.size))
     return {
         number: Proof(
-            index, head.size, tree.leaf_hash(index), tuple(tree.prove_inclusion(index)), head.checkpoint
+            index,
+            head.size,
+            tree.leaf_hash(index),
+            tuple(tree.prove_inclusion(index)),
+            head.checkpoint,
+            head.root,
         )
         for number, index in places.items()
     }
+
+
+class _FoldedTree(TiledTree):
+    """A tree that folds each full tile once: hits of one page, and of the next, share most of their way to the root."""
+
+    def _subtree(self, height: int, index: int) -> bytes:
+        level, inner = divmod(height, TILE_HEIGHT)
+        first = index << inner
+        hashes = self._tile(level, first // TILE_WIDTH)
+        if len(hashes) != TILE_WIDTH:
+            return super()._subtree(height, index)
+        return _folds(b"".join(hashes))[inner][(first % TILE_WIDTH) >> inner]
+
+
+@lru_cache(4_096)
+def _folds(tile: bytes) -> list[list[bytes]]:
+    """The nodes above a full tile's hashes, level by level; about 16 kB each."""
+    levels = [split_hashes(tile)]
+    while len(levels[-1]) > 1:
+        below = levels[-1]
+        levels.append([node_hash(below[at], below[at + 1]) for at in range(0, len(below), 2)])
+    return levels
 
 
 def _tiles(store: Store, indexes: Sequence[int], size: int) -> dict[TilePlace, bytes]:

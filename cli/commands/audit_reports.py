@@ -1,0 +1,169 @@
+"""What a compliance officer asks the audit log: FHIR searches, named reports, reviews, and the register they need."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli import show
+from cli.officer import OfficersDoor
+from cli.reach import Reach
+
+MINUTES = 10.0
+_ROW = (
+    "number",
+    "at",
+    "actor",
+    "role",
+    "organization",
+    "purpose",
+    "what",
+    "record",
+    "person",
+    "outcome",
+    "why",
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands to `kindred audit`."""
+    app.command()(find)
+    app.command()(report)
+    app.command()(reviews)
+    app.command()(review)
+    app.command()(register)
+    app.command("sign-in")(sign_in)
+
+
+def find(
+    context: typer.Context,
+    query: Annotated[
+        str, typer.Argument(help='FHIR, such as "patient=peer_1&agent=nurse-17&date=ge2026-11".')
+    ],
+    as_json: show.AsJson = False,
+) -> None:
+    """Search with every FHIR R4 parameter; the search itself becomes an entry. --json prints the Bundle with proofs."""
+    import urllib.parse
+
+    asked = urllib.parse.parse_qsl(query, keep_blank_values=True)
+    bundle = OfficersDoor(context.obj).json("/fhir/AuditEvent", asked)
+    if as_json:
+        print(json.dumps(bundle, ensure_ascii=False, indent=1))
+        return
+    entries = bundle["entry"]
+    rows = [_found(each) for each in entries if each["search"]["mode"] == "match"]
+    show.rows(rows, ("index", "recorded", "action", "outcome", "who", "what"), as_json=False)
+    print(entries[-1]["resource"]["issue"][0]["diagnostics"])
+
+
+def report(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Its name; without one, all reports with their rules.")] = "",
+    parameter: Annotated[
+        list[str] | None, typer.Option("--with", "-w", help="name=value, such as person=peer_1.")
+    ] = None,
+    since: Annotated[str, typer.Option("--from", help="Recorded at or after, UTC.")] = "",
+    until: Annotated[str, typer.Option(help="Recorded before, UTC.")] = "",
+    to: Annotated[Path | None, typer.Option(help="Write a .csv or .pdf here instead.")] = None,
+    language: Annotated[str, typer.Option(help="en or es.")] = "en",
+    as_json: show.AsJson = False,
+) -> None:
+    """Run a named report: who saw this person, reads without a relationship, accounting of disclosures ..."""
+    door = OfficersDoor(context.obj)
+    if not name:
+        listed = door.json("/audit/reports", [("language", language)])["reports"]
+        for each in listed:
+            each["parameters"] = ", ".join(one["name"] for one in each["parameters"])
+        show.rows(listed, ("name", "title", "parameters", "rule"), as_json=as_json)
+        return
+    asked = [("language", language), *_pairs(parameter or [])]
+    asked += [(key, value) for key, value in (("from", since), ("until", until)) if value]
+    if to is not None:
+        content = door.content(f"/audit/reports/{name}", [*asked, ("format", to.suffix.lstrip("."))])
+        to.write_bytes(content)
+        show.record({"file": str(to), "bytes": len(content)}, as_json=as_json)
+        return
+    found = door.json(f"/audit/reports/{name}", asked)
+    if as_json:
+        show.record(found, as_json=True)
+        return
+    columns = [column for column in found["columns"] if any(row.get(column) for row in found["rows"])]
+    show.rows(found["rows"], columns or _ROW, as_json=False, title=found["title"])
+    print(f"{found['rule']}\n{found['searched']} entries searched, {found['from']} to {found['until']}.")
+
+
+def reviews(
+    context: typer.Context,
+    state: Annotated[str, typer.Option(help="open, explained, violation, false-alarm, all.")] = "open",
+    as_json: show.AsJson = False,
+) -> None:
+    """What detections raised and a person must judge, the one due first before the others."""
+    found = OfficersDoor(context.obj).json("/audit/reviews", [("state", state)])["reviews"]
+    columns = ("id", "rule", "about", "count", "state", "due_at", "is_overdue", "reviewer")
+    show.rows(found, columns, as_json=as_json)
+
+
+def review(
+    context: typer.Context,
+    review_id: Annotated[str, typer.Argument(help="Its id.")],
+    state: Annotated[str, typer.Option(help="explained, violation, false-alarm or open.")],
+    note: Annotated[str, typer.Option(help="Why, in a sentence; it is kept sealed.")],
+    as_json: show.AsJson = False,
+) -> None:
+    """Judge a review; nobody judges what they did themselves."""
+    told = OfficersDoor(context.obj).post(f"/audit/reviews/{review_id}", {"state": state, "note": note})
+    show.record({name: told[name] for name in ("id", "rule", "about", "state", "reviewer")}, as_json=as_json)
+
+
+def register(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="CSV with the columns kind, actor, person, at.", exists=True)],
+    as_json: show.AsJson = False,
+) -> None:
+    """Feed the register: kin, co-workers, VIPs, ended accounts, suspended accountings. Feeding again changes nothing."""
+    with file.open(encoding="utf-8-sig", newline="") as opened:
+        lines: list[dict[str, Any]] = list(csv.DictReader(opened))
+    show.record(OfficersDoor(context.obj).post("/audit/register", {"entries": lines}), as_json=as_json)
+
+
+def sign_in(
+    context: typer.Context,
+    actor: Annotated[
+        str, typer.Option(help="Whom the link is for, such as officer-vera.")
+    ] = "cli-compliance",
+    as_json: show.AsJson = False,
+) -> None:
+    """Print a link that signs a compliance officer in at the console, once, within ten minutes."""
+    reach: Reach = context.obj
+    token = reach.token("compliance", actor, "kindred", minutes=MINUTES)
+    url = f"http://{reach.http_address('audit')}/console/sign-in#token={token}"
+    if as_json:
+        show.record({"url": url, "minutes": MINUTES}, as_json=True)
+    else:
+        print(url)
+
+
+def _found(entry: dict[str, Any]) -> dict[str, Any]:
+    resource = entry["resource"]
+    proof = entry["search"].get("extension", [{"extension": [{}]}])[0]["extension"]
+    user: dict[str, Any] = next((one for one in resource["agent"] if one.get("requestor")), {})
+    return {
+        "index": next((one["valueInteger"] for one in proof if one.get("url") == "index"), ""),
+        "recorded": resource["recorded"],
+        "action": resource.get("action", ""),
+        "outcome": resource.get("outcome", ""),
+        "who": user.get("who", {}).get("identifier", {}).get("value", user.get("name", "")),
+        "what": ", ".join(one["code"] for one in resource.get("subtype", ())),
+    }
+
+
+def _pairs(given: list[str]) -> list[tuple[str, str]]:
+    pairs = []
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals:
+            raise show.fail("Write a parameter as name=value.", code=2)
+        pairs.append((name, value))
+    return pairs

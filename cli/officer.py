@@ -1,0 +1,68 @@
+"""The audit log's HTTP door as the command line uses it: a compliance officer's token, JSON or a file back."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cli import show
+from cli.reach import Reach
+
+_TIMEOUT_S = 60.0
+Pairs = Sequence[tuple[str, str]]
+
+
+class OfficersDoor:
+    """Asks as a compliance officer; a refusal ends the command in plain words."""
+
+    def __init__(self, reach: Reach) -> None:
+        self._base = f"http://{reach.http_address('audit')}"
+        self._headers = {
+            "authorization": f"Bearer {reach.token('compliance', 'cli-compliance', 'kindred')}",
+            "x-purpose-of-use": reach.who.purpose or "HCOMPL",
+        }
+
+    def json(self, path: str, asked: Pairs = ()) -> Any:
+        """What GET answers, read."""
+        return json.loads(self.content(path, asked))
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """What POST answers, read."""
+        return json.loads(self._asked(path, json.dumps(body).encode()))
+
+    def content(self, path: str, asked: Pairs = ()) -> bytes:
+        """What GET answers, as it came."""
+        return self._asked(f"{path}?{urllib.parse.urlencode(asked)}" if asked else path, None)
+
+    def _asked(self, path: str, body: bytes | None) -> bytes:
+        request = urllib.request.Request(self._base + path, data=body, headers=self._headers)  # noqa: S310
+        if body is not None:
+            request.add_header("content-type", "application/json")
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
+                found: bytes = answer.read()
+                return found
+        except urllib.error.HTTPError as refused:
+            raise show.fail(*_plain(refused)) from None
+        except (urllib.error.URLError, TimeoutError):
+            raise show.fail(
+                "The audit service does not answer.", "Is it running? `kindred status` says."
+            ) from None
+
+
+def _plain(refused: urllib.error.HTTPError) -> list[str]:
+    """A refusal's lines: what is wrong, and where."""
+    try:
+        told = json.loads(refused.read())
+    except ValueError:
+        return [f"Refused with HTTP {refused.code}."]
+    if told.get("resourceType") == "OperationOutcome":
+        return [
+            f"{one.get('diagnostics', '')} {' '.join(one.get('expression', ()))}" for one in told["issue"]
+        ]
+    faults = [f"{one['path']}: {one['message']}" for one in told.get("faults", ())]
+    return [told.get("message") or told.get("code", "Refused."), *faults]

@@ -1,0 +1,92 @@
+"""The console as its pages see it: who is signed in, how a page is made, and that every refusal is told and audited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from chassis import answers, telemetry
+from chassis.errors import Kind, Refusal
+from chassis.http_names import method_of, route_of
+from chassis.identity import Caller
+from services.audit.reading_room import ReadingRoom
+from services.audit.web import pages, sessions
+from services.audit.web.sessions import Session, Sessions
+
+SIGN_IN = f"{pages.HOME}/sign-in"
+_PURPOSES = ("HCOMPL", "PATRQT", "HLEGAL")
+View = Callable[["Console", Request], Response]
+
+
+class SignInNeeded(Refusal):
+    """Nobody is signed in in this browser, or not any more."""
+
+    def __init__(self) -> None:
+        super().__init__("sign-in-needed", Kind.UNAUTHENTICATED, "Sign in first.")
+
+
+@dataclass(frozen=True)
+class Console:
+    """What every page of the console may touch."""
+
+    room: ReadingRoom
+    sessions: Sessions
+
+    def signed_in(self, request: Request) -> Session:
+        """Whoever sits before this browser; raises SignInNeeded."""
+        session = self.sessions.find(sessions.secret_of(request))
+        if session is None:
+            raise SignInNeeded
+        request.state.console_caller = session.caller
+        return session
+
+    def caller(self, request: Request, purpose: str = "") -> Caller:
+        """They, with the purpose they look for: their own duty, on the person's behalf, or for a court."""
+        caller = self.signed_in(request).caller
+        named = purpose if purpose in _PURPOSES else caller.purpose_of_use
+        return Caller(caller.actor_id, caller.role, caller.organization_id, named)
+
+    def page(self, request: Request, template: str, status: int = 200, **shown: Any) -> HTMLResponse:
+        """A page for somebody who is signed in."""
+        return pages.render(request, template, status, session=self.signed_in(request), **shown)
+
+    def route(self, path: str, view: View, *, method: str = "GET") -> Route:
+        """A path whose view may raise any Refusal; a POST without this session's form token never reaches it."""
+        answer = partial(self._answer, view)
+        return Route(path, answer, methods=[method], name=f"{method} {path}")
+
+    def _answer(self, view: View, request: Request) -> Response:
+        try:
+            if request.method == "POST":
+                request.state.fields = sessions.posted(request)
+            return view(self, request)
+        except SignInNeeded:
+            wanted = request.url.path if request.method != "POST" else pages.HOME
+            return RedirectResponse(f"{SIGN_IN}?next={quote(wanted)}", 303)
+        except Refusal as refusal:
+            self.note(request, refusal)
+            session = self.sessions.find(sessions.secret_of(request))
+            return pages.refusal_page(request, refusal, session=session)
+
+    def note(self, request: Request, refusal: Refusal) -> None:
+        """The refusal is counted, and a denial is in the log before its page is shown."""
+        caller: Caller | None = getattr(request.state, "console_caller", None)
+        method = f"{method_of(request.scope)} {route_of(request.scope)}"
+        answers.note_refusal(refusal, refusal, caller, method, self._denied)
+
+    def _denied(self, caller: Caller | None, method: str, code: str) -> None:
+        self.room.access.record_denied(
+            caller,
+            record_type="AuditEvent",
+            record_id="",
+            action=method,
+            reason_code=code,
+            cause=telemetry.current_cause(),
+        )

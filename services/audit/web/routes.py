@@ -1,0 +1,23 @@
+"""Every path of the console."""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute
+
+from services.audit.reading_room import ReadingRoom
+from services.audit.web import pages, reporting, searching, signing_in
+from services.audit.web.console import Console
+from services.audit.web.sessions import Sessions
+
+
+def routes(room: ReadingRoom) -> list[BaseRoute]:
+    """What the HTTP door serves below /console."""
+    kept = Sessions(room.database, room.clock)
+    kept.ensure_indexes()
+    console = Console(room, kept)
+    return [
+        pages.asset_route(),
+        *signing_in.routes(console),
+        *searching.routes(console),
+        *reporting.routes(console),
+    ]

@@ -1,0 +1,198 @@
+"""How long the ten commonest questions to the log take at several sizes, each with its audit write, opening and proofs.
+
+make bench B=audit_search_bench                  (100,000 entries)
+SIZES=10000,100000,1000000 make bench B=audit_search_bench
+Prints, for each size, p50 and p95 in milliseconds of each question, beside a bare indexed find of as many documents in
+the same run, and what the search index weighs.  Entries are made by the real sealer and stored as the sequencer stores
+them; the machine's load is printed, because other work on it shows in every figure.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from chassis.envelope import Cause
+from chassis.identity import Caller
+from kindred.access.v1.events_pb2 import AccessDenied, RecordRead
+from kindred.bus.v1.bus_pb2 import Provenance
+from kindred.intake.v1.events_pb2 import DisclosureMade
+from kindred.matching.v1.events_pb2 import OfferMade
+from services.audit.reports import running
+from services.audit.search import asked, finding
+from tests.audit_facts import MOMENT, facts_of
+from tests.audit_reading import ReadLog, a_read_log
+
+OFFICER, CAUSE = Caller("officer-vera", "compliance", "kindred", "HCOMPL"), Cause("req_bench")
+ROUNDS = 60
+STEP = 2_000
+# Seconds between two entries: a million of them are about four months.
+PACE_S = 10
+
+
+def _message(chance: random.Random, people: int) -> Any:
+    """Mostly reads by three hundred nurses of five hospitals; a few write much, most a little."""
+    actor, person = int(chance.paretovariate(1.1)) % 300, chance.randrange(people)
+    who = Provenance(
+        actor_id=f"nurse-{actor}",
+        actor_role="nurse",
+        organization_id=f"er-{actor % 5}",
+        purpose_of_use=chance.choices(("TREAT", "COC", "BTG"), (80, 19, 0.1))[0],
+        peer_id=f"peer_{person}",
+    )
+    kind = chance.random()
+    if kind < 0.55:
+        return RecordRead(
+            provenance=who, record_type="Referral", record_id=f"ref_{person}", action="read",
+            referral_id=f"ref_{person}",
+        )  # fmt: skip
+    if kind < 0.65:
+        who.peer_id = ""
+        return RecordRead(provenance=who, record_type="Referral", action="search", criteria=["state"])
+    if kind < 0.67:
+        who.peer_id = ""
+        return AccessDenied(
+            provenance=who, record_type="Referral", record_id=f"ref_{person}", action="read",
+            reason_code="not-your-referral",
+        )  # fmt: skip
+    if kind < 0.75:
+        return DisclosureMade(
+            provenance=who, referral_id=f"ref_{person}", consent_id=f"con_{person}", consent_version=1,
+            recipient_id=f"sp-{person % 500}", recipient_class="peer-support-specialist",
+        )  # fmt: skip
+    system = Provenance(actor_id="system:matching", actor_role="system", peer_id=f"peer_{person}")
+    return OfferMade(
+        provenance=system, offer_id=f"off_{chance.getrandbits(40):x}", referral_id=f"ref_{person}",
+        specialist_id=f"sp-{person % 500}", wave=1,
+    )  # fmt: skip
+
+
+def _fill(log: ReadLog, size: int, chance: random.Random) -> float:
+    """The log has `size` entries and the index reaches its end; entries a second that were indexed."""
+    people = max(1_000, size // 12)
+    while log.edge.size < size:
+        start = log.edge.size
+        number = min(STEP, size - start)
+        log.record(
+            [
+                facts_of(_message(chance, people), after=timedelta(seconds=PACE_S * (start + each)))
+                for each in range(number)
+            ]
+        )
+        if log.edge.size % 50_000 == 0:
+            print(f"  {log.edge.size:,} entries", file=sys.stderr, flush=True)
+    started, before = time.perf_counter(), log.room.finds.reached()
+    while log.room.finds.follow(size) < size:
+        pass
+    return (size - before) / (time.perf_counter() - started)
+
+
+def _questions(size: int, chance: random.Random) -> dict[str, Callable[[], Any]]:
+    """The ten commonest, each asked about somebody or something else every time."""
+    people = max(1_000, size // 12)
+    end = MOMENT + timedelta(seconds=PACE_S * size)
+
+    def person() -> str:
+        return f"peer_{chance.randrange(people)}"
+
+    def nurse() -> str:
+        return f"nurse-{chance.randrange(1, 40)}"
+
+    def day() -> str:
+        return (end - timedelta(days=chance.uniform(0, PACE_S * size / 86_400))).date().isoformat()
+
+    return {
+        "who saw this person": lambda: f"patient={person()}&_count=50",
+        "reads of this person": lambda: f"patient={person()}&event-type=record.read.v1&_count=50",
+        "what did this user do": lambda: f"agent={nurse()}&_count=50",
+        "this user and this person": lambda: f"agent={nurse()}&patient={person()}&_count=50",
+        "this user on this day": lambda: f"agent={nurse()}&date={day()}&_count=50",
+        "denied lately": lambda: "outcome=8&_count=50",
+        "denied to this user": lambda: f"agent={nurse()}&outcome=8&_count=50",
+        "broken glass": lambda: "purpose=BTG&_count=50",
+        "everything about a referral": lambda: f"entity=ref_{chance.randrange(people)}&_count=50",
+        "disclosures of a day": lambda: f"event-type=disclosure.made.v1&date={day()}&_count=50",
+    }
+
+
+def _timed(rounds: int, once: Callable[[], int]) -> dict[str, float]:
+    """Milliseconds at p50 and p95, our own processor time on average, and hits on average."""
+    times, hits, busy = [], 0, time.process_time()
+    for _ in range(rounds):
+        started = time.perf_counter()
+        hits += once()
+        times.append((time.perf_counter() - started) * 1_000)
+    busy = time.process_time() - busy
+    times.sort()
+    return {
+        "p50_ms": round(statistics.median(times), 1),
+        "p95_ms": round(times[int(len(times) * 0.95) - 1], 1),
+        "cpu_ms": round(busy / rounds * 1_000, 1),
+        "hits": round(hits / rounds, 1),
+    }
+
+
+def _searcher(log: ReadLog, query: Callable[[], str]) -> Callable[[], int]:
+    def once() -> int:
+        given = [tuple(pair.split("=", 1)) for pair in query().split("&")]
+        wanted = asked.read(given, log.room.clock.now())
+        return len(finding.search(log.room, wanted, OFFICER, CAUSE).hits)
+
+    return once
+
+
+def _bare(log: ReadLog, size: int, chance: random.Random) -> Callable[[], int]:
+    """The raw limit: fifty entries by their numbers, nothing opened, proven or noted."""
+
+    def once() -> int:
+        numbers = [chance.randrange(size) for _ in range(50)]
+        return len(list(log.room.store.entries.find({"_id": {"$in": numbers}})))
+
+    return once
+
+
+def measure(log: ReadLog, size: int) -> Iterator[tuple[str, dict[str, float]]]:
+    """Every question at this size."""
+    chance = random.Random(size)
+    for name, query in _questions(size, chance).items():
+        once = _searcher(log, query)
+        once()
+        yield name, _timed(ROUNDS, once)
+    yield "bare find of 50 entries", _timed(ROUNDS, _bare(log, size, chance))
+    since = MOMENT + timedelta(seconds=PACE_S * max(0, size - 8_640))
+    given = {"from": since.isoformat(), "until": (since + timedelta(days=2)).isoformat()}
+    started = time.perf_counter()
+    result = running.run(log.room, "no-relationship", given, OFFICER, CAUSE)
+    seconds = time.perf_counter() - started
+    yield "report no-relationship, one day", {"s": round(seconds, 2), "rows": len(result.rows)}
+
+
+def main(sizes: list[int]) -> None:
+    """Each size on top of the one before, in one database."""
+    with tempfile.TemporaryDirectory() as folder, a_read_log(os.environ["MONGO_URI"], Path(folder)) as log:
+        chance = random.Random(7)
+        for size in sizes:
+            per_second = _fill(log, size, chance)
+            weight = log.room.database.command("collStats", "finds")
+            told = {
+                "entries": size,
+                "load": round(os.getloadavg()[0], 1),
+                "indexed_per_s": round(per_second),
+                "index_bytes_per_entry": round((weight["size"] + weight["totalIndexSize"]) / size),
+                "questions": dict(measure(log, size)),
+            }
+            worst = max(each["p95_ms"] for each in told["questions"].values() if "p95_ms" in each)
+            print(json.dumps(told | {"worst_p95_ms": worst}, indent=1), flush=True)
+
+
+if __name__ == "__main__":
+    main([int(each) for each in os.environ.get("SIZES", "100000").split(",")])

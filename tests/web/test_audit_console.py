@@ -1,0 +1,198 @@
+"""The compliance console in a real browser: search by keyboard, proofs, timelines, a report, a review, two languages."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+from services.audit.detecting import Detector
+from services.audit.officers_door import render_refusal, routes
+from services.audit.web import pages, timeline
+from services.audit.web.bar import understood
+from services.audit.web.words import WORDS
+from tests.audit_facts import MOMENT
+from tests.audit_reading import ReadLog, a_read_log
+from tests.integration.audit.test_audit_reports import AtClock, a_disclosure, a_read
+
+CHROMIUM = Path("/usr/bin/chromium")
+PAGES = ("/console", "/console?patient=peer_rosa", "/console/people?person=peer_rosa", "/console/users?user=nurse-1",
+         "/console/reports", "/console/reports/who-saw-person?run=1&person=peer_rosa", "/console/reviews",
+         "/console/log")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def log(mongo_uri, tmp_path_factory):
+    """A day with reads, a broken glass and disclosures."""
+    with a_read_log(mongo_uri, tmp_path_factory.mktemp("console"), AtClock()) as log:
+        log.record([a_read(n * 20, f"nurse-{n % 3}", peer="rosa" if n % 4 else "ivan") for n in range(60)])
+        log.record([a_read(1_300, "nurse-2", purpose="BTG"), a_disclosure(1_310, "sp-7")])
+        Detector(log.room).run_if_due("break-glass")
+        yield log
+
+
+@pytest.fixture(scope="module")
+def address(log):
+    """Where the console is."""
+    with log.serving(routes(log.room), render_refusal=render_refusal) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """One browser for this file."""
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, log: ReadLog, address):
+    """Vera, signed in by her link."""
+    context = browser.new_context(locale="en-US", base_url=address)
+    page = context.new_page()
+    page.goto(f"/console/sign-in#token={log.token()}")
+    page.wait_for_url("**/console")
+    yield page
+    context.close()
+
+
+def test_an_officer_asks_finds_proves_and_takes_the_proof_with_the_keyboard_alone(page):
+    """From the bar to a proven entry: type, Enter, and the first hit's own page."""
+    page.focus("#q")
+    page.keyboard.type("peer_rosa nurse-1 7days weather")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/console?q=*")
+    expect(page.locator("[role=status]")).to_contain_text("weather")
+    rows = page.locator("tbody tr")
+    assert rows.count() == page.locator(".proven").count() > 5
+    rows.nth(0).locator("a").nth(0).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_contain_text("data disclosed")
+    expect(page.locator(".proven")).to_be_visible()
+    with page.expect_download() as taken:
+        page.click("text=Take the proof")
+    proof = json.loads(Path(taken.value.path()).read_text())
+    assert set(proof) == {"leaf", "index", "tree_size", "hashes", "checkpoint"}
+
+
+def test_a_persons_timeline_has_a_lane_for_each_who_looked_and_says_it_in_words_too(page, log):
+    """A picture and a table of the same entries."""
+    page.goto("/console/people?person=peer_rosa")
+    lanes = page.locator("svg.timeline text:not(.axis)").all_inner_texts()
+    assert set(lanes) == {"nurse-0", "nurse-1", "nurse-2"}
+    assert page.locator("svg.timeline .done").count() == page.locator("tbody tr").count()
+
+
+def test_a_review_is_judged_with_a_reason_and_leaves_the_queue(page):
+    """Broken glass: open it, say why, and nothing waits any more."""
+    page.goto("/console/reviews")
+    page.click("text=Break-glass reads")
+    page.select_option("#state", "explained")
+    page.fill("#note", "She was unconscious; the charge nurse confirms it.")
+    page.click("main button.main")
+    expect(page.locator("main")).to_contain_text("the charge nurse confirms it")
+    page.goto("/console/reviews")
+    expect(page.locator("main")).to_contain_text("Nothing waits here.")
+
+
+def test_a_report_runs_on_the_page_and_leaves_as_pdf(page, log):
+    """The rows on the page, and a file whose leaving is an entry."""
+    page.goto("/console/reports/part2-accounting")
+    page.fill("#p-person", "peer_rosa")
+    page.click("main button.main")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    with page.expect_download() as taken:
+        page.click("text=PDF")
+    assert Path(taken.value.path()).read_bytes().startswith(b"%PDF-")
+    assert "record.exported.v1" in {kind for kind, _ in log.said()}
+
+
+def test_no_page_has_an_accessibility_fault_in_either_language_or_width(page, tmp_path):
+    """axe finds nothing, on a desk's screen and on a phone's; no page scrolls sideways."""
+    for reader, width in (("en", 1280), ("es", 390)):
+        page.set_viewport_size({"width": width, "height": 900})
+        if reader == "es":
+            page.click("button[lang=es]")
+        for path in PAGES:
+            page.goto(path)
+            found = Axe().run(page)
+            assert found.violations_count == 0, (path, reader, found.generate_report())
+            wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
+            assert not wide, (path, width)
+            page.screenshot(path=tmp_path / f"{reader}{PAGES.index(path)}.png", full_page=True)
+
+
+def test_a_nurses_token_opens_nothing_and_a_link_works_once(browser, log, address):
+    """The console is for compliance; a used link is told so; signing in is an entry."""
+    context = browser.new_context(base_url=address)
+    page = context.new_page()
+    page.goto(f"/console/sign-in#token={log.token(role='nurse', actor='nurse-1')}")
+    expect(page.locator("h1")).to_contain_text("This is not for you")
+    page.goto("/console/people")
+    page.wait_for_url("**/console/sign-in?next=/console/people")
+    token = log.token(actor="officer-otto")
+    for _ in range(2):
+        page.goto(f"{address}/console/sign-in")
+        page.fill("#token", token)
+        page.click("main button.main")
+        page.wait_for_load_state()
+    expect(page.locator("[role=alert]")).to_contain_text("used before")
+    context.close()
+    began = [one for kind, one in log.said() if kind == "session.began.v1"]
+    assert "officer-otto" in {one.provenance.actor_id for one in began}
+
+
+def test_a_form_of_another_session_is_refused_and_a_session_ends_by_itself(log, address):
+    """No token, no change; after a quarter of an hour of nothing the chair is empty."""
+    import httpx
+
+    with httpx.Client(base_url=address) as client:
+        text = client.get("/console/sign-in").text
+        csrf = text.split('name="csrf" value="')[1].split('"')[0]
+        assert client.post("/console/sign-in", data={"token": log.token()}).status_code == 403
+        answer = client.post("/console/sign-in", data={"csrf": csrf, "token": log.token(), "next": "//evil"})
+        assert answer.headers["location"] == "/console"
+        assert client.get("/console").status_code == 200
+        log.room.clock.moment += timedelta(minutes=16)
+        assert client.get("/console").status_code == 303
+
+
+def test_both_languages_have_every_word():
+    """No page falls back to a key."""
+    assert set(WORDS["en"]) == set(WORDS["es"])
+    assert all(text.strip() for words in WORDS.values() for text in words.values())
+    assert pages.HOME == "/console"
+
+
+@pytest.mark.parametrize(
+    ("line", "parameters", "unknown"),
+    [
+        ("who saw peer_1 today", [("patient", "peer_1"), ("date", "2026-11-21")], ()),
+        ("nurse-17 denied btg", [("agent", "nurse-17"), ("outcome", "8"), ("purpose", "BTG")], ()),
+        ("client:ehr 2026-11..2026-12", [("agent", "client:ehr"), ("date", "ge2026-11"), ("date", "le2026-12")], ()),
+        ("ref_9 reads ayer", [("entity", "ref_9"), ("event-type", "record.read.v1"), ("date", "2026-11-20")], ()),
+        ("7días divulgaciones", [("date", "ge2026-11-14"), ("event-type", "disclosure.made.v1")], ()),
+        ("evt_0a", [("_id", "evt-0a")], ()),
+        ("Rosa Quillfeather", [], ("Rosa", "Quillfeather")),
+        ("", [], ()),
+    ],
+)  # fmt: skip
+def test_the_bar_says_how_it_understood_a_line_and_what_it_did_not(line, parameters, unknown):
+    """Ids, users, days and purposes become parameters; a name is told back, never searched for."""
+    found = understood(line, MOMENT)
+    assert (list(found.parameters), found.unknown) == (parameters, unknown)
+
+
+def test_a_timeline_draws_any_number_of_lanes_and_never_markup():
+    """Names are text; beyond the limit the rest shares one lane; nothing is drawn of nothing."""
+    marks = [timeline.Mark(MOMENT, f"<b>{n}</b>", '"><script>', n % 2 == 0) for n in range(40)]
+    picture = timeline.drawn(marks, '"x"', "others")
+    assert "<b>" not in picture and "<script" not in picture and picture.count('class="lane"') == 24
+    assert timeline.drawn([], "x", "others") == ""
