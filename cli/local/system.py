@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from cli.local import children, keys, mongod, policy, ports, processes, rabbit
 from cli.local.children import Child
@@ -128,8 +129,13 @@ def clean(place: Place) -> None:
         raise LocalFault(f"Still running here: {', '.join(running)}.", "Run `make down` first.")
     for folder in ("mongo", "rabbit", "keys", "kept", "mirror", "mail", "log", "run", "submitted"):
         shutil.rmtree(place.var / folder, ignore_errors=True)
-    for file in (place.state, place.settings, place.var / "ports.json", *place.var.glob("audit.*")):
+    for file in (place.state, place.settings, place.var / "ports.json", *_seen_before(place)):
         file.unlink(missing_ok=True)
+
+
+def _seen_before(place: Place) -> list[Path]:
+    """The keys and checkpoints of the log that `kindred audit` pinned and remembered."""
+    return [path for pattern in ("audit.*", "monitor.*") for path in place.var.glob(pattern)]
 
 
 def _database(place: Place, port: int, tell: Tell) -> str:

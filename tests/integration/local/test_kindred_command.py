@@ -1,6 +1,8 @@
 """The `kindred` command against a whole running system: what people type, and what they are told."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +121,36 @@ def test_the_log_verifies_twice_and_growth_is_checked(kindred: Any) -> None:
     assert first["verified"]
     assert second["verified"]
     assert second["grown_since"] == first["entries"] <= second["entries"]
+
+
+def test_an_entry_is_shown_proven_exported_and_the_log_watched(
+    kindred: Any, running: Running, tmp_path: Path
+) -> None:
+    """show, prove, export, fsck, monitor and health of a running system agree; the export verifies without it."""
+
+    def cosigned() -> dict[str, Any]:
+        return told(kindred("audit", "health", "--json"))
+
+    kindred("audit", "search", "--limit", "1")
+    until("a cosigned entry", lambda: int(cosigned()["logs"][0].get("cosigned_size", 0)) > 0)
+    assert told(kindred("audit", "show", "0", "--json"))["audit_event"]["resourceType"] == "AuditEvent"
+    proof = told(kindred("audit", "prove", "0", "--out", str(tmp_path / "e.tlog-proof"), "--json"))
+    assert proof["proven"] and "ours" in proof["cosigned"]
+    export = tmp_path / "export.zip"
+    told(kindred("audit", "export", "--out", str(export), "--numbers", "0-1", "--json"))
+    alone = subprocess.run([sys.executable, "-I", str(export)], capture_output=True, text=True, check=False)
+    assert alone.returncode == 0 and "proven: 1 entries" in alone.stdout
+    seen = told(kindred("audit", "monitor", "--json"))
+    assert seen["verified"] and seen["cosigned"]
+    assert told(kindred("audit", "monitor", "--log", "root", "--json"))["origin"].endswith("/root")
+    whole = kindred("audit", "fsck", "--without-bodies", "--json")
+    assert json.loads(whole.stdout)["findings"] == []
+    hold = told(kindred("audit", "hold", "--reason", "case-1", "--json"))["hold"]
+    assert [row["hold_id"] for row in told(kindred("audit", "holds", "--json"))] == [hold]
+    held = kindred("audit", "erase", "--peer", "peer_x", "--reason", "req-1")
+    assert held.exit_code == 1 and "legal-hold" in held.stderr
+    assert kindred("audit", "release", hold, "--reason", "over").exit_code == 0
+    assert told(kindred("audit", "holds", "--json")) == []
 
 
 def test_another_signers_key_is_not_believed(kindred: Any) -> None:
