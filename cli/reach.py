@@ -105,6 +105,11 @@ class Reach:
 
         return CoordinationServiceStub(self.channel("matching"))
 
+    def roster(self) -> Any:
+        from kindred.matching.v1.roster_pb2_grpc import RosterServiceStub
+
+        return RosterServiceStub(self.channel("matching"))
+
     def notifications(self) -> Any:
         from kindred.notifications.v1.notifications_pb2_grpc import NotificationsServiceStub
 

@@ -100,6 +100,7 @@ class _Board:
         self._weight_milli = max(weights, default=ORDINARY_MILLI)
         self._columns: dict[str, int] = {}
         self._entries: dict[str, Entry] = {}
+        self._lists: dict[int, tuple[int, tuple[list[int], tuple[int, ...]]]] = {}
 
     def solved(self) -> tuple[Market, Solution, bool]:
         """The best of the best fifty of each; looked further wherever the prices do not prove that this is the best."""
@@ -130,7 +131,12 @@ class _Board:
         return LeftOver(self.cases[row], reason, self._room.index.exclusions(asked))
 
     def _market(self, depth: Sequence[int]) -> Market:
-        lists = [self._proposed(row, limit) for row, limit in enumerate(depth)]
+        for row, limit in enumerate(depth):
+            if (
+                row not in self._lists or self._lists[row][0] != limit
+            ):  # only who is looked at further is asked for again
+                self._lists[row] = (limit, self._proposed(row, limit))
+        lists = [self._lists[row][1] for row in range(len(self.cases))]
         fresh = sorted(self._columns.keys() - self._entries.keys())
         self._entries |= self._room.roster.entries(fresh)
         self._ids = list(self._columns)

@@ -1,0 +1,150 @@
+"""How fast a backlog is assigned as a whole, beside scipy's dense solver and one after another; the total of each.
+
+PYTHONPATH=.:gen python tests/bench/joint_bench.py [largest number of referrals]
+CPU time of this process; the lists are built by the index from a roster of the demonstration's kind.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from cli.demo import roster as demo
+from services.matching import roster_rows
+from services.matching.domain.place import Place
+from services.matching.joint import Market, Solution, best, greedy
+from services.matching.joint import market as markets
+from services.matching.joint.solving import is_proven, unproven
+from services.matching.ranking import RosterIndex
+from services.matching.roster_file import RawRow
+from tests.unit.matching.matching_builders import NOW, POLICY, TAXONOMY, a_need, a_standing, asked, scaled
+
+SIZES = ((500, 1_000), (1_000, 2_000), (2_000, 5_000), (5_000, 20_000))
+# The dense solver's table of referrals by places must fit into memory and a minute.
+MOST_DENSE = 2_000 * 30_000
+DEPTH, DEEPER, MOST_ROUNDS = 50, 4, 4
+LIVED = ("substance.opioids", "substance.alcohol", "overdose", "homelessness", "suicide.attempt", "parenting")
+WISHES = ("military.veteran", "gender.woman", "pathway.medication", "faith.none")
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    """What the work gives, and its CPU seconds."""
+    started = time.process_time()
+    found = work()
+    return found, time.process_time() - started
+
+
+def board(referrals: int, specialists: int) -> tuple[markets.Ask, list[int], float]:
+    """Who may be asked for whom, as the index ranks them; the free places of each; the seconds the index took to fill."""
+    dice = Random(referrals)
+    rows = [row for row in demo.specialists(specialists, seed=7) if row["role"] == "specialist"]
+    read = [roster_rows.read(RawRow(number, row)) for number, row in enumerate(rows)]
+    people = [
+        (one.specialist, a_standing(capacity_milli=1000 * dice.choice((0, 1, 1, 2, 3))))
+        for one in read
+        if not isinstance(one, list)
+    ]
+    index = RosterIndex(list(TAXONOMY.attributes))
+    _, filled_s = timed(lambda: index.put(people))
+    columns = {specialist.specialist_id: number for number, (specialist, _) in enumerate(people)}
+    places: list[Place] = [specialist.place for specialist, _ in people[:40]]
+    rarity = index.rarity()
+    asks = []
+    for _ in range(referrals):
+        need = a_need(
+            experience=tuple(dice.sample(LIVED, 2)),
+            preferences=dict.fromkeys(dice.sample(WISHES, 1), "some"),
+            languages=(dice.choice(("en", "en", "en", "en", "es")),),
+            place=dice.choice(places),
+        )
+        asks.append((asked(need, POLICY.ladders["immediate"][1], NOW), scaled(need, rarity=rarity)))
+
+    def ask(row: int, limit: int) -> tuple[list[int], tuple[int, ...]]:
+        found = index.propose(*asks[row], limit)
+        return [columns[one] for one in found.specialist_ids], found.scores_milli
+
+    return ask, [standing.capacity_milli // 1000 for _, standing in people], filled_s
+
+
+def solved(ask: markets.Ask, seats: list[int], referrals: int) -> tuple[Market, Solution, dict[str, float]]:
+    """As the service solves it: the best fifty of each, looked further where the prices do not prove the best."""
+    depth, spent = [DEPTH] * referrals, {"build": 0.0, "solve": 0.0, "rounds": 0.0}
+    known: dict[tuple[int, int], Any] = {}
+
+    def once(row: int, limit: int) -> Any:
+        if (row, limit) not in known:
+            known[row, limit] = ask(row, limit)
+        return known[row, limit]
+
+    for _ in range(MOST_ROUNDS):
+        market, build_s = timed(partial(markets.built, once, [1] * referrals, seats, depth))
+        solution, solve_s = timed(partial(best, market))
+        spent["build"] += build_s
+        spent["solve"] += solve_s
+        spent["rounds"] += 1
+        further = unproven(market, solution).tolist()
+        if not further:
+            break
+        for row in further:
+            depth[row] *= DEEPER
+    return market, solution, spent
+
+
+def dense(market: Market) -> tuple[int, int]:
+    """(served, total) by scipy's dense solver on every pair of the same market, each free place a column."""
+    from scipy.optimize import linear_sum_assignment
+
+    worth = int(market.score.max()) * (market.rows + 1)
+    table = np.zeros((market.rows, market.seats.size))
+    table[market.row, market.column] = market.score + worth
+    columns = np.repeat(np.arange(market.seats.size), market.seats)
+    rows, chosen = linear_sum_assignment(table[:, columns], maximize=True)
+    gained = table[rows, columns[chosen]]
+    served = int((gained > 0).sum())
+    return served, int(gained.sum()) - served * worth
+
+
+def main() -> None:
+    """Prints one block for each size."""
+    largest = int(sys.argv[1]) if len(sys.argv) > 1 else SIZES[-1][0]
+    best(
+        markets.built(lambda row, limit: ([0], [1]), [1], [1], [50])
+    )  # scipy is imported once, and not timed
+    for referrals, specialists in SIZES:
+        if referrals > largest:
+            break
+        ask, seats, filled_s = board(referrals, specialists)
+        market, solution, spent = solved(ask, seats, referrals)
+        alone, alone_s = timed(partial(greedy, market))
+        state = (
+            "proven best"
+            if is_proven(market, solution) and not unproven(market, solution).size
+            else "NOT PROVEN"
+        )
+        print(
+            f"{referrals:,} referrals x {specialists:,} specialists, {market.row.size:,} pairs, {sum(seats):,} places"
+        )
+        print(
+            f"  joint        {spent['build'] + spent['solve']:7.3f} s"
+            f" (lists {spent['build']:.3f}, solving and proof {spent['solve']:.3f}, {spent['rounds']:.0f} rounds)"
+            f"  served {solution.served:,}  total {solution.total_milli(market):,}  {state}"
+        )
+        print(
+            f"  one by one   {alone_s:7.3f} s  served {alone.served:,}  total {alone.total_milli(market):,}"
+        )
+        if referrals * sum(seats) <= MOST_DENSE:
+            (served, total), dense_s = timed(partial(dense, market))
+            print(f"  scipy dense  {dense_s:7.3f} s  served {served:,}  total {total:,}")
+        else:
+            print(f"  scipy dense  not run: {referrals:,} x {sum(seats):,} places")
+        print(f"  (filling the index, once: {filled_s:.2f} s)")
+
+
+if __name__ == "__main__":
+    main()
