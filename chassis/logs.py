@@ -18,8 +18,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import structlog
 from opentelemetry import trace
+
+from chassis.plain_structlog import structlog
 
 _NAMES = frozenset(
     {
