@@ -192,19 +192,14 @@ class Aggregates:
         Whoever saves the aggregate clears or moves `due_at`; after a crash the lease runs out: due again.
         """
         now = self.clock.now()
-        due = (
-            self.collection.find({**(where or {}), "due_at": {"$lte": now}}, {"_id": 1})
-            .sort("due_at", 1)
-            .limit(limit)
-        )
+        query = {**(where or {}), "due_at": {"$lte": now}}
+        due = self.collection.find(query, {"_id": 1}).sort("due_at", 1).limit(limit)
         due_ids = [document["_id"] for document in due]
         if not due_ids:
             return []
         claim = new_id("claim")
-        self.collection.update_many(
-            {"_id": {"$in": due_ids}, "due_at": {"$lte": now}},
-            {"$set": {"due_at": now + timedelta(seconds=lease_s), "claim": claim}},
-        )
+        given = {"due_at": now + timedelta(seconds=lease_s), "claim": claim}
+        self.collection.update_many({"_id": {"$in": due_ids}, "due_at": {"$lte": now}}, {"$set": given})
         return [self._loaded(document) for document in self.collection.find({"claim": claim}, {"outbox": 0})]
 
     def _stale(self, changes: Sequence[Change]) -> set[str]:

@@ -19,8 +19,10 @@ from services.notifications import handlers
 from services.notifications.bootstrap import build_room, prepare
 from services.notifications.domain.contacts import Card, Contact
 from services.notifications.domain.intents import Intent
+from services.notifications.domain.windows import Window
 from services.notifications.settings import Settings
 from services.notifications.web import routes as pages
+from services.notifications.web.preferences import with_the_others
 from tests.integration.notifications.driving_notices import an_offer, told, until
 from tests.integration.notifications.far_side import FarSide
 
@@ -176,6 +178,30 @@ def test_preferences_count_from_the_moment_they_are_saved(running):
         again = {**good, "version": "1", "is_do_not_contact": "yes"}
         assert tomas.post("/notices/preferences", data=again).status_code == 303
         assert running.room.wishes.load(person).wishes.is_do_not_contact
+
+
+def test_who_reads_here_opens_the_request_here(running):
+    """With the inbox as the only way an offer has its link on the page, and nowhere else, until its deadline."""
+    person, room = "sp_noor", running.room
+    with running.client(person) as noor:
+        data = {"csrf": token_in(noor.get("/notices/preferences").text), "version": "0", "rank_in-app": "1"}
+        assert noor.post("/notices/preferences", data=data).status_code == 303
+        offer = an_offer("off_here", person, link_token="tok-only-here")
+        handlers.tell(room, told(offer))
+        until(
+            "it is there", lambda: room.database.notices.find_one({"recipient_id": person, "state": "sent"})
+        )
+        assert 'href="https://answers.example.org/answer/tok-only-here' in noor.get("/notices").text
+    with running.client() as ines:
+        assert "tok-only-here" not in ines.get("/notices").text
+
+
+def test_a_page_that_shows_one_window_keeps_the_others():
+    """Unsafe times that the page cannot show are not lost when something else is saved."""
+    friday, noon, changed = Window(0, 60, (4,)), Window(720, 780), Window(0, 90)
+    assert with_the_others((friday, noon), (changed,)) == (Window(0, 90, (4,)), noon)
+    assert with_the_others((friday, noon), ()) == (noon,)
+    assert with_the_others((), (changed,)) == (changed,)
 
 
 def test_the_operator_sees_no_address_and_sends_again(running):

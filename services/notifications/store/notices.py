@@ -285,6 +285,8 @@ def _body(notice: Notice, cause: Cause) -> dict[str, Any]:
 
 
 def _kept_link(loaded: Loaded, notice: Notice) -> dict[str, Binary]:
-    if notice.state in _OVER or "sealed_link" not in loaded.body:
+    # Who reads in the inbox opens the link there, so it stays as long as the notice does.
+    is_read_there = notice.state is State.SENT and notice.channel is Channel.IN_APP
+    if (notice.state in _OVER and not is_read_there) or "sealed_link" not in loaded.body:
         return {}
     return {"sealed_link": loaded.body["sealed_link"]}

@@ -14,8 +14,9 @@ from starlette.routing import Route
 from chassis import telemetry
 from services.notifications.bootstrap import Room
 from services.notifications.domain.contacts import Contact, specialist_contact_id
-from services.notifications.domain.notices import State
+from services.notifications.domain.intents import Channel
 from services.notifications.domain.reach import reach_of
+from services.notifications.store import Held
 from services.notifications.web import pages
 from services.notifications.web.door import HOME, Visit, signed_in
 
@@ -34,7 +35,7 @@ def routes(room: Room) -> list[Route]:
 
 
 def show(visit: Visit) -> Response:
-    """GET: the newest first; the link of an offer is not here, it went to the person alone."""
+    """GET: the newest first; an offer's link only for who chose to read here, else it went where they chose."""
     room, person_id = visit.room, visit.caller.actor_id
     contact = contact_of(room, person_id)
     held = room.notices.newest_of_recipient(person_id, _SHOWN)
@@ -50,13 +51,24 @@ def show(visit: Visit) -> Response:
     reader = Contact(language=language, time_zone=contact.time_zone)
     rows = []
     for one in held:
-        letter = room.letters.write(one.notice, reader)
-        lines = [line for line in letter.text.split("\n\n")[:-1] if "/answer/" not in line]
-        rows.append((one.notice, letter.subject, lines))
-    silenced = State.CANCELLED
-    return visit.page(
-        "inbox.html", rows=rows, zone=contact.time_zone, silenced=silenced, mark=_mark(room, person_id)
-    )
+        token = _token(visit, one)
+        letter = room.letters.write(one.notice, reader, token)
+        rows.append((one.notice, letter.subject, _lines(letter.text, is_with_link=bool(token))))
+    return visit.page("inbox.html", rows=rows, zone=contact.time_zone, mark=_mark(room, person_id))
+
+
+def _token(visit: Visit, held: Held) -> str:
+    notice = held.notice
+    is_read_here = notice.channel is Channel.IN_APP and visit.room.clock.now() < notice.expires_at
+    return visit.room.notices.link_token(held) if is_read_here else ""
+
+
+def _lines(text: str, *, is_with_link: bool) -> list[tuple[str, str]]:
+    """Each paragraph with its link, "" where it has none."""
+    paragraphs = [paragraph.partition(":\nhttp") for paragraph in text.strip().split("\n\n")[:-1]]
+    return [
+        (words, f"http{rest}" if mark else "") for words, mark, rest in paragraphs if is_with_link or not mark
+    ]
 
 
 def contact_of(room: Room, person_id: str) -> Contact:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from starlette.responses import RedirectResponse, Response
@@ -38,7 +39,10 @@ def show(visit: Visit) -> Response:
 def save(visit: Visit) -> Response:
     """POST: as I want it from now on; a fault leaves everything as it was and stands beside its field."""
     try:
+        now = visit.room.wishes.load(visit.caller.actor_id).wishes
         wanted = read(visit.fields)
+        for name in ("quiet", "unsafe"):
+            wanted[name] = with_the_others(getattr(now, name), wanted[name])
         handlers.change_contact(
             visit.room,
             visit.caller,
@@ -83,6 +87,12 @@ def read(fields: Mapping[str, str]) -> dict[str, Any]:
         "unsafe": windows["unsafe"],
         "digest_minute": digest[0].from_minute if digest else -1,
     }
+
+
+def with_the_others(known: tuple[Window, ...], posted: tuple[Window, ...]) -> tuple[Window, ...]:
+    """The page shows the first window only: its days and every other window stay as staff or the API set them."""
+    first = tuple(replace(window, days=known[0].days) if known else window for window in posted)
+    return (*first, *known[1:])
 
 
 def _window(fields: Mapping[str, str], name: str, faults: list[Fault]) -> tuple[Window, ...]:
