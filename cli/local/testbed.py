@@ -93,9 +93,10 @@ def _sweep(home: Path) -> None:
     for folder in home.glob(f"{PREFIX}*"):
         with suppress(OSError), (folder / "lock").open() as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for name in children.recorded(folder / "run"):
-                if child := children.recall(folder / "run", name):
-                    children.stop(folder / "run", child, grace_s=5.0)
+            for run in (record.parent for record in folder.rglob("run/*.json")):
+                for name in children.recorded(run):
+                    if child := children.recall(run, name):
+                        children.stop(run, child, grace_s=5.0)
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -163,9 +162,9 @@ def _tree(leaves: list[bytes]) -> TiledTree:
     return TiledTree(len(leaves), held.get)
 
 
-def _trees() -> Iterator[tuple[int, TiledTree]]:
-    for size in range(1, LARGEST + 1):
-        yield size, _tree(LEAVES[:size])
+@cache
+def _trees() -> list[tuple[int, TiledTree]]:
+    return [(size, _tree(LEAVES[:size])) for size in range(1, LARGEST + 1)]
 
 
 def test_every_inclusion_proof_to_300_equals_the_recursive_reference():
