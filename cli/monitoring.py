@@ -67,6 +67,15 @@ def read_policy(text: str) -> Policy:
     return Policy(log, witnesses, groups, quorum)
 
 
+def newest_log(url: str) -> str:
+    """The name of the newest log, as the mirror says it; "" for the first. An older one it named would be stale."""
+    try:
+        with urllib.request.urlopen(f"{url.rstrip('/')}/newest", timeout=_ASK_S) as answer:  # noqa: S310
+            return str(answer.read(20).decode("ascii", "replace")).strip()
+    except urllib.error.HTTPError:
+        return ""
+
+
 @dataclass(frozen=True)
 class Seen:
     """What one look found."""

@@ -149,7 +149,7 @@ def monitor(
     context: typer.Context,
     url: Annotated[str, typer.Option(help="Where the tiles are; else this system's audit service.")] = "",
     policy: Annotated[Path | None, typer.Option(help="The policy file; else this system's.")] = None,
-    log: Annotated[str, typer.Option(help="A quarter such as 2027Q1, or root; else the first log.")] = "",
+    log: Annotated[str, typer.Option(help="A quarter such as 2027Q1, or root; else the newest log.")] = "",
     every_s: Annotated[
         float, typer.Option("--every", help="Look again after so many seconds; 0 for once.")
     ] = 0.0,
@@ -163,10 +163,10 @@ def monitor(
     where = url or f"http://{reach.http_address('audit')}/log"
     file = policy or place.here().keys / "audit" / "audit.policy"
     try:
-        watching = monitoring.Monitor(
-            where, monitoring.read_policy(file.read_text(encoding="utf-8")), var, log
-        )
+        believed = monitoring.read_policy(file.read_text(encoding="utf-8"))
         while True:
+            name = log or monitoring.newest_log(where)
+            watching = monitoring.Monitor(where, believed, var, name)
             show.record(monitoring.told(watching.look()), as_json=as_json)
             if not every_s:
                 return

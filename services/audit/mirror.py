@@ -19,8 +19,9 @@ from services.audit.tlog.notes import NoteRefused, split_note
 from services.audit.tlog.tiles import TILE_HEIGHT, TILE_WIDTH, TilePlace, bundle_path, encode_bundle
 
 _SERVED = re.compile(
-    r"(?:(?:root|\d{4}Q[1-4])/)?(checkpoint|tile/(?:\d{1,2}|entries)/(?:x\d{3}/)*\d{3}(?:\.p/\d{1,3})?)"
+    r"(?:(?:root|\d{4}Q[1-4])/)?(checkpoint|newest|tile/(?:\d{1,2}|entries)/(?:x\d{3}/)*\d{3}(?:\.p/\d{1,3})?)"
 )
+NEWEST = "newest"
 
 
 class Mirror:
@@ -39,6 +40,12 @@ class Mirror:
         for path, content in _new_files(store, before, head.size):
             self._write_once(home / path, content)
         _replace(home / "checkpoint", head.checkpoint)
+
+    def point_to(self, place: LogPlace) -> None:
+        """Whoever looks finds the newest log's folder. A hint: an older log it names instead would be stale."""
+        path = self._folder / NEWEST
+        if self._content(path) != place.name.encode():
+            _replace(path, place.name.encode())
 
     def forget(self, place: LogPlace) -> None:
         """The tiles of a pruned log are gone; its last checkpoint stays."""

@@ -121,6 +121,8 @@ class Publisher:
             if self._is_behind(store):
                 self._publish(store)
         self._publish(Store(self._store.heads.database, newest))
+        if self._mirror is not None:
+            self._mirror.point_to(newest)
         self._publish(self._root_store)
 
     def _is_behind(self, store: Store) -> bool:

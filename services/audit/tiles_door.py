@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from chassis.errors import Kind, Refusal
-from services.audit.mirror import Mirror, is_entries
+from services.audit.mirror import NEWEST, Mirror, is_entries
 
 HOME = "/log"
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -28,11 +28,11 @@ def routes(mirror: Mirror | None) -> list[BaseRoute]:
         content = None if is_entries(path) else await run_in_threadpool(mirror.read, path)
         if content is None:
             raise Refusal("no-such-tile", Kind.NOT_FOUND, "There is no such checkpoint or tile.")
-        is_checkpoint = path.endswith("checkpoint")
+        is_text = path.endswith(("checkpoint", NEWEST))
         return Response(
             content,
-            media_type="text/plain; charset=utf-8" if is_checkpoint else "application/octet-stream",
-            headers={"cache-control": "no-cache" if is_checkpoint else _FOR_EVER},
+            media_type="text/plain; charset=utf-8" if is_text else "application/octet-stream",
+            headers={"cache-control": "no-cache" if is_text else _FOR_EVER},
         )
 
     return [Route(HOME + "/{path:path}", show, methods=["GET"], name="log-tiles")]

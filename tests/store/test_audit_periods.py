@@ -73,6 +73,8 @@ def test_quarters_follow_each_other_as_logs(log):
     _hear(log, ["peer_c"])
     _publish(log)
     assert _places(log) == ["", "2027Q1", "2027Q2"]
+    assert log.mirror.read("newest") == b"2027Q2"
+    assert log.mirror.read("2027Q1/checkpoint").startswith(b"kindred.local/audit/2027Q1\n1\n")
     said = [read_root_leaf(leaf)[:3] for leaf in log.publisher._root_store.leaves(0, 2)]
     assert said == [("closed", "kindred.local/audit", 2), ("closed", "kindred.local/audit/2027Q1", 1)]
     hits = handlers.search(log.room, Search(), OFFICER, CAUSE).hits

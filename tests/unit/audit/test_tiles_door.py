@@ -19,6 +19,7 @@ def client(tmp_path):
         "tile/0/x001/234.p/7",
         "tile/entries/000",
         "2027Q1/checkpoint",
+        "newest",
         "key.pem",
     ):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -38,9 +39,9 @@ def test_a_tile_may_be_kept_for_ever(client, path):
     assert "immutable" in answer.headers["cache-control"]
 
 
-@pytest.mark.parametrize("path", ["checkpoint", "2027Q1/checkpoint"])
-def test_a_checkpoint_is_asked_for_anew(client, path):
-    """The newest checkpoint is never an old one out of a cache."""
+@pytest.mark.parametrize("path", ["checkpoint", "2027Q1/checkpoint", "newest"])
+def test_what_changes_is_asked_for_anew(client, path):
+    """The newest checkpoint, and which log is the newest, are never old ones out of a cache."""
     answer = client.get(f"/log/{path}")
     assert answer.content == path.encode()
     assert answer.headers["cache-control"] == "no-cache"
