@@ -164,7 +164,11 @@ class Sending:
         attempt = begun.attempt
         assert attempt is not None
         failpoint("outward.before_mark")
-        rows.save(held, begun, held.loaded.due_at)
+        try:
+            rows.save(held, begun, held.loaded.due_at)
+        except StaleVersion:  # it moved on meanwhile
+            self._keep_number(delivery, number)
+            raise
         failpoint("outward.after_mark_before_send")
         told = self._reach.tell(begun, attempt, subscription, referral, held.cause)
         failpoint("outward.after_send_before_settle")
@@ -182,6 +186,15 @@ class Sending:
             return outward.settle(newest, attempt, told.outcome, again_at, self._clock.now())
 
         self._settle(lambda: rows.revise(delivery.delivery_id, settled))
+
+    def _keep_number(self, delivery: Delivery, number: int) -> None:
+        """A number that was taken waits for the next try: a missing one would look like news that was lost."""
+
+        def kept(newest: Delivery) -> tuple[Delivery, datetime | None]:
+            return replace(newest, event_number=newest.event_number or number), self._clock.now()
+
+        if number != delivery.event_number:
+            self._room.deliveries.revise(delivery.delivery_id, kept)
 
     def _settle(self, step: Callable[[], None]) -> None:
         """The answer is known only here, so a database that is away is waited for, up to a lease."""

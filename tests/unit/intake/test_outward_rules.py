@@ -6,20 +6,26 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
+from chassis.clock import TurnedClock
 from chassis.errors import Refusal
 from services.intake.domain import outward
 from services.intake.domain.outward import Attempt, Delivery, Kind, Outcome
 from services.intake.domain.states import State
 from services.intake.outward import criteria, endpoints, engines, hooks
+from services.intake.outward.sending import Sending
+from services.intake.outward.verdicts import Pace
 from tests.unit.intake.test_intake_states import a_referral
 
 NOW = datetime(2026, 11, 21, 22, 0, tzinfo=UTC)
@@ -267,3 +273,20 @@ def test_a_handshake_that_drips_is_cut() -> None:
         tls = ssl.create_default_context()
         told = hooks.post(endpoint, ["127.0.0.1"], b"", {}, timeout_s=0.3, tls=tls)
     assert (told.outcome, told.code) == (Outcome.UNREACHABLE, "no-connection")
+
+
+def test_a_number_that_was_taken_waits_for_the_next_try() -> None:
+    """Whoever counts its news misses none because a newer version came between the number and the try."""
+
+    class Rows:
+        row = replace(DELIVERY, wanted=3)
+
+        def revise(self, _: str, decide: Callable[[Delivery], tuple[Delivery, datetime | None]]) -> None:
+            self.row, self.due_at = decide(self.row)
+
+    rows = Rows()
+    room: Any = SimpleNamespace(deliveries=rows)
+    nobody: Any = None
+    Sending(room, nobody, Pace(), TurnedClock(NOW))._keep_number(DELIVERY, 7)
+    assert (rows.row.event_number, rows.due_at) == (7, NOW)
+    assert outward.begin(rows.row, 3, rows.row.event_number, NOW).event_number == 7
