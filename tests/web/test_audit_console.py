@@ -19,6 +19,7 @@ from tests.audit_facts import MOMENT
 from tests.audit_reading import ReadLog, a_read_log
 from tests.integration.audit.test_audit_reports import AtClock, a_disclosure, a_read
 
+expect.set_options(timeout=20_000)
 CHROMIUM = Path("/usr/bin/chromium")
 PAGES = ("/console", "/console?patient=peer_rosa", "/console/people?person=peer_rosa", "/console/users?user=nurse-1",
          "/console/reports", "/console/reports/who-saw-person?run=1&person=peer_rosa", "/console/reviews",
@@ -57,6 +58,7 @@ def page(browser, log: ReadLog, address):
     """Vera, signed in by her link."""
     context = browser.new_context(locale="en-US", base_url=address)
     page = context.new_page()
+    page.set_default_timeout(25_000)
     page.goto(f"/console/sign-in#token={log.token()}")
     page.wait_for_url("**/console")
     yield page
@@ -85,7 +87,7 @@ def test_an_officer_asks_finds_proves_and_takes_the_proof_with_the_keyboard_alon
 def test_a_persons_timeline_has_a_lane_for_each_who_looked_and_says_it_in_words_too(page, log):
     """A picture and a table of the same entries."""
     page.goto("/console/people?person=peer_rosa")
-    lanes = page.locator("svg.timeline text:not(.axis)").all_inner_texts()
+    lanes = page.locator("svg.timeline text:not(.axis)").all_text_contents()
     assert set(lanes) == {"nurse-0", "nurse-1", "nurse-2"}
     assert page.locator("svg.timeline .done").count() == page.locator("tbody tr").count()
 

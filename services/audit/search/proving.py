@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -80,13 +80,20 @@ def _of_one_log(store: Store, numbers: Sequence[int], head: Head) -> dict[int, P
 class _FoldedTree(TiledTree):
     """A tree that folds each full tile once: hits of one page, and of the next, share most of their way to the root."""
 
+    def __init__(self, size: int, fetch: Callable[[TilePlace], bytes | None]) -> None:
+        super().__init__(size, fetch)
+        self._folded: dict[tuple[int, int], list[list[bytes]]] = {}
+
     def _subtree(self, height: int, index: int) -> bytes:
         level, inner = divmod(height, TILE_HEIGHT)
         first = index << inner
-        hashes = self._tile(level, first // TILE_WIDTH)
-        if len(hashes) != TILE_WIDTH:
-            return super()._subtree(height, index)
-        return _folds(b"".join(hashes))[inner][(first % TILE_WIDTH) >> inner]
+        place = level, first // TILE_WIDTH
+        if place not in self._folded:
+            hashes = self._tile(*place)
+            if len(hashes) != TILE_WIDTH:
+                return super()._subtree(height, index)
+            self._folded[place] = _folds(b"".join(hashes))
+        return self._folded[place][inner][(first % TILE_WIDTH) >> inner]
 
 
 @lru_cache(4_096)
