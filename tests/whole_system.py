@@ -28,15 +28,19 @@ def whole_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
-def running(request: pytest.FixtureRequest, whole_system: Running) -> Running:
+def running(request: pytest.FixtureRequest, whole_system: Running) -> Iterator[Running]:
     """A system of which everything runs, and any part may be killed: the next file gets it whole again.
 
-    What other files have left in it stays there: people, referrals, a longer log.
+    What other files have left in it stays there: people, referrals, a longer log.  After the last of them it is
+    stopped at once: a whole system that is idle still takes its share of a core.
     """
     file = request.node.nodeid.partition("::")[0]
     assert file in WHOLE_SYSTEM, f"{file} shares the whole system and has no place in tests/running_order.py"
     whole_system.start()
-    return whole_system
+    yield whole_system
+    wanted = {item.nodeid.partition("::")[0] for item in request.session.items}
+    if file == [each for each in WHOLE_SYSTEM if each in wanted][-1]:
+        whole_system.stop()
 
 
 @pytest.fixture(scope="module")
