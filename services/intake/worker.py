@@ -42,6 +42,15 @@ class Worker:
         ]
         handlers.assign(self.room, accepted)
 
+    @hears("arrival.updated.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_arrival_updated(self, batch: Sequence[Heard]) -> None:
+        """Somebody comes later, or rings instead."""
+        updated = [
+            Accepted(**_source(heard), assignment=codec.assignment_from_proto(heard.message))
+            for heard in batch
+        ]
+        handlers.change_arrival(self.room, updated)
+
     @hears("referral.escalated.v1", batch=_BATCH, wait_s=_WAIT_S)
     def on_referral_escalated(self, batch: Sequence[Heard]) -> None:
         """Nobody in time; only the end of the ladder changes what the source sees."""

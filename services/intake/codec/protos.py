@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from chassis.spelling import stamp
 from kindred.intake.v1 import intake_pb2
-from kindred.matching.v1.events_pb2 import HandoffRecorded, OfferAccepted
+from kindred.matching.v1.events_pb2 import ArrivalUpdated, HandoffRecorded, OfferAccepted
 from services.intake.codec.paging import position_of, token_of
 from services.intake.codec.words import URGENCIES, URGENCIES_READ, moment
 from services.intake.domain.listing import Criteria, Page, Unmapped
@@ -70,12 +70,12 @@ def handoff_from_proto(event: HandoffRecorded) -> Handoff:
     return Handoff(event.offer_id, event.outcome, event.modality)
 
 
-def assignment_from_proto(event: OfferAccepted) -> Assignment:
+def assignment_from_proto(event: OfferAccepted | ArrivalUpdated) -> Assignment:
     """What the specialist said."""
     return Assignment(
         event.offer_id,
         moment(event, "promised_arrival_at"),
         event.modality,
         event.specialist_id,
-        event.programme_id,
+        event.programme_id if isinstance(event, OfferAccepted) else "",
     )

@@ -118,6 +118,27 @@ def seek_again(
     )
 
 
+def change_arrival(referral: Referral, assignment: Assignment, said_at: datetime, now: datetime) -> Changed:
+    """What is promised has changed: a later time, or a call instead of a visit; the source is told as it was said.
+
+    An older word than what already moved the referral, or of another offer, changes nothing.
+    """
+    is_theirs = referral.offer_id == assignment.offer_id and referral.state is State.ASSIGNED
+    told = (assignment.promised_arrival_at, assignment.modality)
+    is_known = told == (referral.promised_arrival_at, referral.modality)
+    if not is_theirs or is_known or _is_overtaken(referral, said_at):
+        return referral, []
+    moved = changed(
+        referral,
+        State.ASSIGNED,
+        now,
+        heard_at=said_at,
+        promised_arrival_at=assignment.promised_arrival_at,
+        modality=assignment.modality,
+    )
+    return moved, [status_changed(referral, moved)]
+
+
 def record_handoff(referral: Referral, handoff: Handoff, said_at: datetime, now: datetime) -> Changed:
     """The specialist met the peer, or did not; a handoff of another offer than the one that stands changes nothing."""
     command = Command.RECORD_MET if handoff.outcome == "met" else Command.RECORD_NOT_MET

@@ -74,6 +74,14 @@ def assign(room: Room, accepted: Sequence[Accepted]) -> None:
     )
 
 
+def change_arrival(room: Room, updated: Sequence[Accepted]) -> None:
+    """What was promised has changed: each source sees what is promised now."""
+    now = room.clock.now()
+    room.referrals.revise(
+        updated, lambda one, told: referrals.change_arrival(one, told.assignment, told.said_at, now), SYSTEM
+    )
+
+
 def seek_again(room: Room, ended: Sequence[Ended]) -> None:
     """Assignments ended: each source sees that somebody is sought again."""
     now = room.clock.now()

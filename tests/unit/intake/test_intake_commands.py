@@ -126,6 +126,22 @@ def test_an_ended_assignment_takes_its_promise_along():
     assert (again.state, again.specialist_id) == (State.ASSIGNED, "ana")
 
 
+def test_a_changed_promise_is_told_as_it_was_said_and_an_older_word_is_not():
+    """A later time and a call instead of a visit are a new version for the source; the rest says nothing."""
+    referral, _ = opened()
+    promise = Assignment("off-1", NOW + timedelta(minutes=20), "bedside", "rosa")
+    assigned, _ = referrals.assign(referral, promise, NOW, NOW)
+    later = replace(promise, promised_arrival_at=NOW + timedelta(minutes=40), modality="phone")
+    moved, [event] = referrals.change_arrival(assigned, later, NOW + timedelta(minutes=1), NOW)
+    assert (event.status, event.previous_status, event.modality) == ("assigned", "assigned", "phone")
+    assert (moved.promised_arrival_at, moved.specialist_id) == (later.promised_arrival_at, "rosa")
+    assert moved.task_version == assigned.task_version + 1
+    for other, at in ((later, NOW + timedelta(minutes=2)), (promise, NOW)):
+        assert referrals.change_arrival(moved, other, at, NOW) == (moved, [])
+    not_theirs = replace(later, offer_id="off-2", modality="video")
+    assert referrals.change_arrival(moved, not_theirs, NOW + timedelta(minutes=3), NOW) == (moved, [])
+
+
 STEPS = (
     *(("cancel", reason) for reason in CANCEL_REASONS[:2]),
     *(("decline", reason) for reason in PEER_REASONS[:1]),
