@@ -20,7 +20,12 @@ app = typer.Typer(no_args_is_help=True)
 @app.command("import")
 def bring_in(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="CSV with a header line, or JSON lines.", exists=True)],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV with a header line, JSON lines, or FHIR Bundles one a line (.fhir.ndjson).", exists=True
+        ),
+    ],
     as_json: show.AsJson = False,
 ) -> None:
     """Import specialists and supervisors; good rows are stored, each bad row is listed. Exit code 1 if any was bad."""
@@ -66,6 +71,28 @@ def import_file(
     return summary
 
 
+@app.command("export")
+def bring_out(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="Where to write; .csv, .jsonl or .fhir.ndjson")],
+    programme: Annotated[str, typer.Option(help="Only this programme's; everybody's where empty.")] = "",
+    as_json: show.AsJson = False,
+) -> None:
+    """Write the roster to a file that, imported again, changes nothing. What is private is not in it, and stays."""
+    from kindred.matching.v1 import roster_pb2
+
+    reach: Reach = context.obj
+    with reaching.plain_errors():
+        answers = reach.roster().ExportRoster(
+            roster_pb2.ExportRosterRequest(format=_format(file), programme_id=programme),
+            timeout=IMPORT_S,
+            metadata=reach.metadata("engineer", "cli-roster", "", purpose="HOPERAT"),
+        )
+        with file.open("wb") as sink:
+            written = sum(sink.write(answer.chunk) for answer in answers)
+    show.record({"file": str(file), "bytes": written}, as_json=as_json)
+
+
 @app.command()
 def generate(
     file: Annotated[Path, typer.Argument(help="Where to write; .csv or .jsonl")],
@@ -84,8 +111,15 @@ def _chunks(file: Path) -> Iterator[Any]:
     """Requests of whole lines; the format comes from the file's name."""
     from kindred.matching.v1 import matching_pb2
 
-    form = "jsonl" if file.suffix in {".jsonl", ".ndjson"} else "csv"
+    form = _format(file)
     lines = file.read_bytes().splitlines(keepends=True)
     for start in range(0, len(lines), LINES_PER_CHUNK):
         chunk = b"".join(lines[start : start + LINES_PER_CHUNK])
         yield matching_pb2.ImportRosterRequest(chunk=chunk, format=form)
+
+
+def _format(file: Path) -> str:
+    """The format comes from the file's name."""
+    if ".fhir" in file.suffixes:
+        return "fhir"
+    return "jsonl" if file.suffix in {".jsonl", ".ndjson"} else "csv"

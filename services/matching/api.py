@@ -20,6 +20,7 @@ from services.matching.coordinating import CoordinationServicer
 from services.matching.importing import RosterImport
 from services.matching.rostering import RosterServicer
 from services.matching.settings import Settings
+from services.matching.watching import RosterKeeper
 from services.matching.web import answer_page
 
 
@@ -143,7 +144,7 @@ def open_doors(room: Room) -> Doors:
         routes=answer_page.routes(room),
         tokens=room.tokens,
         on_denied=partial(denied, room),
-        background=[relay],
+        background=[relay, RosterKeeper(room.roster_watch)],
     )
 
 

@@ -15,6 +15,8 @@ class Settings(ProcessSettings):
 
     wave_seconds: tuple[str, ...] = setting("KINDRED_WAVE_SECONDS", ("300", "300"))
     wave_sizes: tuple[str, ...] = setting("KINDRED_WAVE_SIZES", ("3", "5"))
+    # The states whose specialists this process holds, and "elsewhere" for facilities nobody can place; none means all.
+    regions: tuple[str, ...] = setting("KINDRED_REGIONS", ())
     public_url: str = setting("KINDRED_PUBLIC_URL", "")
 
     def __post_init__(self) -> None:

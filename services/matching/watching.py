@@ -15,11 +15,29 @@ from services.matching.domain.specialist import ORDINARY_MILLI, Specialist, Stan
 from services.matching.ranking import RosterIndex
 from services.matching.store import CaseStore, RosterStore
 
+# The region of a facility nobody can place; who holds it holds everybody.
+ELSEWHERE = "elsewhere"
+# So many entries are read in the time a handler may take.
+_READ_WHILE_WAITING = 5_000
+_EVERY_S = 1.0
+
 
 class RosterWatch:
-    """Fills `index` from the stores: the roster, who supervises, and who was asked and has not answered."""
+    """Fills `index` from the stores: the roster, who supervises, and who was asked and has not answered.
 
-    def __init__(self, store: RosterStore, cases: CaseStore, index: RosterIndex, clock: Clock) -> None:
+    With `regions` (states, and `ELSEWHERE` for facilities nobody can place) it holds only who is certified in one of
+    them: nobody else may be asked by a facility there, so the ranking of its referrals stays exact.
+    """
+
+    def __init__(
+        self,
+        store: RosterStore,
+        cases: CaseStore,
+        index: RosterIndex,
+        clock: Clock,
+        regions: Iterable[str] = (),
+    ) -> None:
+        self.regions = frozenset(regions)
         self._store = store
         self._cases = cases
         self._index = index
@@ -45,6 +63,21 @@ class RosterWatch:
             # Only now: what could not be read is looked for again.
             self._marks, self._looked_at = marks, now
             return count
+
+    def catch_up(self) -> None:
+        """As `refresh`, but a large roster that was not read yet is left to who reads it at start: nobody waits."""
+        if self.is_read or self._store.count() <= _READ_WHILE_WAITING:
+            self.refresh()
+
+    @property
+    def is_read(self) -> bool:
+        """True from when the roster was read once."""
+        return self._looked_at is not None
+
+    def holds(self, need: Need) -> bool:
+        """True where this process can rank this referral: its roster was read, and the facility is in its regions."""
+        region = need.state or ELSEWHERE
+        return self.is_read and (not self.regions or region in self.regions)
 
     def open_milli(self, specialist_id: str) -> int:
         """What a specialist was asked to carry and has not answered, as far as this process knows."""
@@ -88,6 +121,7 @@ class RosterWatch:
     def _changes(self) -> tuple[set[tuple[str, str]], Iterable[list[str]]]:
         """The ids to read: everybody the first time, then who has another mark than when they were last read."""
         if self._looked_at is None:
+            self._index.reserve(0 if self.regions else self._store.count())
             return set(), self._store.all_ids()
         found = self._store.changed_since(self._looked_at)
         fresh = found - self._marks
@@ -98,11 +132,18 @@ class RosterWatch:
         entries = self._store.entries(ids)
         if self._looked_at is not None:
             self._narrowed.update(one for one, (_, standing) in entries.items() if _is_full(standing))
+        here = {one: entry for one, entry in entries.items() if self._is_here(entry[0])}
+        self._index.remove(entries.keys() - here.keys())
         self._index.put(
             (specialist, replace(standing, open_milli=self.open_milli(specialist.specialist_id)))
-            for specialist, standing in entries.values()
+            for specialist, standing in here.values()
         )
         return len(entries)
+
+    def _is_here(self, specialist: Specialist) -> bool:
+        if not self.regions or ELSEWHERE in self.regions:
+            return True
+        return any(one.state in self.regions for one in specialist.certifications)
 
     def nearest_supervisor_id(self, need: Need) -> str:
         """The supervisor nearest to the facility, "" where the roster has none."""
@@ -117,3 +158,21 @@ class RosterWatch:
 
 def _is_full(standing: Standing) -> bool:
     return standing.load_milli + ORDINARY_MILLI > standing.capacity_milli
+
+
+class RosterKeeper:
+    """Keeps a watch's index a second behind the store beside an `api`, from its start until it is stopped."""
+
+    def __init__(self, watch: RosterWatch) -> None:
+        self._watch = watch
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        """Reads the roster, then what changes, until it is stopped."""
+        while not self._stopped.is_set():
+            self._watch.refresh()
+            self._stopped.wait(_EVERY_S)
+
+    def stop(self) -> None:
+        """Ends `run` within the second."""
+        self._stopped.set()

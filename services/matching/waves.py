@@ -134,7 +134,7 @@ def _look_again(room: Room, case: Case, now: datetime) -> Changed:
 
 def _refill(room: Room, case: Case, gone: int, now: datetime) -> Changed:
     """As many others are asked, for as long as the wave still stands."""
-    if not gone or not case.need.is_consent_valid(now):
+    if not (gone and case.need.is_consent_valid(now) and room.roster_watch.holds(case.need)):
         return case, []
     ask = _ask(room, case, case.wave, now)
     picked = _best(room, ask, _proposed(room, ask).values())[:gone]
@@ -152,7 +152,9 @@ def _first(room: Room, case: Case, ask: Ask, entries: Iterable[Entry], now: date
 
 
 def _next(room: Room, case: Case, now: datetime) -> Changed:
-    """The next wave somebody is found for; else the case is unfilled."""
+    """The next wave somebody is found for; else the case is unfilled. What only another process can rank waits for it."""
+    if not room.roster_watch.holds(case.need):
+        return case, []
     supervisor_id = room.roster_watch.nearest_supervisor_id(case.need)
     if not case.need.is_consent_valid(now):
         return cases.give_up(case, "consent-expired", supervisor_id, {})

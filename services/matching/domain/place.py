@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 EARTH_RADIUS_MILES = 3958.8
 UNITS_PER_MILE = 100
@@ -38,6 +39,7 @@ def chord_squared(a: Place, b: Place) -> int:
     return (a.x - b.x) ** 2 + (a.y - b.y) ** 2 + (a.z - b.z) ** 2
 
 
+@lru_cache(maxsize=16_384)
 def reach_squared(miles: int) -> int:
     """The `chord_squared` of two places this many miles apart over the ground; below zero miles nothing is near."""
     if miles < 0:

@@ -10,6 +10,7 @@ from typing import Any
 from services.matching.domain.plan import Plan
 from services.matching.domain.wellbeing import Care
 
+_ALL_POINTS = 100_000
 ROUTINE, URGENT, IMMEDIATE = "routine", "urgent", "immediate"
 
 
@@ -65,7 +66,12 @@ class Policy:
 
 
 def from_document(document: Mapping[str, Any], immediate: tuple[Wave, ...] | None = None) -> Policy:
-    """The policy in a policy file; `immediate` replaces its ladder for immediate referrals (a setting)."""
+    """The policy in a policy file; `immediate` replaces its ladder for immediate referrals (a setting).
+
+    Raises ValueError where the file cannot be a policy: its budgets are not 100 points, a weight is missing or below
+    zero, or its newest change is not told with who made it, when and why.
+    """
+    _check(document)
     ladders = {urgency: ladder(**steps) for urgency, steps in document["ladders"].items()}
     if immediate:
         ladders[IMMEDIATE] = immediate
@@ -92,6 +98,22 @@ def from_document(document: Mapping[str, Any], immediate: tuple[Wave, ...] | Non
         care=_care(document["care"]),
         warn_days=tuple(document["certification_warning_days"]),
     )
+
+
+def _check(document: Mapping[str, Any]) -> None:
+    newest, budgets = document["changes"][0], document["points_milli"].values()
+    if newest["version"] != document["version"] or not all(newest[name] for name in ("on", "by", "why")):
+        raise ValueError("the newest change of a policy is its version, with who made it, when and why")
+    if sum(budgets) != _ALL_POINTS or min(budgets) < 0:
+        raise ValueError("the budgets of a policy are 100 points")
+    weights = [*document["load_milli"].values(), *document["strength_weights"].values()]
+    if min(weights) <= 0 or min(document["bedside"]["minutes_per_mile"].values()) <= 0:
+        raise ValueError("a weight of a policy is more than nothing")
+    steps = document["certification_warning_days"]
+    if list(steps) != sorted(set(steps), reverse=True) or min(steps) < 0:
+        raise ValueError("the days of warning before a certification ends come one after the other")
+    if document["care"]["most_acceptances"] < 1:
+        raise ValueError("nobody who may accept nothing needs rest")
 
 
 def _care(told: Mapping[str, Any]) -> Care:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from services.matching.domain.limits import Limit
@@ -36,9 +37,7 @@ class Certification:
 
     def span(self, time_zone: str) -> tuple[datetime, datetime]:
         """From the first midnight to the one after the last day, on the specialist's own calendar."""
-        zone = ZoneInfo(time_zone)
-        after = self.valid_until + timedelta(days=1)
-        return datetime.combine(self.valid_from, time(), zone), datetime.combine(after, time(), zone)
+        return _midnights(self.valid_from, self.valid_until + timedelta(days=1), time_zone)
 
 
 @dataclass(frozen=True)
@@ -85,6 +84,14 @@ class Specialist:
     def avoidable(self) -> frozenset[str]:
         """What an "avoid" must not meet: all they hold, and all they may hold without matching knowing it."""
         return self.held | self.perhaps_held
+
+
+@lru_cache(maxsize=65_536)
+def _midnights(first: date, last: date, time_zone: str) -> tuple[datetime, datetime]:
+    zone = ZoneInfo(time_zone)
+    # In UTC: two times of one zone are compared by their clocks alone, and others' by way of it every time.
+    begins, ends = (datetime.combine(day, time(), zone).astimezone(UTC) for day in (first, last))
+    return begins, ends
 
 
 @dataclass(frozen=True, slots=True)

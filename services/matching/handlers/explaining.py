@@ -72,7 +72,7 @@ def why_not(room: Room, referral_id: str, specialist_id: str, caller: Caller, ca
     if not (is_own or is_theirs or caller.role == "system"):
         raise Refusal("specialist-unknown", Kind.NOT_FOUND, "The roster has no such specialist.")
     _audit(room, case, "WhyNot", caller, cause, specialist_id=specialist_id)
-    room.roster_watch.refresh()
+    _catch_up(room, case.need)
     wave = _wave(room, case)
     asked, scaled = _asked(room, case.need, wave, room.policy, frozenset())
     standing = replace(found.standing, open_milli=room.roster_watch.open_milli(specialist_id))
@@ -99,7 +99,7 @@ def what_if(
     case = room.cases.case(referral_id)
     _check(case.need, difference)
     _audit(room, case, "WhatIf", caller, cause)
-    room.roster_watch.refresh()
+    _catch_up(room, case.need)
     need, policy = case.need, room.policy
     kept = {code: s for code, s in need.preferences.items() if code not in difference.dropped_codes}
     changed = replace(
@@ -148,6 +148,13 @@ def _audit(
         referral_id=case.referral_id,
         criteria=[f"specialist={specialist_id}"] if specialist_id else [],
     )
+
+
+def _catch_up(room: Room, need: Need) -> None:
+    room.roster_watch.catch_up()
+    if not room.roster_watch.holds(need):
+        told = "The roster is being read, or another process holds this region."
+        raise Refusal("roster-not-here", Kind.UNAVAILABLE, told, retry_after_s=5)
 
 
 def _wave(room: Room, case: Case) -> Wave:

@@ -60,11 +60,14 @@ def open_cases(room: Room, submitted: Sequence[Submitted]) -> None:
     fresh = {one.need.referral_id: one for one in submitted if one.need.referral_id not in known}
     if not fresh:
         return
-    _refresh(room)
+    _catch_up(room)
     now = room.clock.now()
     parted = room.cases.parted([one.need.peer_id for one in fresh.values()])
     needs = [_without(one.need, parted.get(one.need.peer_id, frozenset())) for one in fresh.values()]
-    changed = waves.first(room, needs, now)
+    here = [need for need in needs if room.roster_watch.holds(need)]
+    # What another process can rank is due there at once.
+    changed: dict[str, Changed] = {need.referral_id: (Case(need, now), []) for need in needs}
+    changed |= waves.first(room, here, now)
     room.cases.open([(changed[key], one.cause) for key, one in fresh.items()])
 
 
@@ -81,7 +84,7 @@ def revise(room: Room, need: Need, revision: int, cause: Cause) -> None:
     """The case goes on with the new facts; Refusal TOO_EARLY where the referral has not been heard of yet."""
     if not room.cases.existing([need.referral_id]):
         raise Refusal("case-not-known-yet", Kind.TOO_EARLY, referral_id=need.referral_id)
-    _refresh(room)
+    _catch_up(room)
     now = room.clock.now()
     need = _without(need, room.cases.parted([need.peer_id]).get(need.peer_id, frozenset()))
     room.cases.change(need.referral_id, lambda case: waves.revise(room, case, need, revision, now), cause)
@@ -92,9 +95,11 @@ def advance_due(room: Room, cause: Cause) -> int:
 
     Returns how many cases were looked at.
     """
-    due = room.cases.claim_due(_MOST_DUE)
+    watch = room.roster_watch
+    if not watch.is_read:
+        _catch_up(room)
+    due = room.cases.claim_due(_MOST_DUE, watch.regions) if watch.is_read else []
     if due:
-        _refresh(room)
         now = room.clock.now()
         room.cases.move([(one, _advanced(room, one.case, now)) for one in due], cause)
     return len(due)
@@ -128,8 +133,8 @@ def _advanced(room: Room, case: Case, now: datetime) -> Changed:
     return case, [*expired, *events]
 
 
-def _refresh(room: Room) -> None:
-    room.roster_watch.refresh()
+def _catch_up(room: Room) -> None:
+    room.roster_watch.catch_up()
     room.ladders.refresh()
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 Column = npt.NDArray[Any]
-# So many new ids are merged in one by one; more, and everything is sorted again.
-_FEW = 16
+# Where the new ids are fewer than this share of all, they are merged in; else everything is sorted again.
+_MERGE = 20
 
 
 class IdTable:
@@ -61,21 +61,21 @@ class IdTable:
 
     def places(self) -> Column:
         """Each row's place in the order of the ids."""
-        if len(self._new) > _FEW:
-            rows = sorted(range(self._count), key=self._bytes)
-            self._order = np.array(rows, np.int32)
+        if self._new:
+            self._order = self._merged() if len(self._new) * _MERGE < self._count else self._sorted()
             self._places = np.empty(self._count, np.int32)
             self._places[self._order] = np.arange(self._count, dtype=np.int32)
-        else:
-            for wanted, row in self._new.items():
-                self._insert(self._position(wanted), row)
-        self._new.clear()
+            self._new.clear()
         return self._places
 
-    def _insert(self, at: int, row: int) -> None:
-        self._places[self._places >= at] += 1
-        self._places = np.append(self._places, np.int32(at))
-        self._order = np.insert(self._order, at, row)
+    def _sorted(self) -> Column:
+        return np.array(sorted(range(self._count), key=self._bytes), np.int32)
+
+    def _merged(self) -> Column:
+        """The old order with each new id in its place; what many of them share a place in stays in their own order."""
+        wanted = sorted(self._new)
+        rows = [self._new[one] for one in wanted]
+        return np.insert(self._order, [self._position(one) for one in wanted], rows)
 
     def _position(self, wanted: bytes) -> int:
         return bisect_left(self._order, wanted, key=self._bytes)

@@ -181,13 +181,13 @@ class CaseStore:
         with self._client.start_session() as session:
             session.with_transaction(all_of_them)
 
-    def claim_due(self, limit: int) -> list[Due]:
-        """Cases whose time has come, for half a minute each given to one worker."""
-        claimed = self.aggregates.claim_due(limit, _LEASE_S)
-        return [Due(self._read(loaded), loaded) for loaded in claimed]
+    def claim_due(self, limit: int, regions: frozenset[str] = frozenset()) -> list[Due]:
+        """Cases of these regions whose time has come, for half a minute each given to one worker."""
+        only = {"where": documents.in_regions(regions)} if regions else {}
+        return [Due(self._read(one), one) for one in self.aggregates.claim_due(limit, _LEASE_S, **only)]
 
     def move(self, moves: Sequence[tuple[Due, Changed]], cause: Cause) -> None:
-        """Each case is as decided; one that was answered meanwhile stays as it is and comes again when it is due."""
+        """Each case is as decided; one answered meanwhile stays as it is and comes again when it is due."""
         now = self._clock.now()
         self.aggregates.save_many(
             [self._change(due.loaded, changed, cause, ITSELF, now) for due, changed in moves]

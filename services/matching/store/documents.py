@@ -64,6 +64,12 @@ def to_case(referral_id: str, body: Mapping[str, Any]) -> Case:
     )
 
 
+def in_regions(regions: frozenset[str]) -> Document:
+    """The query for cases of facilities in these states; a facility nobody can place has none, "elsewhere" is that."""
+    states = [None if region == "elsewhere" else region for region in sorted(regions)]
+    return {"need.source_place.3": {"$in": states}}
+
+
 def _from_need(need: Need) -> Document:
     place = need.source_place
     return {

@@ -208,6 +208,10 @@ class RosterStore:
         specialist = profiles.to_specialist(document, never)
         return Profile(specialist, profiles.to_standing(caseload, document, self._care), loaded)
 
+    def count(self) -> int:
+        """About how many entries there are."""
+        return self.aggregates.collection.estimated_document_count()
+
     def all_ids(self) -> Iterator[list[str]]:
         """The ids of everybody, in portions."""
         portion: list[str] = []
