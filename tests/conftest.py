@@ -70,6 +70,25 @@ def database(mongo_client: Any) -> Iterator[Database[dict[str, Any]]]:
     mongo_client.drop_database(name)
 
 
+@pytest.fixture(scope="module")
+def database_of_the_file(mongo_client: Any) -> Iterator[Database[dict[str, Any]]]:
+    """One database for all tests of a file, dropped afterwards."""
+    name = f"kindred_test_{secrets.token_hex(6)}"
+    yield mongo_client[name]
+    mongo_client.drop_database(name)
+
+
+@pytest.fixture
+def emptied_database(database_of_the_file: Any) -> Iterator[Database[dict[str, Any]]]:
+    """An empty database where collections and indexes of earlier tests stand: making them costs more than a test.
+
+    For rooms whose tests start nothing that outlives them: name it `database` beside them.
+    """
+    yield database_of_the_file
+    for name in database_of_the_file.list_collection_names():
+        database_of_the_file[name].delete_many({})
+
+
 @pytest.fixture
 def clock() -> TurnedClock:
     """A clock that stands at a known moment until the test turns it."""
