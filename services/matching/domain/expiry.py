@@ -29,13 +29,13 @@ def key(certification: Certification) -> str:
 
 def due(specialist: Specialist, said: Mapping[str, int], steps: Sequence[int], at: datetime) -> list[Ending]:
     """The warnings whose time has come and that were not said; `said` is the last step of each by its key."""
-    found = []
+    found: dict[str, Ending] = {}  # two of one state that end on one day are one warning
     for certification in _ending(specialist):
         ends = _ends(certification, specialist)
         reached = [step for step in steps if ends - timedelta(days=step) <= at]
         if reached and min(reached) < said.get(key(certification), max(steps) + 1):
-            found.append(Ending(certification, min(reached)))
-    return found
+            found[key(certification)] = Ending(certification, min(reached))
+    return list(found.values())
 
 
 def next_at(specialist: Specialist, said: Mapping[str, int], steps: Sequence[int]) -> datetime | None:

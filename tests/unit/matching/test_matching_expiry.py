@@ -17,7 +17,7 @@ DAYS = st.integers(-30, 200).map(lambda days: date(2026, 11, 21) + timedelta(day
 @settings(max_examples=80, deadline=None)
 @given(st.lists(DAYS, max_size=3), st.lists(st.integers(1, 40), min_size=20, max_size=20))
 def test_whenever_somebody_looks_every_step_is_said_at_most_once_and_the_last_always(days, gaps):
-    """However seldom one looks: steps come down, none twice, the end is said, and nothing is due before it is said to be."""
+    """However seldom one looks: steps come down, none comes twice, and something is due when it was said to be."""
     mine = tuple(a_certification(valid_until=day, valid_from=date(2024, 1, 1)) for day in days)
     rosa, said, at, told = a_specialist(certifications=mine), {}, NOW, {}
     for gap in gaps:
