@@ -6,10 +6,13 @@ python -m cli.local.testbed tests/bench/notices_bench.py     (or with MONGO_URI 
 from __future__ import annotations
 
 import asyncio
+import http.client
+import logging
 import os
 import secrets
 import signal
 import smtplib
+import socket
 import statistics
 import subprocess
 import sys
@@ -17,9 +20,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from chassis import mongo
 from chassis import settings as chassis_settings
@@ -37,6 +44,8 @@ from services.notifications.wording.letters import Letters
 from tests.integration.notifications.processes import Broker, running, until
 
 NOTICES = int(os.environ.get("BENCH_NOTICES", "1000"))
+# Due in one minute, as after a quiet night.
+SCHEDULED = int(os.environ.get("BENCH_SCHEDULED", "100000"))
 RUNS = int(os.environ.get("BENCH_RUNS", "3"))
 PER_SECOND = 50
 SECONDS = 10
@@ -79,6 +88,141 @@ def sink(folder: Path) -> Iterator[tuple[int, Path]]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+class SmsSink(BaseHTTPRequestHandler):
+    """Answers as a Twilio-compatible API and counts."""
+
+    protocol_version = "HTTP/1.1"
+    taken = 0
+
+    def do_POST(self) -> None:
+        """Accepts."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        SmsSink.taken += 1
+        text = b'{"sid": "SM%032x", "status": "queued"}' % SmsSink.taken
+        self.send_response(201)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_: Any) -> None:
+        """Says nothing."""
+
+
+def serve_sms(port: int) -> None:
+    """Runs the SMS side until it is ended."""
+    ThreadingHTTPServer(("127.0.0.1", port), SmsSink).serve_forever()
+
+
+@contextmanager
+def sms_sink() -> Iterator[int]:
+    """An SMS side in a process of its own: its port."""
+    port = 20_000 + secrets.randbelow(20_000)
+    process = subprocess.Popen([sys.executable, __file__, "--sms", str(port)])
+    try:
+        until("the SMS side listens", lambda: _listens(port))
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def sms_limit_per_s(port: int) -> float:
+    """One POST after the other, each on a connection of its own, as the channel does it."""
+    body = b"To=%2B13125550123&From=%2B13125550100&Body=Please+answer"
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    started = time.perf_counter()
+    for _ in range(NOTICES):
+        line = http.client.HTTPConnection("127.0.0.1", port)
+        line.request("POST", "/2010-04-01/Accounts/AC1/Messages.json", body, headers)
+        line.getresponse().read()
+        line.close()
+    return NOTICES / (time.perf_counter() - started)
+
+
+def sms_per_s(environ: dict[str, str], port: int) -> float:
+    """A room's senders on a backlog of notices for people who read SMS first."""
+    from services.notifications.domain.contacts import Card
+
+    more = {
+        "KINDRED_SMS_URL": f"http://127.0.0.1:{port}",
+        "KINDRED_SMS_ACCOUNT": "AC1",
+        "KINDRED_SMS_TOKEN": "token",
+        "KINDRED_SMS_FROM": "+13125550100",
+        "KINDRED_NOTICES_URL": "https://notices.example.org",
+        "KINDRED_POST_ALLOW_PRIVATE": "true",
+    }
+    room = build_room(chassis_settings.read(Settings, environ | more))
+    phones = [
+        Card(f"specialist-contact:sms_{n}", f"sms_{n}", 1, Contact("", "es", "UTC", f"+1312555{n:04}"))
+        for n in range(100)
+    ]
+    handlers.keep_contacts(room, phones)
+    tag = secrets.token_hex(4)
+    told = [
+        (
+            replace(
+                an_offer(f"{tag}_{n}"),
+                recipient_id=f"sms_{n % 100}",
+                contact_id=f"specialist-contact:sms_{n % 100}",
+            ),
+            Cause(f"cor_{n}", f"evt_{tag}_{n}"),
+        )
+        for n in range(NOTICES)
+    ]
+    handlers.tell(room, told)
+    query = {"offer_id": {"$regex": f"^off_{tag}"}, "state": "sent"}
+    started = time.perf_counter()
+    room.sending.start()
+    until("all sent", lambda: room.database.notices.count_documents(query) == NOTICES, within_s=300)
+    took = time.perf_counter() - started
+    room.sending.stop()
+    return NOTICES / took
+
+
+def scheduled(room: Room) -> tuple[float, list[float], int]:
+    """So many routine notices due at once: seconds to store them, and how long each of 20 immediate offers takes."""
+    now = datetime.now(UTC)
+    rows = [
+        (
+            replace(
+                an_offer(f"night_{n}"),
+                event="checkin.due.v1",
+                number=n,
+                urgency="routine",
+                link_token="",
+                deadline_at=now + timedelta(hours=8),
+            ),
+            Cause(f"cor_{n}", f"evt_night_{n}"),
+        )
+        for n in range(SCHEDULED)
+    ]
+    started = time.perf_counter()
+    for start in range(0, SCHEDULED, 1_000):
+        handlers.tell(room, rows[start : start + 1_000])
+    stored_s = time.perf_counter() - started
+    room.sending.courier._limits = replace(room.sending.courier._limits, per_hour=SCHEDULED)
+    room.sending.start()
+    waits = []
+    for n in range(20):
+        offer = an_offer(f"now_{secrets.token_hex(4)}_{n}")
+        at = time.perf_counter()
+        handlers.tell(room, [(offer, Cause(f"cor_now_{n}", f"evt_now_{offer.offer_id}"))])
+        query = {"offer_id": offer.offer_id, "state": "sent"}
+        until("the offer is out", lambda query=query: room.database.notices.find_one(query, {"_id": 1}))
+        waits.append(time.perf_counter() - at)
+    room.sending.stop()
+    left = room.database.notices.count_documents({"due_at": {"$exists": True}})
+    return stored_s, sorted(waits), left
 
 
 def _answers(port: int) -> bool:
@@ -178,6 +322,7 @@ def waits_s(environ: dict[str, str], folder: Path, broker: Broker, lines: Path, 
 
 def main() -> None:
     """Measures and prints; asserts nothing about time."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     uri, database_name = os.environ["MONGO_URI"], f"kindred_bench_{secrets.token_hex(4)}"
     client = mongo.connect(uri)
     with tempfile.TemporaryDirectory() as name, sink(Path(name)) as (port, lines):
@@ -197,6 +342,8 @@ def main() -> None:
         broker = Broker(os.environ["AMQP_URI"])
         try:
             enroll(room)
+            print(f"load of the machine (1, 5, 15 min): {os.getloadavg()}, cores: {os.cpu_count()}")
+            measure_sms(environ)
             measure(environ, folder, room, broker, lines, port)
         finally:
             broker.close()
@@ -243,9 +390,27 @@ def measure(
             f"event to mail taken: p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms, max {waits[-1] * 1000:.0f} ms"
         )
 
+    if SCHEDULED:
+        stored_s, waits, left = scheduled(room)
+        print(
+            f"{SCHEDULED} routine notices due at once, stored in {stored_s:.0f} s: 20 immediate offers among them took "
+            f"p50 {waits[10] * 1000:.0f} ms, max {waits[-1] * 1000:.0f} ms; {left} still waited then"
+        )
+
+
+def measure_sms(environ: dict[str, str]) -> None:
+    """The SMS channel against bare POSTs in the same run."""
+    with sms_sink() as port:
+        limit, rate = sms_limit_per_s(port), sms_per_s(environ, port)
+    print(
+        f"SMS: bare POSTs {limit:7.0f}/s, one worker's senders {rate:7.0f} notices/s {rate / limit:5.2f} of that"
+    )
+
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--sink"]:
+    if sys.argv[1:2] == ["--sms"]:
+        serve_sms(int(sys.argv[2]))
+    elif sys.argv[1:2] == ["--sink"]:
         serve_sink(Path(sys.argv[2]), int(sys.argv[3]))
     else:
         main()
