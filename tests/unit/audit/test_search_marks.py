@@ -1,0 +1,74 @@
+"""What an event is found by: whatever a search looks at has a mark, and a search without a mark cannot miss it."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chassis.errors import Refusal
+from services.audit.domain.classes import CLASSES
+from services.audit.fhir import audit_event, shown
+from services.audit.search import asked, marks, matching
+from services.audit.search.asked import Asked, Criterion, Value
+from tests.audit_facts import GOLDEN, facts_of, golden
+
+NOW = datetime(2026, 11, 21, 22, 0, tzinfo=UTC)
+TYPES = sorted(set(CLASSES) & {path.stem for path in GOLDEN.glob("*.json")})
+
+
+@pytest.mark.parametrize("event_type", TYPES)
+def test_every_value_a_parameter_looks_at_has_a_mark(event_type):
+    """One pass over the event finds what each parameter by itself would find."""
+    document = shown(json.loads(audit_event(facts_of(golden(event_type)))))
+    found = marks.marks(document)
+    for parameter in marks.PARAMETERS - marks.DATES:
+        for value in marks.values(document, parameter):
+            wanted: set[marks.Mark] = set()
+            marks._add(wanted, parameter, value)
+            assert wanted - marks.COMMON <= found, parameter
+
+
+@pytest.mark.parametrize("event_type", TYPES)
+def test_what_has_a_mark_is_what_was_asked_for(event_type):
+    """Searching a token or an id by any of an event's own marks matches the event again."""
+    document = shown(json.loads(audit_event(facts_of(golden(event_type)))))
+    for parameter, text in marks.marks(document):
+        if parameter in marks.TOKENS | marks.REFERENCES:
+            criterion = Criterion(parameter, "", (Value(text),))
+            assert matching.is_asked_for(document, Asked((criterion,)))
+            assert not matching.holds(document, Criterion(parameter, "not", (Value(text),)))
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+_NAMES = st.sampled_from(["type", "subtype", "agent", "source", "entity", "meta", "outcome", "id", "action"])
+
+
+@given(st.dictionaries(_NAMES, _JSON))
+def test_no_event_is_too_odd_to_be_marked_and_compared(document):
+    """Whatever another system sends is indexed and compared, never an error."""
+    for parameter, text in marks.marks(document):
+        if text:
+            matching.holds(document, Criterion(parameter, "", (Value(text),)))
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_a_search_is_read_or_refused_with_the_parameters_name(name, value):
+    """Any two texts are a search, or a refusal that repeats none of the value."""
+    try:
+        asked.read([(name, value)], NOW)
+    except Refusal as refusal:
+        assert refusal.faults and (len(value) < 4 or value not in refusal.message)
+
+
+@given(st.integers(0, 7_000_000_000_000), st.integers(0, 10**9), st.integers(0, 10**9))
+def test_a_pages_cursor_is_read_back_as_it_was_written(millis, size, number):
+    """To the millisecond, which is what the log keeps."""
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=millis)
+    cursor = asked.Cursor(size, moment, number)
+    assert asked.read([("_cursor", cursor.text())], NOW).cursor == cursor
