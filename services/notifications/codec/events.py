@@ -44,7 +44,7 @@ def enrolled_card(event: SpecialistEnrolled, seal: PrivateSeal) -> Card:
     """The card of a specialist or supervisor; raises Unsealable, ValueError."""
     contact_id = specialist_contact_id(event.specialist_id)
     contact = _contact(event.sealed_contact, contact_id, seal)
-    return Card(contact_id, event.specialist_id, event.revision, contact)
+    return Card(contact_id, event.specialist_id, event.revision, contact, event.programme_id)
 
 
 def source_card(event: ReferralSubmitted, seal: PrivateSeal) -> Card:
@@ -52,7 +52,7 @@ def source_card(event: ReferralSubmitted, seal: PrivateSeal) -> Card:
     contact_id = source_contact_id(event.referral_id)
     sealed = event.sealed_source_contact
     contact = _contact(sealed, contact_id, seal) if sealed.ciphertext else Contact()
-    return Card(contact_id, event.source_id, 1, contact)
+    return Card(contact_id, event.source_id, 1, contact, event.source_id)
 
 
 def offer_made(envelope: Envelope, event: OfferMade, seal: PrivateSeal) -> Happening:

@@ -33,6 +33,8 @@ class Card:
     person_id: str
     revision: int
     contact: Contact
+    # Whose staff may see and change how this person is reached: the programme, or the unit itself.
+    organization_id: str = ""
 
 
 def specialist_contact_id(specialist_id: str) -> str:

@@ -60,7 +60,7 @@ def keep_contacts(room: Room, cards: Sequence[Card]) -> None:
 
 def get_contact(room: Room, caller: Caller, person_id: str, cause: Cause) -> Told:
     """How the person is reached; the read is in the audit trail before it is returned. Raises Refusal FORBIDDEN."""
-    _must_be_allowed(caller, person_id)
+    _must_be_allowed(room, caller, person_id)
     held = room.wishes.load(person_id)
     room.access.record_read(caller, record_type=RECORD, record_id=person_id, action="read", cause=cause)
     card_id = specialist_contact_id(person_id)
@@ -89,7 +89,7 @@ def change_contact(
 
     Raises Refusal INVALID with the field, FORBIDDEN, or CONFLICT where somebody else changed them since `version`.
     """
-    _must_be_allowed(caller, person_id)
+    _must_be_allowed(room, caller, person_id)
     held = room.wishes.load(person_id)
     if held.version != version:
         raise Refusal("contact-changed-meanwhile", Kind.CONFLICT, "Read it again: somebody changed it since.")
@@ -149,13 +149,17 @@ def silence(room: Room, person_id: str, reason: Reason) -> int:
     return len(waiting)
 
 
-def _must_be_allowed(caller: Caller, person_id: str) -> None:
+def _must_be_allowed(room: Room, caller: Caller, person_id: str) -> None:
     if not person_id:
         raise Refusal(
             "person-needed", Kind.INVALID, faults=[Fault("person_id", "missing", "Name the person.")]
         )
-    if caller.actor_id != person_id and caller.role not in STAFF:
+    if caller.actor_id == person_id:
+        return
+    if caller.role not in STAFF:
         raise Refusal("role-not-allowed", Kind.FORBIDDEN, "You may only see and change your own.")
+    if caller.organization_id not in room.contacts.organizations_of(person_id):
+        raise Refusal("not-your-organization", Kind.FORBIDDEN, "This person is not of your organization.")
 
 
 def _check_webhook(room: Room, wanted: Mapping[str, Any]) -> None:

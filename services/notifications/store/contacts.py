@@ -54,6 +54,11 @@ class Contacts:
         opened = {row["_id"]: self._opened(row["sealed"]) for row in rows}
         return {contact_id: contact for contact_id, contact in opened.items() if contact is not None}
 
+    def organizations_of(self, person_id: str) -> set[str]:
+        """The organizations whose cards name the person."""
+        rows = self._collection.find({"person_id": person_id}, {"organization_id": 1})
+        return {row.get("organization_id", "") for row in rows.limit(50)} - {""}
+
     def empty(self, person_id: str) -> int:
         """The person's cards hold nothing any more; how many there were."""
         nothing = {"$set": {"is_reachable": False, "sealed": Binary(b"")}}
@@ -74,6 +79,7 @@ class Contacts:
             {
                 "$set": {
                     "person_id": card.person_id,
+                    "organization_id": card.organization_id,
                     "revision": card.revision,
                     "is_reachable": card.contact.is_reachable,
                     "sealed": self._vault.seal(card.person_id, asdict(card.contact)),

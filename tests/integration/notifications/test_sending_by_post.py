@@ -313,6 +313,22 @@ def test_wishes_are_sealed_and_nobody_elses_change_is_lost(room):
     assert seen.wishes.email == "marked.quillfeather@example.org"
 
 
+def test_staff_reach_only_their_own_people(room):
+    """A coordinator changes how somebody of their programme is reached, and nobody else's; a stranger is nobody's."""
+    card = Card("specialist-contact:sp_tomas", "sp_tomas", 1, Contact("tomas@example.org"), "prog_1")
+    handlers.keep_contacts(room, [card])
+    own, other = (Caller("co_1", "coordinator", name, "HOPERAT") for name in ("prog_1", "prog_2"))
+    assert wish(room, own, "sp_tomas", language="es").fields == ["language"]
+    for caller, person_id in (
+        (other, "sp_tomas"),
+        (own, "sp_nobody"),
+        (replace(own, organization_id=""), "sp_ines"),
+    ):
+        with pytest.raises(Refusal) as refused:
+            handlers.get_contact(room, caller, person_id, CAUSE)
+        assert refused.value.code == "not-your-organization"
+
+
 def test_a_webhook_is_signed_rotated_and_disabled(room, posted_side):
     """The reference library accepts it with both secrets; three failures in a row end it, and the mail goes."""
     wanted = {"webhook_url": f"{posted_side.url}/hook", "channels": (Channel.WEBHOOK, Channel.EMAIL)}
