@@ -100,6 +100,7 @@ def advance_due(room: Room, cause: Cause) -> int:
         _catch_up(room)
     due = room.cases.claim_due(_MOST_DUE, watch.regions) if watch.is_read else []
     if due:
+        _catch_up(room)
         now = room.clock.now()
         room.cases.move([(one, _advanced(room, one.case, now)) for one in due], cause)
     return len(due)
@@ -111,10 +112,10 @@ def follow_roster(room: Room, cause: Cause) -> int:
     Every worker sees every change; the first to act wins, the others find nothing left to do.
     """
     room.roster_watch.refresh()
+    room.ladders.refresh()
     narrowed = room.roster_watch.take_narrowed()
     if not narrowed:
         return 0
-    room.ladders.refresh()
     now, entries = room.clock.now(), room.roster.entries(narrowed)
     touched = room.cases.offered_to(narrowed)
     for case in touched:
