@@ -43,6 +43,7 @@ _ONE_BY_ONE = frozenset({"break-glass", "emergency"})
 _OVERLAP = timedelta(hours=2)
 _FIRST_RANGE = timedelta(days=7)
 _LEASE = timedelta(minutes=10)
+_AGAIN = timedelta(seconds=30)
 _IDLE_S = 5.0
 log = logs.get()
 
@@ -81,6 +82,7 @@ class Detector:
             Refusal
         ) as refusal:  # the log has not begun, or the range is too wide for one run: said, and tried again
             log.warning("detection did not run", rule=rule, code=refusal.code)
+            self._schedule.update_one({"_id": rule}, {"$set": {"next_at": now + _AGAIN}})
             return 0
         done = {"ran_until": now, "next_at": now + EVERY[rule]}
         self._schedule.update_one({"_id": rule}, {"$set": done})

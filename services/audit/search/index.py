@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -103,6 +103,16 @@ class SearchIndex:
         """The index is empty and will be built again."""
         self._state.delete_one({"_id": _STATE})
         self.finds.delete_many({})
+
+    def make_again(self, key_ids: Iterable[bytes]) -> None:
+        """Entries whose keys were destroyed are found by what their rows still say, and by nothing of the person."""
+        for found in list(self.finds.find({"s": {"$in": list(key_ids)}}, {"_id": 1})):
+            for document in self._made(found["_id"], found["_id"] + 1):
+                self.finds.replace_one({"_id": document["_id"]}, document, upsert=True)
+
+    def forget_between(self, start: int, end: int) -> None:
+        """The rows of a pruned period are gone."""
+        self.finds.delete_many({"_id": {"$gte": start, "$lt": end}})
 
     # -- finding
 
@@ -226,18 +236,19 @@ class SearchIndex:
         return {name: value for name, value in facts.items() if value} | {"k": sorted(blinded)}
 
     def _facts(self, body: ReadBody, key: DataKey, row: Document) -> Document:
+        told = dict(body.particulars)
         facts = {
             "y": body.event_type,
             "a": body.actor_id,
             "r": body.actor_role,
-            "g": body.organization_id,
+            "g": body.organization_id or told.get("source_id", ""),
             "u": body.purpose_of_use,
             "o": body.outcome,
             "x": body.action,
             "n": body.record_type,
             "q": row.get("referral", b"")[:_MARK_BYTES],
             "s": key.key_id if body.peer_id else b"",
-            "w": dict(body.particulars).get("specialist_id", ""),
+            "w": told.get("specialist_id", ""),
         }
         return {name: value for name, value in facts.items() if value}
 

@@ -64,7 +64,8 @@ def a_disclosure(after_m: float, recipient: str, purpose: str = "TREAT"):
 def log(mongo_uri, tmp_path_factory):
     """A day of St. Brigid's: a submission, reads of several kinds, disclosures."""
     with a_read_log(mongo_uri, tmp_path_factory.mktemp("reports"), AtClock()) as log:
-        submitted = ReferralSubmitted(provenance=who("client:ehr", role="system"), referral_id="ref_1")
+        sender = who("client:ehr", role="system", org="")
+        submitted = ReferralSubmitted(provenance=sender, referral_id="ref_1", source_id="st-brigid")
         log.record([facts_of(submitted)])
         log.record([a_read(n, "nurse-1") for n in range(1, 6)])
         log.record([a_read(10, "nurse-9", org="lakeside"), a_read(11, "nurse-2", purpose="BTG")])
