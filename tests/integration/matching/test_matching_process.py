@@ -26,7 +26,7 @@ from chassis.ids import new_id
 from chassis.sealing import PrivateSeal
 from cli.local import keys
 from kindred.matching.v1 import matching_pb2 as pb
-from kindred.matching.v1 import matching_pb2_grpc
+from kindred.matching.v1 import matching_pb2_grpc, roster_pb2, roster_pb2_grpc
 from services.matching.worker import Worker
 from tests.matching_room import a_row, a_submission
 
@@ -136,11 +136,11 @@ def system(request, database, mongo_uri, amqp_uri, tmp_path):
         stack.enter_context(process("worker", environ, tmp_path))
         issuer = (tmp_path / "keys" / "issuer.pem").read_bytes()
 
-        def stub(role, actor_id, organization_id="bronx-peers"):
+        def stub(role, actor_id, organization_id="bronx-peers", of=matching_pb2_grpc.MatchingServiceStub):
             token = identity.mint(issuer, actor_id=actor_id, role=role, organization_id=organization_id)
             address = f"127.0.0.1:{api['grpc_port']}"
             channel = stack.enter_context(grpc_client.channel(address, token=token, purpose="TREAT"))
-            return matching_pb2_grpc.MatchingServiceStub(channel)
+            return of(channel)
 
         yield bus, stub, api, tmp_path
 
@@ -208,6 +208,12 @@ def test_a_referral_travels_from_the_bus_to_one_acceptance(system):
         assert all(term.text for term in offer.explanation.terms)
     [own] = stub("specialist", "s2").ListOffers(pb.ListOffersRequest(), timeout=5).offers
     assert own.state == "accepted"
+
+    roster = stub("coordinator", "ines", of=roster_pb2_grpc.RosterServiceStub)
+    why = roster.WhyNot(roster_pb2.WhyNotRequest(referral_id="ref_1", specialist_id="s0"), timeout=10)
+    assert (why.place, why.offer_state, list(why.rules)) == (1, "expired", [])
+    parts = roster.ExportRoster(roster_pb2.ExportRosterRequest(format="fhir"), timeout=10)
+    assert b"".join(part.chunk for part in parts).count(b'"PractitionerRole"') == 4
 
     with pytest.raises(grpc.RpcError) as refused:
         stub("specialist", "s2").GetCase(pb.GetCaseRequest(referral_id="ref_nothing"), timeout=5)
