@@ -31,6 +31,7 @@ from services.audit.pruning import Pruning
 from services.audit.publisher import Publisher
 from services.audit.reconciliation import Reconciliation, read_producers
 from services.audit.reviews import COLLECTION as REVIEWS
+from services.audit.search.index import SearchIndex
 from services.audit.settings import Settings
 from services.audit.signer import Signing
 from services.audit.store import Store
@@ -77,7 +78,9 @@ def build_room(settings: Settings, signer: Signing | None = None, clock: Clock |
     keyring = Keyring(keys, master_key, settings.tenant)
     sealer, verifier = EntrySealer(keyring), _verifier(settings)
     policy = _policy(settings, verifier)
-    erasures = Erasures(keys, keyring, clock, require_years(settings.audit_retention_years))
+    search = SearchIndex(database, keyring, sealer)
+    years = require_years(settings.audit_retention_years)
+    erasures = Erasures(keys, keyring, clock, years, search=search)
     signer = signer or _remote_signer(settings, verifier)
     return Room(
         settings=settings,
@@ -96,6 +99,7 @@ def build_room(settings: Settings, signer: Signing | None = None, clock: Clock |
             policy=policy,
             erasures=erasures,
             reconciliation=Reconciliation(database, read_producers(settings.audit_producers), clock),
+            search=search,
             mirror=_mirror(settings),
         ),
         erasures=erasures,
@@ -165,6 +169,7 @@ def pruning(room: Room) -> Pruning:
         erasures=room.erasures,
         keyring=room.keyring,
         access=room.access,
+        search=SearchIndex(room.database, room.keyring, room.sealer),
         mirror=mirror(room),
         base=origin,
         clock=room.clock,

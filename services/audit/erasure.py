@@ -20,6 +20,7 @@ from chassis.ids import new_id
 from services.audit.domain.retention import LegalHold, due_at, split_by_duty
 from services.audit.duplicates import only_duplicates
 from services.audit.keyring import Keyring
+from services.audit.search.index import SearchIndex
 
 Document = dict[str, Any]
 _EVERYBODY = b""
@@ -48,13 +49,16 @@ class Hold:
 class Erasures:
     """Requests, stones and holds, in the keys' own database."""
 
-    def __init__(self, database: Database[Document], keyring: Keyring, clock: Clock, years: int) -> None:
+    def __init__(
+        self, database: Database[Document], keyring: Keyring, clock: Clock, years: int, *, search: SearchIndex
+    ) -> None:
         self._requests = database["erasure_requests"]
         self._stones = database["erased_keys"]
         self._holds = database["legal_holds"]
         self._keyring = keyring
         self._clock = clock
         self._years = years
+        self._search = search
 
     # -- erasing
 
@@ -108,6 +112,7 @@ class Erasures:
         except BulkWriteError as exc:
             only_duplicates(exc)
         self._keyring.destroy(keys)
+        self._search.make_again(keys)
 
     def _split(self, mark: bytes) -> Erased:
         if (hold := self.hold_on(mark)) is not None:

@@ -20,6 +20,7 @@ from services.audit.inspection import Inspection
 from services.audit.mirror import Mirror
 from services.audit.periods import Periods, read_root_leaf
 from services.audit.reconciliation import Reconciliation
+from services.audit.search.index import SearchIndex
 from services.audit.signer import Signing
 from services.audit.store import Store
 from services.audit.tlog.checkpoints import Checkpoint, CheckpointRefused
@@ -28,6 +29,7 @@ from services.audit.tlog.policy import Policy, PolicyRefused
 from services.audit.tlog.tiles import TiledTree, TilesRefused
 
 Document = dict[str, Any]
+_SEARCH_STEP = 512
 
 
 class FullInspection:
@@ -43,6 +45,7 @@ class FullInspection:
         policy: Policy,
         erasures: Erasures,
         reconciliation: Reconciliation,
+        search: SearchIndex,
         mirror: Mirror | None = None,
     ) -> None:
         self._database = database
@@ -53,6 +56,7 @@ class FullInspection:
         self._erasures = erasures
         self._reconciliation = reconciliation
         self._mirror = mirror
+        self._search = search
         self._periods = Periods(database)
         self._base = verifier.name
 
@@ -81,12 +85,21 @@ class FullInspection:
         report.take(part, place.name, place.first)
         store = Store(self._database, place)
         self._check_cosigned(report, store, place.origin(self._base))
+        if with_bodies:
+            self._check_search(report, place.first, place.first + part.tree_size)
         if with_bodies and self._mirror is not None:
             for path in self._mirror.compare(store, part.tree_size):
                 report.note("mirror-differs", -1, path)
         if is_newest:
             self._check_bounds(report)
             self._check_witnesses(report, store, place.origin(self._base))
+
+    def _check_search(self, report: Report, start: int, end: int) -> None:
+        """What the officers' search has of these entries, as far as it follows the log, is what the log says."""
+        reached = min(end, self._search.reached())
+        for at in range(start, reached, _SEARCH_STEP):
+            for code, number in self._search.check(at, min(at + _SEARCH_STEP, reached)):
+                report.note(code, number)
 
     def _check_bounds(self, report: Report) -> None:
         """A log that is followed by another one ends where that one begins."""

@@ -23,6 +23,7 @@ from services.audit.erasure import Erasures
 from services.audit.keyring import Keyring
 from services.audit.mirror import Mirror
 from services.audit.periods import PeriodicLog
+from services.audit.search.index import SearchIndex
 from services.audit.store import Store
 
 Document = dict[str, Any]
@@ -41,6 +42,7 @@ class Pruning:
         erasures: Erasures,
         keyring: Keyring,
         access: AccessLog,
+        search: SearchIndex,
         mirror: Mirror | None,
         base: str,
         clock: Clock,
@@ -51,6 +53,7 @@ class Pruning:
         self._erasures = erasures
         self._keyring = keyring
         self._access = access
+        self._search = search
         self._mirror = mirror
         self._base = base
         self._clock = clock
@@ -114,6 +117,7 @@ class Pruning:
         log.info("a period was pruned", size=head.size)
 
     def _delete(self, place: LogPlace, size: int) -> None:
+        self._search.forget_between(place.first, place.first + size)
         self._store_of(place).delete_all(size)
         if self._mirror is not None:
             self._mirror.forget(place)

@@ -39,7 +39,7 @@ HARMLESS = {
     ("periods", "turn"),
 }
 ROOT_KEPT = ("root_entries", "root_rows", "root_tiles", "root_heads")
-KEPT = ("entries", "rows", "tiles", "heads", "producers", "periods", *ROOT_KEPT)
+KEPT = ("entries", "rows", "finds", "tiles", "heads", "producers", "periods", *ROOT_KEPT)
 
 
 @pytest.fixture
@@ -58,6 +58,7 @@ def log(database, tmp_path, mongo_uri, mongo_client):
         log.record([facts_of(a_read(), producer="intake", producer_seq=301, after=timedelta(days=60))])
         _publish(log)
         _publish(log)
+        log.room.inspection._search.follow(301)
         assert log.findings() == []
         yield log
     mongo_client.drop_database(database.name + "_keys")

@@ -152,6 +152,7 @@ def test_seven_years(log):
     log.clock.turn(timedelta(days=92))
     assert log.pruning.turn() == []
     custody.release_hold(log.room, hold, "case-7-closed", OFFICER, CAUSE)
+    log.room.inspection._search.follow(59)
     assert log.pruning.turn()[0] == "kindred.local/audit"
     pruned = set(log.room.sequencer.periods.pruned())
     assert pruned and all(
@@ -159,6 +160,7 @@ def test_seven_years(log):
     )
     assert log.findings() == []
     assert log.room.store.rows.count_documents({}) == 2 * (29 - len(pruned)) + 1
+    assert log.room.inspection._search.finds.count_documents({}) == 2 * (29 - len(pruned)) + 1
     assert log.room.store.tiles.count_documents({"_id": {"$regex": "^tile/"}}) == 0
     assert log.pruning.turn() == []
     kept = [hit.index for hit in handlers.search(log.room, Search(), OFFICER, CAUSE).hits]
@@ -204,7 +206,10 @@ def test_erasing_waits_for_the_law_and_then_takes_all_but_the_proof(log):
         custody.erase(log.room, "peer_b", "req-2", OFFICER, CAUSE)
     (hold,) = custody.holds(log.room, OFFICER, CAUSE)
     custody.release_hold(log.room, hold.hold_id, "peace", OFFICER, CAUSE)
+    log.room.inspection._search.follow(3)
+    assert log.room.inspection._search.finds.count_documents({"s": {"$exists": True}}) == 3
     log.pruning._erase_what_is_due()
+    assert log.room.inspection._search.finds.count_documents({"s": {"$exists": True}}) == 2
     (hit,) = handlers.search(log.room, Search(peer_id="peer_a"), OFFICER, CAUSE).hits
     assert hit.index == 2
     size, hashed, proof = handlers.prove_inclusion(log.room, 0, before.size)
