@@ -77,7 +77,9 @@ def _outcome(event_class: EventClass, message: Any | None) -> str:
 
 def _particulars(event_class: EventClass, message: Any | None) -> tuple[tuple[str, str], ...]:
     # Whom a referral was put to, or who carried it out, is what makes a later read theirs to make.
-    told = ((name, _text(message, name)) for name in dict.fromkeys((*event_class.particulars, "specialist_id")))
+    told = (
+        (name, _text(message, name)) for name in dict.fromkeys((*event_class.particulars, "specialist_id"))
+    )
     return tuple((name, value) for name, value in told if value)
 
 

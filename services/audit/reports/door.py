@@ -23,6 +23,7 @@ from services.audit.domain.review import Review
 from services.audit.reading_room import ReadingRoom
 from services.audit.reports import catalog, files, running
 from services.audit.reports.running import Result
+from services.audit.search import finding
 from services.audit.search.door import SEARCHED_FOR
 
 Answer = Callable[[ReadingRoom, Request], Response]
@@ -77,7 +78,7 @@ def exported(
         raise Refusal("format-unknown", Kind.INVALID, "json, csv or pdf.")
     content = files.to_csv(result, reader) if form == "csv" else files.to_pdf(result, reader)
     event = RecordExported(
-        provenance=provenance(caller, result.told.values.get("person", "")),
+        provenance=provenance(caller, finding.own_person(result.told.values.get("person", ""))),
         record_type="AuditReport",
         record_id=result.report.name,
         format=form,

@@ -95,7 +95,7 @@ def _judged(room: Room, report: Report, told: Told, size: int) -> tuple[int, lis
 
 def note(room: Room, report: Report, told: Told, caller: Caller, cause: Cause) -> None:
     """That the report is read is an entry, with the names of its parameters."""
-    person = told.values.get("person", "")
+    person = finding.own_person(told.values.get("person", ""))
     room.access.record_read(
         caller,
         record_type="AuditReport",

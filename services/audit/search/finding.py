@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from services.audit.reading_room import ReadingRoom as Room
 
 Json = dict[str, Any]
+_OUR_PEOPLE = re.compile(r"peer_[A-Za-z0-9_-]{1,64}")
 _OPENED_AT_ONCE = 64
 # So many rows a search may open that turn out to be something else; then it says what would narrow it.
 _MOST_OPENED = 10_000
@@ -87,10 +89,16 @@ def note(room: Room, caller: Caller, asked: Asked, cause: Cause, action: str = "
         record_type="AuditEvent",
         record_id="",
         action=action,
-        subject_id=people[0].rpartition("/")[2] if len(people) == 1 else "",
+        subject_id=own_person(people[0]) if len(people) == 1 else "",
         criteria=asked.names(),
         cause=cause,
     )
+
+
+def own_person(value: str) -> str:
+    """The person's id where it is one of ours: another system's may be a record number, which is nothing for the bus."""
+    person = value.rpartition("/")[2]
+    return person if _OUR_PEOPLE.fullmatch(person) else ""
 
 
 def search(room: Room, asked: Asked, caller: Caller, cause: Cause) -> Page:

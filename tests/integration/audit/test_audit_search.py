@@ -248,6 +248,8 @@ def test_reading_the_log_is_logged_before_the_answer(log, officer, monkeypatch):
     kind, message = log.said()[before]
     assert (kind, message.action, message.provenance.peer_id) == ("record.read.v1", "search", "peer_7")
     assert list(message.criteria) == ["agent", "patient"] and "nurse-1" not in str(message.criteria)
+    officer.get("/fhir/AuditEvent?patient=Patient/MRN-4711")
+    assert "4711" not in str([one for _, one in log.said()])
 
     def fail(*_: object, **__: object) -> None:
         raise Refusal("store-unavailable", Kind.UNAVAILABLE)
