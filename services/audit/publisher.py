@@ -81,6 +81,8 @@ class Publisher:
         self._committed_at: datetime | None = None
         self._behind_since: float | None = None
         self._done_at: dict[str, float] = {}
+        # Closed logs whose last checkpoint is cosigned: nothing of them can change.
+        self._finished: set[str] = set()
         self._stopping = threading.Event()
 
     def run(self) -> None:
@@ -118,8 +120,10 @@ class Publisher:
         *closed, newest = [place for place in periods.places() if place.name not in pruned]
         for place in closed:
             store = Store(self._store.heads.database, place)
-            if self._is_behind(store):
+            if place.name not in self._finished and self._is_behind(store):
                 self._publish(store)
+            elif place.name not in self._finished:
+                self._finished.add(place.name)
         self._publish(Store(self._store.heads.database, newest))
         if self._mirror is not None:
             self._mirror.point_to(newest)
