@@ -12,7 +12,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from services.notifications.domain.contacts import Contact
-from services.notifications.domain.intents import AFTER_STOP, Channel, Quiet, Rule, Urgency, rule_of
+from services.notifications.domain.intents import AFTER_STOP, Channel, Intent, Quiet, Rule, Urgency, rule_of
 from services.notifications.domain.notices import Attempt, Notice, Outcome, Reason, reason_out_of_time
 from services.notifications.domain.windows import Window, free_from
 from services.notifications.domain.wishes import Wishes
@@ -104,7 +104,8 @@ def decide(notice: Notice, reach: Reach | None, now: datetime, *, is_stopped: bo
 
 def _silence(notice: Notice, reach: Reach, now: datetime) -> Never | None:
     if reach.is_do_not_contact:
-        return Never(Reason.DO_NOT_CONTACT, is_failure=False)
+        # Whoever made an offer need not wait for an answer that nobody was asked for.
+        return Never(Reason.DO_NOT_CONTACT, is_failure=notice.intent is Intent.OFFER_MADE)
     if now >= notice.expires_at:
         return Never(reason_out_of_time(notice), is_failure=True)
     return None

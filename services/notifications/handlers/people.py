@@ -15,8 +15,8 @@ from services.notifications.channels.webhook import new_secret
 from services.notifications.domain import notices, wishes
 from services.notifications.domain.contacts import Card, specialist_contact_id
 from services.notifications.domain.events import ContactChanged, ContactErased, Event
-from services.notifications.domain.intents import Channel
-from services.notifications.domain.notices import Notice, Reason
+from services.notifications.domain.intents import Channel, Intent
+from services.notifications.domain.notices import Notice, Reason, State
 from services.notifications.domain.reach import reach_of
 from services.notifications.domain.wishes import Wishes
 
@@ -138,9 +138,11 @@ def erase(room: Room, caller: Caller, person_id: str, cause: Cause) -> int:
 
 
 def silence(room: Room, person_id: str, reason: Reason) -> int:
-    """Nothing that waits for the person is sent any more; how much it was."""
+    """Nothing that waits for the person is sent any more; how much it was. An offer that is silenced is said so."""
 
     def hush(notice: Notice) -> tuple[Notice, list[Event]]:
+        if notice.intent is Intent.OFFER_MADE and notice.state in (State.DUE, State.SENDING):
+            return notices.give_up(notice, reason)
         return notices.cancel(notice, reason), []
 
     waiting = room.notices.held_of_recipient(person_id)

@@ -249,8 +249,13 @@ def test_do_not_contact_silences_what_is_queued_at_once(room, far_side):
     handlers.tell(room, told(an_offer("off_late")))
     until("all over", lambda: not list(room.database.notices.find({"due_at": {"$exists": True}})))
     assert len(far_side.taken) == 4
-    states = {row["reason_code"] for row in notices(room, "cancelled")}
-    assert states == {"do-not-contact"}
+    silenced = notices(room, "dead")
+    assert len(silenced) == 13
+    assert {row["reason_code"] for row in silenced} == {"do-not-contact"}
+    told_of = [
+        event.offer_id for event in said(room) if getattr(event, "reason_code", "") == "do-not-contact"
+    ]
+    assert {row["offer_id"] for row in silenced} <= set(told_of)
     [changed] = events_of(room, ContactChanged, "wishes")
     assert (changed.provenance.actor_id, list(changed.fields)) == ("sp_ines", ["is_do_not_contact"])
 
