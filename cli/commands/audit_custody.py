@@ -127,7 +127,7 @@ def fsck(
     asked = pb.CheckAllLogsRequest(without_bodies=without_bodies)
     started = time.monotonic()
     with reaching.plain_errors():
-        report = reach.custody().CheckAllLogs(asked, timeout=CHECK_S, metadata=_officer(reach))
+        report = reach.custody().CheckAllLogs(asked, timeout=CHECK_S, metadata=_officer(reach)).report
     findings = [
         {"code": one.code, "entry": one.index if one.index >= 0 else "", "detail": one.detail}
         for one in report.findings

@@ -8,8 +8,8 @@ import grpc
 
 from chassis import telemetry
 from chassis.identity import current_caller, require
-from kindred.audit.v1 import audit_pb2, custody_pb2_grpc
 from kindred.audit.v1 import custody_pb2 as pb
+from kindred.audit.v1 import custody_pb2_grpc
 from services.audit import codec, custody
 from services.audit.bootstrap import Room
 from services.audit.domain.report import Report
@@ -58,13 +58,13 @@ class CustodyServicer(custody_pb2_grpc.CustodyServiceServicer):
 
     def CheckAllLogs(  # noqa: N802
         self, request: pb.CheckAllLogsRequest, context: grpc.ServicerContext
-    ) -> audit_pb2.CheckLogResponse:
+    ) -> pb.CheckAllLogsResponse:
         """What is wrong, by name and place; the check is itself an entry."""
         require(current_caller(), *_MAY_VERIFY)
         report = custody.check_all(
             self.room, not request.without_bodies, current_caller(), telemetry.current_cause()
         )
-        return codec.report_to_proto(report)
+        return pb.CheckAllLogsResponse(report=codec.report_to_proto(report))
 
     def EraseSubject(  # noqa: N802
         self, request: pb.EraseSubjectRequest, context: grpc.ServicerContext

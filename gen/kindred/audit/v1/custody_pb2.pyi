@@ -165,3 +165,9 @@ class Hold(_message.Message):
     placed_by: str
     placed_at: _timestamp_pb2.Timestamp
     def __init__(self, hold_id: _Optional[str] = ..., is_for_everybody: _Optional[bool] = ..., reason: _Optional[str] = ..., placed_by: _Optional[str] = ..., placed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class CheckAllLogsResponse(_message.Message):
+    __slots__ = ("report",)
+    REPORT_FIELD_NUMBER: _ClassVar[int]
+    report: _audit_pb2.CheckLogResponse
+    def __init__(self, report: _Optional[_Union[_audit_pb2.CheckLogResponse, _Mapping]] = ...) -> None: ...

@@ -3,7 +3,6 @@
 import grpc
 import warnings
 
-from kindred.audit.v1 import audit_pb2 as kindred_dot_audit_dot_v1_dot_audit__pb2
 from kindred.audit.v1 import custody_pb2 as kindred_dot_audit_dot_v1_dot_custody__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -54,7 +53,7 @@ class CustodyServiceStub:
         self.CheckAllLogs = channel.unary_unary(
                 '/kindred.audit.v1.CustodyService/CheckAllLogs',
                 request_serializer=kindred_dot_audit_dot_v1_dot_custody__pb2.CheckAllLogsRequest.SerializeToString,
-                response_deserializer=kindred_dot_audit_dot_v1_dot_audit__pb2.CheckLogResponse.FromString,
+                response_deserializer=kindred_dot_audit_dot_v1_dot_custody__pb2.CheckAllLogsResponse.FromString,
                 _registered_method=True)
         self.EraseSubject = channel.unary_unary(
                 '/kindred.audit.v1.CustodyService/EraseSubject',
@@ -156,7 +155,7 @@ def add_CustodyServiceServicer_to_server(servicer, server):
             'CheckAllLogs': grpc.unary_unary_rpc_method_handler(
                     servicer.CheckAllLogs,
                     request_deserializer=kindred_dot_audit_dot_v1_dot_custody__pb2.CheckAllLogsRequest.FromString,
-                    response_serializer=kindred_dot_audit_dot_v1_dot_audit__pb2.CheckLogResponse.SerializeToString,
+                    response_serializer=kindred_dot_audit_dot_v1_dot_custody__pb2.CheckAllLogsResponse.SerializeToString,
             ),
             'EraseSubject': grpc.unary_unary_rpc_method_handler(
                     servicer.EraseSubject,
@@ -287,7 +286,7 @@ class CustodyService:
             target,
             '/kindred.audit.v1.CustodyService/CheckAllLogs',
             kindred_dot_audit_dot_v1_dot_custody__pb2.CheckAllLogsRequest.SerializeToString,
-            kindred_dot_audit_dot_v1_dot_audit__pb2.CheckLogResponse.FromString,
+            kindred_dot_audit_dot_v1_dot_custody__pb2.CheckAllLogsResponse.FromString,
             options,
             channel_credentials,
             insecure,
