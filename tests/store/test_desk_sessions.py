@@ -133,15 +133,15 @@ def test_a_form_remembers_when_it_was_first_sent(drafts, clock):
 
 
 def test_drafts_are_listed_newest_first_and_end_after_a_day(drafts, clock):
-    """Only this person's, without what was typed; the remembered callback is no draft."""
-    drafts.keep(ADA, KEY, "", {"family": "Quillfeather"})
+    """Only this person's, with what tells one from another and nothing more; the callback is no draft."""
+    drafts.keep(ADA, KEY, "", {"family": "Quillfeather", "note": "y"})
     clock.turn(timedelta(minutes=1))
     drafts.keep(ADA, "c" * 24, "ref-1", {"note": "x"})
     drafts.keep(ADA, REMEMBERED, "", {"ref_name": "Dr. Lark"})
     drafts.keep(OTTO, "o" * 24, "", {})
     assert [(one.key, one.about, dict(one.fields)) for one in drafts.unfinished(ADA)] == [
         ("c" * 24, "ref-1", {}),
-        (KEY, "", {}),
+        (KEY, "", {"family": "Quillfeather"}),
     ]
     clock.turn(timedelta(hours=24))
     assert drafts.unfinished(ADA) == [] and drafts.open(ADA, KEY) is None

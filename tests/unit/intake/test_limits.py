@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from kindred.intake.v1 import intake_pb2
 from services.intake import taxonomy
-from services.intake.codec.rules import RULES
+from services.intake.codec.rules import rule_of
 from services.intake.domain import limits
 from services.intake.domain.person import Person, RecordNumber
 from services.intake.domain.submission import Answered, Characteristic, Code, Submission, faults_of
@@ -64,15 +65,16 @@ def test_the_last_that_fits_and_the_first_that_does_not(
 
 def test_what_the_door_of_protos_lets_in_fits():
     """No gRPC request that its rules let pass is too long for the domain."""
-    assert RULES["Person"]["family_name"].most_chars <= limits.NAME
-    assert RULES["Person"]["phones"].most_chars <= limits.PHONE
-    assert RULES["RecordNumber"]["value"].most_chars <= limits.NUMBER
-    assert RULES["RecordNumber"]["system"].most_chars <= limits.SYSTEM
-    assert RULES["SubmitReferralRequest"]["note"].most_chars <= limits.NOTE
-    assert (
-        max(RULES["SubmitReferralRequest"][name].most for name in ("codes", "preferences"))
-        <= limits.MOST_LISTED
+    person, number, request = (
+        {field.name: rule_of(field) for field in message.DESCRIPTOR.fields}
+        for message in (intake_pb2.Person, intake_pb2.RecordNumber, intake_pb2.SubmitReferralRequest)
     )
+    assert person["family_name"].most_chars <= limits.NAME
+    assert person["phones"].most_chars <= limits.PHONE
+    assert number["value"].most_chars <= limits.NUMBER
+    assert number["system"].most_chars <= limits.SYSTEM
+    assert request["note"].most_chars <= limits.NOTE
+    assert max(request[name].most for name in ("codes", "preferences")) <= limits.MOST_LISTED
 
 
 @pytest.mark.parametrize(
