@@ -34,6 +34,7 @@ from services.intake import taxonomy
 from services.intake.fhir import body, reading
 from services.intake.r4 import validator
 from tests.bench import strangers
+from tests.bench.holding import hold
 from tests.integration.intake.intake_processes import running, until
 
 ROUNDS = 3
@@ -218,6 +219,18 @@ def intake(uri: str) -> Iterator[tuple[int, int, dict[str, str]]]:
             client.close()
 
 
+def submitted(
+    port: int, headers: dict[str, str], clients: int, count: int, pids: tuple[int, int]
+) -> Measured:
+    """Three rounds of so many submits by so many clients, printed with the CPU each took."""
+    sent = [requests(count, headers) for _ in range(ROUNDS)]
+    before = Cpu.used(*pids)
+    durable = _middle(lambda: loop(port, sent.pop(), clients))
+    print(f"{clients:>3} clients, durable        {durable.told()}")
+    print(f"     {Cpu.used(*pids).told_since(before, count * ROUNDS)}")
+    return durable
+
+
 def main(submits: int) -> None:
     """Prints every figure and its ratio to the limits."""
     made = nine_resources("bench")
@@ -241,18 +254,16 @@ def main(submits: int) -> None:
             bare = _middle(
                 lambda clients=clients, count=count: loop(bare_port, requests(count, headers), clients)
             )
-            sent = [requests(count, headers) for _ in range(ROUNDS)]
-            before = Cpu.used(pid, mongod_pid)
-            durable[clients] = _middle(lambda clients=clients, sent=sent: loop(port, sent.pop(), clients))
-            after = Cpu.used(pid, mongod_pid)
-            print(f"{clients:>3} clients, durable        {durable[clients].told()}")
-            print(f"     {after.told_since(before, count * ROUNDS)}")
             print(f"{clients:>3} clients, empty handler  {bare.told()}")
+            durable[clients] = submitted(port, headers, clients, count, (pid, mongod_pid))
             rate = durable[clients].per_second
             print(
                 f"     ratio to the empty handler {rate / bare.per_second:.2f},"
                 f" to the bare validator {rate / validated:.2f}"
             )
+        print("the api held to one core:")
+        hold(pid, 0)
+        durable[CLIENTS[-1]] = submitted(port, headers, CLIENTS[-1], submits, (pid, mongod_pid))
         half = durable[CLIENTS[-1]].per_second / 2
         at_half = _middle(lambda: loop(port, requests(max(int(half * 8), 100), headers), CLIENTS[-1], half))
         print(f"at half of that, durable    {at_half.told()}")

@@ -1,8 +1,9 @@
 """How many HL7 messages a second the MLLP listener stores and acknowledges, and how soon; beside the bare parser.
 
 python -m cli.local.testbed tests.bench.mllp_bench [seconds]     (with MONGO_URI set: python <file>)
-A real process on a real socket; every message is a new referral of somebody new, stored before its own ACK.  Two of
-the numbers are taken at a steady pace of half the highest rate, each from the moment its message was due.
+A real process on a real socket, held to one core; every message is a new referral of somebody new, stored before its
+own ACK.  Two of the numbers are taken at a steady pace of half the highest rate, each from the moment its message was
+due.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from cli.local import keys
 from cli.local.ports import any_free
 from services.intake.hl7v2 import message
 from tests.bench.hl7_bench import feed, stamped
+from tests.bench.holding import hold
 from tests.bench.intake_bench import bare_inserts, rate
 from tests.integration.intake.intake_processes import running
 from tests.integration.intake.mllp_driving import Engine
@@ -144,9 +146,10 @@ def main(rounds: int = 3) -> None:
             "KINDRED_MLLP_SHARED_PORT": "1",
         }
         stack.callback(lambda: mongo.connect(uri).drop_database(database))
-        for named in ("one process", "two processes"):
+        for number, named in enumerate(("one process", "two processes")):
             process = stack.enter_context(running("mllp", environ, Path(folder)))
             process.ready()
+            hold(process.popen.pid, number)
             port = next(row["port"] for row in process.lines() if row["event"] == "listening")
             measure(port, rounds, named)
 
