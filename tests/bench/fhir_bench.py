@@ -56,7 +56,7 @@ uvicorn.run(Starlette(routes=[Route("/fhir", take, methods=["POST"])]), port=int
 """
 
 
-def nine_resources(number: str) -> dict[str, Any]:
+def nine_resources(number: str, *, crowded: bool = False) -> dict[str, Any]:
     """A referral as a record system sends it: patient, visit, hospital, clinician, condition, consent, order, more."""
     coverage = {
         "resourceType": "Coverage", "status": "active", "beneficiary": {"reference": "urn:uuid:patient"},
@@ -64,7 +64,7 @@ def nine_resources(number: str) -> dict[str, Any]:
         "type": {"coding": [{"system": "https://nahdo.org/sopt", "code": "2"}]},
     }  # fmt: skip
     unit = {"resourceType": "Location", "status": "active", "name": "ED", "address": {"postalCode": "12208"}}
-    return strangers.bundle(number, coverage=coverage, location=unit)
+    return strangers.bundle(number, crowded=crowded, coverage=coverage, location=unit)
 
 
 @dataclass(frozen=True)
@@ -97,11 +97,11 @@ class Way:
         assert answer.status == http.client.OK, text[:500]
 
 
-def requests(count: int, headers: dict[str, str]) -> list[bytes]:
+def requests(count: int, headers: dict[str, str], *, crowded: bool = False) -> list[bytes]:
     """So many POSTs of new people, as bytes."""
     made = []
     for _ in range(count):
-        raw = json.dumps(nine_resources(secrets.token_hex(6))).encode()
+        raw = json.dumps(nine_resources(secrets.token_hex(6), crowded=crowded)).encode()
         lines = {"Host": "x", **headers, "Content-Length": str(len(raw))}
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         made.append(f"POST /fhir HTTP/1.1\r\n{head}\r\n".encode() + raw)
@@ -280,6 +280,9 @@ def main(submits: int) -> None:
             sent = [requests(max(int(rate * 8), 100), headers) for _ in range(ROUNDS)]
             paced = _middle(lambda sent=sent, rate=rate: loop(port, sent.pop(), CLIENTS[-1], rate))
             print(f"at a steady {rate:>3.0f}/s, durable    {paced.told()}")
+        alike = [requests(submits, headers, crowded=True) for _ in range(ROUNDS)]
+        crowd = _middle(lambda: loop(port, alike.pop(), CLIENTS[-1]))
+        print(f" 32 clients, all alike      {crowd.told()}")
     print(
         f"load {os.getloadavg()[0]:.1f} at the end; this client, mongod, RabbitMQ and intake share the cores"
     )
