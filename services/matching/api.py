@@ -49,9 +49,8 @@ class MatchingServicer(matching_pb2_grpc.MatchingServiceServicer):
         """A specialist's own offers, or those of a programme."""
         caller = current_caller()
         require(caller, "specialist", "supervisor", "coordinator", "system")
-        found = handlers.list_offers(
-            self.room, request.specialist_id, request.referral_id, request.only_open, caller
-        )
+        asked = (request.specialist_id, request.referral_id, request.only_open)
+        found = handlers.list_offers(self.room, *asked, caller, cause=telemetry.current_cause())
         return pb.ListOffersResponse(offers=[codec.offer(case, offer) for case, offer in found])
 
     def AcceptOffer(self, request: pb.AcceptOfferRequest, context: Any) -> pb.AcceptOfferResponse:  # noqa: N802
@@ -72,7 +71,8 @@ class MatchingServicer(matching_pb2_grpc.MatchingServiceServicer):
         """A case, as far as the caller may see it."""
         caller = current_caller()
         require(caller, "nurse", "clinician", "specialist", "supervisor", "coordinator", "system")
-        return codec.case(*handlers.read_case(self.room, request.referral_id, caller))
+        cause = telemetry.current_cause()
+        return codec.case(*handlers.read_case(self.room, request.referral_id, caller, cause))
 
     def RecordHandoff(  # noqa: N802
         self, request: pb.RecordHandoffRequest, context: Any

@@ -208,9 +208,9 @@ def answered_with_link(room: Room, token: str) -> tuple[Case, Offer]:
 
 
 def list_offers(
-    room: Room, specialist_id: str, referral_id: str, is_only_open: bool, caller: Caller
+    room: Room, specialist_id: str, referral_id: str, is_only_open: bool, caller: Caller, *, cause: Cause
 ) -> list[tuple[Case, Offer]]:
-    """The offers of a specialist or a referral, newest case first, as far as the caller may see them."""
+    """The offers of a specialist or a referral, newest case first, as far as the caller may see them; audited."""
     if caller.role == "specialist":
         if specialist_id not in ("", caller.actor_id):
             raise Refusal("not-your-offer", Kind.FORBIDDEN, "You may list your own offers.")
@@ -222,7 +222,7 @@ def list_offers(
         if referral_id
         else room.cases.of_specialist(specialist_id, _MOST_LISTED)
     )
-    return [
+    seen = [
         (case, offer)
         for case in found
         for offer in case.offers
@@ -230,20 +230,46 @@ def list_offers(
         and specialist_id in ("", offer.specialist_id)
         and (offer.state == cases.OPEN or not is_only_open)
     ]
+    room.access.record_search(
+        caller,
+        record_type="Match",
+        criteria=["referral" if referral_id else f"specialist={specialist_id}"],
+        found=list(dict.fromkeys((case.referral_id, case.need.peer_id) for case, _ in seen)),
+        cause=cause,
+    )
+    return seen
 
 
-def read_case(room: Room, referral_id: str, caller: Caller) -> tuple[Case, list[Offer]]:
+def read_case(room: Room, referral_id: str, caller: Caller, cause: Cause) -> tuple[Case, list[Offer]]:
     """The case and those of its offers the caller may see.
 
     A source sees its own referrals without the offers, a specialist the cases they were offered, a supervisor or
-    coordinator every case with their own programme's offers. Anything else is Refusal NOT_FOUND.
+    coordinator every case with their own programme's offers. Anything else is Refusal NOT_FOUND, as for a case that is
+    not there: the trail alone knows the difference.
     """
     case = room.cases.case(referral_id)
     seen = [offer for offer in case.offers if _may_see(offer, caller)]
     is_source = caller.role in ("nurse", "clinician") and caller.organization_id == case.need.source_id
-    if seen or is_source or caller.role in ("supervisor", "coordinator", "system"):
-        return case, seen
-    raise Refusal("case-unknown", Kind.NOT_FOUND)
+    if not (seen or is_source or caller.role in ("supervisor", "coordinator", "system")):
+        room.access.record_denied(
+            caller,
+            record_type="Match",
+            record_id=referral_id,
+            action="read",
+            reason_code="not-your-case",
+            cause=cause,
+        )
+        raise Refusal("case-unknown", Kind.NOT_FOUND, "Matching knows no referral of this id.")
+    room.access.record_read(
+        caller,
+        record_type="Match",
+        record_id=referral_id,
+        action="read",
+        cause=cause,
+        subject_id=case.need.peer_id,
+        referral_id=referral_id,
+    )
+    return case, seen
 
 
 def _may_see(offer: Offer, caller: Caller) -> bool:

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from chassis import catalog
 from chassis.errors import Refusal
 from chassis.identity import Caller
 from chassis.sealing import PrivateSeal
@@ -245,28 +246,45 @@ def test_a_row_of_a_roster_is_ranked_within_the_next_look(room):
     assert room.cases.case("ref_2").asked_ids == {"s00"}
 
 
+def looked(room):
+    """How many looks at matches the trail was told of: by the event's type and about whom."""
+    rows = [row for document in room.database.accesses.find() for row in document["outbox"]]
+    said = (
+        (row["type"], catalog.message_class(row["type"]).FromString(row["data"]).provenance.peer_id)
+        for row in rows
+    )
+    return Counter(said)
+
+
 def test_each_role_sees_only_what_it_may(room):
-    """Specialists see their own offer, programmes theirs, the source the state without the offers, others nothing."""
+    """Specialists see their own offer, programmes theirs, the source the state without the offers, others nothing.
+
+    Each look and each refusal is written down before the answer.
+    """
     enroll(room, [a_row("a"), a_row("b", programme_id="queens-peers")])
     submit(room, a_submission())
 
     def seen_by(actor_id, role, organization_id):
         caller = Caller(actor_id, role, organization_id)
-        return [o.specialist_id for o in handlers.read_case(room, "ref_1", caller)[1]]
+        return [o.specialist_id for o in handlers.read_case(room, "ref_1", caller, CAUSE)[1]]
 
     assert seen_by("a", "specialist", "bronx-peers") == ["a"]
     assert seen_by("c", "coordinator", "queens-peers") == ["b"]
     assert seen_by("nurse-17", "nurse", "st-brigid") == []
     for actor, role, organization in (("z", "specialist", "bronx-peers"), ("nurse-9", "nurse", "elsewhere")):
-        with pytest.raises(Refusal, match="case-unknown"):
+        with pytest.raises(Refusal, match="case-unknown") as told:
             seen_by(actor, role, organization)
-    listed = handlers.list_offers(room, "", "", True, Caller("b", "specialist", "queens-peers"))
+        with pytest.raises(Refusal, match="case-unknown") as of_nothing:
+            room.cases.case("ref_nobody_knows")
+        assert told.value.message == of_nothing.value.message
+    assert looked(room) == {("record.read.v1", "peer_ref_1"): 3, ("access.denied.v1", ""): 2}
+    listed = handlers.list_offers(room, "", "", True, Caller("b", "specialist", "queens-peers"), cause=CAUSE)
     assert [(case.referral_id, offer.specialist_id) for case, offer in listed] == [("ref_1", "b")]
     of_another = Caller("b", "specialist", "bronx-peers")
-    assert handlers.list_offers(room, "", "", True, of_another) == []
-    assert handlers.list_offers(room, "", "ref_1", True, of_another) == []
+    assert handlers.list_offers(room, "", "", True, of_another, cause=CAUSE) == []
+    assert handlers.list_offers(room, "", "ref_1", True, of_another, cause=CAUSE) == []
     with pytest.raises(Refusal, match="not-your-offer"):
-        handlers.list_offers(room, "a", "", True, Caller("b", "specialist", "queens-peers"))
+        handlers.list_offers(room, "a", "", True, Caller("b", "specialist", "queens-peers"), cause=CAUSE)
     assert SYSTEM.role == "system"
 
 
