@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextvars import Context
@@ -9,9 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from chassis.access import provenance
 from chassis.envelope import Cause
 from chassis.errors import Fault, Kind, Refusal
 from chassis.identity import Caller
+from chassis.ids import new_id
+from kindred.access.v1.events_pb2 import RecordExported
 from services.audit.access_entries import said_event_id
 from services.audit.domain.period import ROOT, LogPlace
 from services.audit.domain.report import Report
@@ -82,27 +86,33 @@ def export(
     caller: Caller,
     cause: Cause,
 ) -> Iterator[bytes]:
-    """The export's bytes in pieces; `numbers` (from, until) count where until is above 0. Raises Refusal."""
+    """The export's bytes in pieces; that it leaves, with its SHA-256, is durable before the first.
+
+    `numbers` (from, until) count where until is above 0. Raises Refusal.
+    """
     if numbers[0] < 0 or 0 < numbers[1] <= numbers[0]:
         message = "The range is from a number to a higher one."
         raise Refusal(
             "range-invalid", Kind.INVALID, message, faults=[Fault("until_number", "invalid", message)]
         )
     asked = [*wanted.criteria(), *(["numbers"] if numbers[1] else [])]
-    room.access.record_read(
-        caller,
-        record_type="AuditExport",
-        record_id="",
-        action="read",
-        subject_id=wanted.peer_id,
-        referral_id=wanted.referral_id,
-        criteria=asked,
-        cause=cause,
-    )
     query = _export_query(room, wanted, numbers)
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as file:
         # A door gives MongoDB a few seconds for a whole call; an empty context has no such limit.
-        Context().run(write_export, room, query, asked, known_sizes, file)
+        rows = Context().run(write_export, room, query, asked, known_sizes, file)
+        file.seek(0)
+        leaves = RecordExported(
+            provenance=provenance(caller, wanted.peer_id),
+            record_type="AuditEvent",
+            record_id="audit export",
+            format="zip",
+            criteria=asked,
+            rows=rows,
+            content_sha256=hashlib.file_digest(file, "sha256").digest(),
+            referral_id=wanted.referral_id,
+        )
+        recorded = {"recorded_at": room.clock.now()}
+        room.access.aggregates.insert(new_id("acc"), recorded, cause=cause, says=[leaves])
         file.seek(0)
         while piece := file.read(_PIECE_BYTES):
             yield piece
