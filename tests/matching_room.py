@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from typing import Any
 
 from pymongo.database import Database
 
+from chassis import catalog
 from chassis.clock import TurnedClock
 from chassis.envelope import Cause
 from chassis.identity import Caller
@@ -171,6 +173,13 @@ def said(room: Room, event_type: str = "") -> list[Any]:
         for row in document["outbox"]
     ]
     return [EVENTS[row["type"]].FromString(row["data"]) for row in rows if event_type in ("", row["type"])]
+
+
+def looked(room: Room) -> Counter[tuple[str, str]]:
+    """How many looks at matches the trail was told of: by the event's type and about whom."""
+    rows = [row for document in room.database.accesses.find() for row in document["outbox"]]
+    said = (catalog.message_class(row["type"]).FromString(row["data"]) for row in rows)
+    return Counter((row["type"], event.provenance.peer_id) for row, event in zip(rows, said, strict=True))
 
 
 def accept(

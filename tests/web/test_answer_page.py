@@ -15,7 +15,7 @@ from chassis.sealing import PrivateSeal
 from kindred.intake.v1 import events_pb2
 from services.matching import handlers
 from services.matching.web import answer_page
-from tests.matching_room import CAUSE, a_room, a_row, a_submission, enroll, said, submit
+from tests.matching_room import CAUSE, a_room, a_row, a_submission, enroll, looked, said, submit
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -89,6 +89,19 @@ def test_looking_changes_nothing_and_leaves_nothing_behind(room, links):
     assert room.cases.case("ref_1") == before
     assert page.headers["cache-control"] == "no-store" and page.headers["referrer-policy"] == "no-referrer"
     assert "default-src 'none'" in page.headers["content-security-policy"] and "<script" not in page.text
+
+
+def test_each_look_is_on_record_before_the_page_leaves(room, links):
+    """Shown or refused; where the look cannot be written down, the page says nothing of the person."""
+    assert "opioid" in httpx.get(links["rosa"]).text
+    assert looked(room) == {("record.read.v1", "peer_ref_1"): 1}
+    room.database.command("collMod", "accesses", validator={"never": {"$exists": True}})
+    unwritten = httpx.get(links["rosa"])
+    assert unwritten.status_code >= 500 and "opioid" not in unwritten.text
+    room.database.command("collMod", "accesses", validator={})
+    assert _yes(links["otto"]).status_code == 200
+    assert httpx.get(links["rosa"]).status_code == 404
+    assert looked(room) == {("record.read.v1", "peer_ref_1"): 1, ("access.denied.v1", ""): 1}
 
 
 def test_the_page_names_only_what_was_released_and_nobody(room, links):

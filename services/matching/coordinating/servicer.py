@@ -35,7 +35,7 @@ class CoordinationServicer(coordination_pb2_grpc.CoordinationServiceServicer):
         """What waits for somebody."""
         caller = _caller("specialist", *_LEADS)
         limit = min(request.limit, _MOST_IN_POOL) if request.limit > 0 else _USUALLY_IN_POOL
-        found = handlers.pool(self.room, limit, caller)
+        found = handlers.pool(self.room, limit, caller, telemetry.current_cause())
         return pb.ListPoolResponse(entries=[messages.pool_entry(one) for one in found])
 
     def ClaimReferral(self, request: pb.ClaimReferralRequest, context: Any) -> pb.ClaimReferralResponse:  # noqa: N802
@@ -71,7 +71,9 @@ class CoordinationServicer(coordination_pb2_grpc.CoordinationServiceServicer):
     def ListCaseload(self, request: pb.ListCaseloadRequest, context: Any) -> pb.ListCaseloadResponse:  # noqa: N802
         """What somebody carries."""
         caller = _caller("specialist", *_LEADS)
-        found, standing = handlers.caseload(self.room, request.specialist_id, request.with_takers, caller)
+        found, standing = handlers.caseload(
+            self.room, request.specialist_id, request.with_takers, caller, telemetry.current_cause()
+        )
         return pb.ListCaseloadResponse(
             entries=[messages.caseload_entry(one) for one in found],
             load_milli=standing.load_milli,
@@ -93,7 +95,8 @@ class CoordinationServicer(coordination_pb2_grpc.CoordinationServiceServicer):
     ) -> pb.PreviewBacklogResponse:
         """The best joint assignment; nothing is changed."""
         caller = _caller(*_LEADS)
-        return messages.plan(handlers.preview_backlog(self.room, list(request.referral_ids), caller))
+        cause = telemetry.current_cause()
+        return messages.plan(handlers.preview_backlog(self.room, list(request.referral_ids), caller, cause))
 
     def ApplyBacklog(self, request: pb.ApplyBacklogRequest, context: Any) -> pb.ApplyBacklogResponse:  # noqa: N802
         """All of a plan, or none of it."""

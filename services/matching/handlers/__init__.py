@@ -20,6 +20,7 @@ from services.matching.handlers.following_up import (
     record_handoff,
 )
 from services.matching.handlers.laddering import NewLadder, read_ladder, set_ladder
+from services.matching.handlers.looking import list_offers, offer_of_link, read_case
 from services.matching.handlers.offering import (
     Acceptance,
     Declining,
@@ -29,10 +30,8 @@ from services.matching.handlers.offering import (
     answered_with_link,
     decline,
     follow_roster,
-    list_offers,
-    offer_of_link,
+    not_delivered,
     open_cases,
-    read_case,
     revise,
     stop,
 )
@@ -78,6 +77,7 @@ __all__ = [
     "follow_roster",
     "keep_apart",
     "list_offers",
+    "not_delivered",
     "offer_of_link",
     "open_cases",
     "pool",

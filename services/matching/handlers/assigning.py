@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from services.matching.domain import taking
 from services.matching.domain.case import BY_HAND, CLAIM, UNFILLED, Case, Changed, Offer
 from services.matching.domain.rank import Candidate
 from services.matching.domain.taking import Taking
+from services.matching.handlers.looking import record_seen
 
 if TYPE_CHECKING:
     from services.matching.bootstrap import Room
@@ -93,8 +95,8 @@ def _own(chosen: Candidate, caller: Caller) -> None:
         raise Refusal("not-your-programme", Kind.FORBIDDEN, "This specialist is of another programme.")
 
 
-def pool(room: Room, limit: int, caller: Caller) -> list[Waiting]:
-    """The unfilled referrals, the most urgent first, then who waits longest.
+def pool(room: Room, limit: int, caller: Caller, cause: Cause) -> list[Waiting]:
+    """The unfilled referrals, the most urgent first, then who waits longest; audited.
 
     A specialist sees those they could take now, with why; who leads sees all.
     """
@@ -102,10 +104,17 @@ def pool(room: Room, limit: int, caller: Caller) -> list[Waiting]:
     waiting.sort(key=lambda case: (_URGENCIES.index(case.need.urgency), case.opened_at))
     now = room.clock.now()
     open_to_claim = [case for case in waiting if case.state == UNFILLED and case.need.is_consent_valid(now)]
-    if caller.role != "specialist":
-        return [Waiting(case, None) for case in open_to_claim[:limit]]
+    if caller.role == "specialist":
+        shown = _claimable(room, open_to_claim, caller, now)[:limit]
+    else:
+        shown = [Waiting(case, None) for case in open_to_claim[:limit]]
+    record_seen(room, caller, "open-pool", (one.case for one in shown), cause)
+    return shown
+
+
+def _claimable(room: Room, open_to_claim: Sequence[Case], caller: Caller, now: datetime) -> list[Waiting]:
     room.roster_watch.refresh()
     entries, rarity = room.roster.entries([caller.actor_id]), room.index.rarity()
     mine = {one: entry for one, entry in entries.items() if entry[0].programme_id == caller.organization_id}
     found = ((case, candidates.fitting(room, case, mine, now, rarity)) for case in open_to_claim)
-    return [Waiting(case, best[0]) for case, best in found if best][:limit]
+    return [Waiting(case, best[0]) for case, best in found if best]

@@ -14,6 +14,7 @@ from services.matching.domain import arriving, moving
 from services.matching.domain.case import MOVE, Case, Changed, Offer
 from services.matching.domain.specialist import Standing
 from services.matching.handlers.following_up import own
+from services.matching.handlers.looking import record_seen
 
 if TYPE_CHECKING:
     from services.matching.bootstrap import Room
@@ -88,11 +89,11 @@ def request_rematch(room: Room, wish: Rematch, caller: Caller, cause: Cause) -> 
 
 
 def caseload(
-    room: Room, specialist_id: str, is_with_takers: bool, caller: Caller
+    room: Room, specialist_id: str, is_with_takers: bool, caller: Caller, cause: Cause
 ) -> tuple[list[Carried], Standing]:
     """What a specialist carries, the oldest first; only they themselves and who leads their programme may see it.
 
-    Raises Refusal NOT_FOUND specialist-unknown.
+    Audited.  Raises Refusal NOT_FOUND specialist-unknown.
     """
     wanted = specialist_id or caller.actor_id
     entry = room.roster.entries([wanted]).get(wanted)
@@ -103,9 +104,9 @@ def caseload(
     now = room.clock.now()
     if is_with_takers:
         room.roster_watch.refresh()
-    return [_carried(room, case, wanted, is_with_takers, now) for case in room.cases.carried(wanted)], entry[
-        1
-    ]
+    carried = room.cases.carried(wanted)
+    record_seen(room, caller, f"carried-by={wanted}", carried, cause)
+    return [_carried(room, case, wanted, is_with_takers, now) for case in carried], entry[1]
 
 
 def _carried(room: Room, case: Case, carrier_id: str, is_with_takers: bool, now: datetime) -> Carried:

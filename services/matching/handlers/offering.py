@@ -17,12 +17,12 @@ from services.matching.domain import case as cases
 from services.matching.domain.case import Case, Changed, Offer
 from services.matching.domain.need import Need
 from services.matching.domain.rules import CERTIFICATION, LANGUAGE, PREFERENCE, SAFETY, excluded_by
+from services.matching.handlers.looking import may_see
 
 if TYPE_CHECKING:
     from services.matching.bootstrap import Room
 
 _MOST_DUE = 64
-_MOST_LISTED = 200
 _NEVER_BROKEN = (SAFETY, PREFERENCE, LANGUAGE, CERTIFICATION)
 
 
@@ -88,6 +88,15 @@ def revise(room: Room, need: Need, revision: int, cause: Cause) -> None:
     now = room.clock.now()
     need = _without(need, room.cases.parted([need.peer_id]).get(need.peer_id, frozenset()))
     room.cases.change(need.referral_id, lambda case: waves.revise(room, case, need, revision, now), cause)
+
+
+def not_delivered(room: Room, referral_id: str, offer_id: str, cause: Cause) -> None:
+    """Whoever was to be asked never heard of it: within a second the next best is asked.
+
+    It is the clock that asks, in the process that holds the referral's region.
+    """
+    now = room.clock.now()
+    room.cases.change(referral_id, lambda case: cases.unheard(case, offer_id, now), cause)
 
 
 def advance_due(room: Room, cause: Cause) -> int:
@@ -192,96 +201,14 @@ def decline(room: Room, declining: Declining, caller: Caller, cause: Cause) -> C
     return room.cases.answer(declining.offer_id, decide, caller, cause)
 
 
-def offer_of_link(room: Room, token: str) -> tuple[Case, Offer]:
-    """The open offer a link leads to; the same Refusal NOT_FOUND for every link that leads to none."""
-    case, offer_id = room.cases.with_token(hashlib.sha256(token.encode()).digest())
-    offer = case.offer(offer_id)
-    if offer.state != cases.OPEN or offer.deadline_at <= room.clock.now():
-        raise Refusal("link-not-open", Kind.NOT_FOUND)
-    return case, offer
-
-
 def answered_with_link(room: Room, token: str) -> tuple[Case, Offer]:
     """The offer a link leads to, also after it was answered: a repeated click gets the answer it got before."""
     case, offer_id = room.cases.with_token(hashlib.sha256(token.encode()).digest())
     return case, case.offer(offer_id)
 
 
-def list_offers(
-    room: Room, specialist_id: str, referral_id: str, is_only_open: bool, caller: Caller, *, cause: Cause
-) -> list[tuple[Case, Offer]]:
-    """The offers of a specialist or a referral, newest case first, as far as the caller may see them; audited."""
-    if caller.role == "specialist":
-        if specialist_id not in ("", caller.actor_id):
-            raise Refusal("not-your-offer", Kind.FORBIDDEN, "You may list your own offers.")
-        specialist_id = caller.actor_id
-    if not specialist_id and not referral_id:
-        raise Refusal("which-offers", Kind.INVALID, "Name a specialist or a referral.")
-    found = (
-        [room.cases.case(referral_id)]
-        if referral_id
-        else room.cases.of_specialist(specialist_id, _MOST_LISTED)
-    )
-    seen = [
-        (case, offer)
-        for case in found
-        for offer in case.offers
-        if _may_see(offer, caller)
-        and specialist_id in ("", offer.specialist_id)
-        and (offer.state == cases.OPEN or not is_only_open)
-    ]
-    room.access.record_search(
-        caller,
-        record_type="Match",
-        criteria=["referral" if referral_id else f"specialist={specialist_id}"],
-        found=list(dict.fromkeys((case.referral_id, case.need.peer_id) for case, _ in seen)),
-        cause=cause,
-    )
-    return seen
-
-
-def read_case(room: Room, referral_id: str, caller: Caller, cause: Cause) -> tuple[Case, list[Offer]]:
-    """The case and those of its offers the caller may see.
-
-    A source sees its own referrals without the offers, a specialist the cases they were offered, a supervisor or
-    coordinator every case with their own programme's offers. Anything else is Refusal NOT_FOUND, as for a case that is
-    not there: the trail alone knows the difference.
-    """
-    case = room.cases.case(referral_id)
-    seen = [offer for offer in case.offers if _may_see(offer, caller)]
-    is_source = caller.role in ("nurse", "clinician") and caller.organization_id == case.need.source_id
-    if not (seen or is_source or caller.role in ("supervisor", "coordinator", "system")):
-        room.access.record_denied(
-            caller,
-            record_type="Match",
-            record_id=referral_id,
-            action="read",
-            reason_code="not-your-case",
-            cause=cause,
-        )
-        raise Refusal("case-unknown", Kind.NOT_FOUND, "Matching knows no referral of this id.")
-    room.access.record_read(
-        caller,
-        record_type="Match",
-        record_id=referral_id,
-        action="read",
-        cause=cause,
-        subject_id=case.need.peer_id,
-        referral_id=referral_id,
-    )
-    return case, seen
-
-
-def _may_see(offer: Offer, caller: Caller) -> bool:
-    if caller.role == "specialist":
-        return (offer.specialist_id, offer.programme_id) == (caller.actor_id, caller.organization_id)
-    if caller.role in ("supervisor", "coordinator"):
-        return offer.programme_id == caller.organization_id
-    return caller.role == "system"
-
-
 def _own_offer(case: Case, offer_id: str, caller: Caller) -> None:
-    if caller.role not in ("specialist", "supervisor", "coordinator") or not _may_see(
+    if caller.role not in ("specialist", "supervisor", "coordinator") or not may_see(
         case.offer(offer_id), caller
     ):
         raise Refusal(

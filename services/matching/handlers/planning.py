@@ -13,6 +13,7 @@ from services.matching import backlog, candidates, waves
 from services.matching.backlog import Plan
 from services.matching.domain import case as cases
 from services.matching.domain.case import Case, Changed
+from services.matching.handlers.looking import record_seen
 
 if TYPE_CHECKING:
     from services.matching.bootstrap import Room
@@ -22,8 +23,8 @@ MOST_IN_A_PLAN = 2_000
 _TRIES = 3
 
 
-def preview_backlog(room: Room, referral_ids: Sequence[str], caller: Caller) -> Plan:
-    """The best joint assignment of what is unfilled, kept for ten minutes so that exactly this can be applied."""
+def preview_backlog(room: Room, referral_ids: Sequence[str], caller: Caller, cause: Cause) -> Plan:
+    """The best joint assignment of what is unfilled, kept ten minutes so that exactly this can be applied; audited."""
     room.roster_watch.refresh()
     room.ladders.refresh()
     if len(referral_ids) > MOST_IN_A_PLAN:
@@ -38,6 +39,7 @@ def preview_backlog(room: Room, referral_ids: Sequence[str], caller: Caller) -> 
     made = backlog.plan(room, waiting, now)
     marks = {one.case.referral_id: (one.candidate.specialist_id, _mark(one.case)) for one in made.planned}
     room.plans.keep(made.plan_id, marks, made.expires_at, caller)
+    record_seen(room, caller, "backlog", waiting, cause)
     return made
 
 

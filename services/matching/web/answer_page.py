@@ -1,4 +1,4 @@
-"""The page behind an offer's link: GET shows the offer and changes nothing, POST answers it.
+"""The page behind an offer's link: GET shows the offer, writes down that it did and changes nothing, POST answers it.
 
 Whoever has the link is the specialist it was sealed for; the token in it is random, single-use and ends with the
 offer. A link that is not open looks the same whatever the reason, so that trying tokens teaches nothing.
@@ -49,7 +49,7 @@ def routes(room: Room) -> list[Route]:
 
 def show(room: Room, request: Request) -> Response:
     """The offer, as long as it can be answered."""
-    case, offer = handlers.offer_of_link(room, request.path_params["token"])
+    case, offer = handlers.offer_of_link(room, request.path_params["token"], telemetry.current_cause())
     reader = reader_of(request)
     names = [tongues.name(tag, reader) for tag in case.need.languages]
     return _page(

@@ -14,7 +14,18 @@ from services.matching import handlers
 from services.matching.domain.case import CLAIM
 from services.matching.domain.taking import Taking
 from services.matching.handlers import ByHand, Move, Recorded, Rematch, Step
-from tests.matching_room import CAUSE, a_row, a_submission, accept, decline, enroll, revise, said, submit
+from tests.matching_room import (
+    CAUSE,
+    a_row,
+    a_submission,
+    accept,
+    decline,
+    enroll,
+    looked,
+    revise,
+    said,
+    submit,
+)
 
 LEAD = Caller("wanda", "supervisor", "bronx-peers")
 WAVE = timedelta(seconds=300)
@@ -104,12 +115,12 @@ def test_the_open_pool_is_seen_by_those_who_could_and_claimed_once(room, clock):
     """A silent specialist may still claim; who no hard rule lets in does not see it; the second claim is told so."""
     unfilled(room, clock, a_row("ana"), a_row("bo"), a_row("far", languages="ru:native"))
     seen = {
-        who: [one.case.referral_id for one in handlers.pool(room, 50, specialist(who))]
+        who: [one.case.referral_id for one in handlers.pool(room, 50, specialist(who), CAUSE)]
         for who in ("ana", "bo", "far")
     }
     assert seen == {"ana": ["ref_1"], "bo": ["ref_1"], "far": []}
-    assert handlers.pool(room, 50, specialist("ana", "buffalo-peers")) == []
-    [lead_sees] = handlers.pool(room, 50, LEAD)
+    assert handlers.pool(room, 50, specialist("ana", "buffalo-peers"), CAUSE) == []
+    [lead_sees] = handlers.pool(room, 50, LEAD, CAUSE)
     assert lead_sees.candidate is None and sum(lead_sees.case.exclusions.values()) == 3
     offers = [claim(room, "ana") for _ in range(2)]
     assert offers[0] == offers[1] and load(room, "ana") == 1000
@@ -117,7 +128,18 @@ def test_the_open_pool_is_seen_by_those_who_could_and_claimed_once(room, clock):
         claim(room, "bo")
     [chosen] = said(room, "assignment.chosen.v1")
     assert (chosen.how, chosen.specialist_id) == ("claim", "ana")
-    assert handlers.pool(room, 50, specialist("bo")) == []
+    assert handlers.pool(room, 50, specialist("bo"), CAUSE) == []
+
+
+def test_whoever_looks_at_the_pool_or_a_caseload_is_on_record(room, clock):
+    """One entry for the look, also where nothing was shown, and one for each person shown."""
+    unfilled(room, clock, a_row("ana"), a_row("far", languages="ru:native"))
+    for who in (specialist("ana"), specialist("far"), LEAD):
+        handlers.pool(room, 50, who, CAUSE)
+    assert looked(room) == {("record.read.v1", ""): 3, ("record.read.v1", "peer_ref_1"): 2}
+    claim(room, "ana")
+    handlers.caseload(room, "ana", False, LEAD, CAUSE)
+    assert looked(room) == {("record.read.v1", ""): 4, ("record.read.v1", "peer_ref_1"): 3}
 
 
 def test_a_claim_waits_for_those_who_are_being_asked(room):
@@ -317,7 +339,7 @@ def test_a_case_moves_during_leave_when_both_the_peer_and_the_taker_agree(room):
         for _ in range(2)
     ]
     assert offers[0] == offers[1] and offers[0].specialist_id == "otto"
-    [carried], standing = handlers.caseload(room, "rosa", True, LEAD)
+    [carried], standing = handlers.caseload(room, "rosa", True, LEAD, CAUSE)
     assert (carried.asked_id, carried.taker_ids, standing.load_milli) == ("otto", ("otto",), 1000)
     assert room.cases.case("ref_1").assigned_specialist_id == "rosa"
     moved = accept(room, room.cases.case("ref_1"), "otto", key="yes")
@@ -350,5 +372,5 @@ def test_a_caseload_is_for_its_own_programme(room):
     followed(room)
     for caller in (specialist("otto"), Caller("ilse", "supervisor", "buffalo-peers")):
         with pytest.raises(Refusal, match="specialist-unknown"):
-            handlers.caseload(room, "rosa", False, caller)
-    assert len(handlers.caseload(room, "", False, specialist("rosa"))[0]) == 1
+            handlers.caseload(room, "rosa", False, caller, CAUSE)
+    assert len(handlers.caseload(room, "", False, specialist("rosa"), CAUSE)[0]) == 1

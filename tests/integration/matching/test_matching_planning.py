@@ -18,11 +18,23 @@ from services.matching import handlers
 from services.matching.coordinating import messages
 from services.matching.domain.ladders import Steps
 from services.matching.handlers import NewLadder
-from tests.matching_room import CAUSE, a_room, a_row, a_submission, accept, enroll, revise, said, submit
+from tests.matching_room import (
+    CAUSE,
+    a_room,
+    a_row,
+    a_submission,
+    accept,
+    enroll,
+    looked,
+    revise,
+    said,
+    submit,
+)
 
 LEAD = Caller("wanda", "coordinator", "bronx-peers")
 OPERATOR = Caller("ops", "engineer", "platform")
 MUST = events_pb2.STRENGTH_MUST
+REFS = ("any", "veteran", "late")
 
 
 def backlog(room):
@@ -35,7 +47,7 @@ def backlog(room):
         a_submission("ref_veteran", preferences=wish),
         a_submission("ref_late", urgency=events_pb2.URGENCY_ROUTINE),
     )
-    assert {room.cases.case(f"ref_{n}").state for n in ("any", "veteran", "late")} == {"unfilled"}
+    assert {room.cases.case(f"ref_{n}").state for n in REFS} == {"unfilled"}
     enroll(
         room,
         [
@@ -48,7 +60,7 @@ def backlog(room):
 def test_a_backlog_is_previewed_and_applied_as_a_whole(room):
     """Two are served where one after another would serve one well; nothing moves before it is applied, once."""
     backlog(room)
-    plan = handlers.preview_backlog(room, [], LEAD)
+    plan = handlers.preview_backlog(room, [], LEAD, CAUSE)
     chosen = {one.case.referral_id: one.candidate.specialist_id for one in plan.planned}
     assert chosen == {"ref_any": "plain", "ref_veteran": "vet"} and plan.is_proven
     told = {one.case.referral_id: one for one in plan.planned}["ref_any"]
@@ -56,6 +68,7 @@ def test_a_backlog_is_previewed_and_applied_as_a_whole(room):
     [left] = plan.left_over
     assert (left.case.referral_id, left.reason_code) == ("ref_late", "no-capacity-left")
     assert said(room, "offer.made.v1") == []
+    assert looked(room) == {("record.read.v1", about): 1 for about in ("", *(f"peer_ref_{n}" for n in REFS))}
     shown = messages.plan(plan)
     assert shown.matches[0].explanation.score_milli == shown.matches[0].score_milli
     for _ in range(2):
@@ -70,11 +83,11 @@ def test_a_backlog_is_previewed_and_applied_as_a_whole(room):
 def test_a_plan_that_the_world_overtook_changes_nothing(room, clock):
     """One referral was corrected, one specialist is full, ten minutes passed: each time all or nothing, so nothing."""
     backlog(room)
-    corrected = handlers.preview_backlog(room, [], LEAD)
+    corrected = handlers.preview_backlog(room, [], LEAD, CAUSE)
     revise(room, "ref_any", languages=["vi"])
     with pytest.raises(Refusal, match="plan-stale"):
         handlers.apply_backlog(room, corrected.plan_id, "go", LEAD, CAUSE)
-    full = handlers.preview_backlog(room, ["ref_veteran"], LEAD)
+    full = handlers.preview_backlog(room, ["ref_veteran"], LEAD, CAUSE)
     room.database["caseloads"].update_one({"_id": "vet"}, {"$set": {"load_milli": 1000}})
     with pytest.raises(Refusal, match="plan-stale"):
         handlers.apply_backlog(room, full.plan_id, "go", LEAD, CAUSE)

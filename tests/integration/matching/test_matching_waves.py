@@ -9,7 +9,6 @@ from datetime import timedelta
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from chassis import catalog
 from chassis.errors import Refusal
 from chassis.identity import Caller
 from chassis.sealing import PrivateSeal
@@ -17,7 +16,18 @@ from kindred.intake.v1 import events_pb2
 from services.matching import handlers
 from services.matching.ranking import RosterIndex
 from services.matching.watching import RosterWatch
-from tests.matching_room import CAUSE, SYSTEM, a_row, a_submission, accept, decline, enroll, said, submit
+from tests.matching_room import (
+    CAUSE,
+    SYSTEM,
+    a_row,
+    a_submission,
+    accept,
+    decline,
+    enroll,
+    looked,
+    said,
+    submit,
+)
 
 WAVE = timedelta(seconds=300)
 
@@ -244,16 +254,6 @@ def test_a_row_of_a_roster_is_ranked_within_the_next_look(room):
     enroll(room, _people(1))
     submit(room, a_submission("ref_2"))
     assert room.cases.case("ref_2").asked_ids == {"s00"}
-
-
-def looked(room):
-    """How many looks at matches the trail was told of: by the event's type and about whom."""
-    rows = [row for document in room.database.accesses.find() for row in document["outbox"]]
-    said = (
-        (row["type"], catalog.message_class(row["type"]).FromString(row["data"]).provenance.peer_id)
-        for row in rows
-    )
-    return Counter(said)
 
 
 def test_each_role_sees_only_what_it_may(room):
