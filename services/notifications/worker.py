@@ -38,6 +38,12 @@ class Worker:
         seal = self.room.seal
         handlers.keep_contacts(self.room, [codec.source_card(heard.message, seal) for heard in batch])
 
+    @hears("referral.revised.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_referral_revised(self, batch: Sequence[Heard]) -> None:
+        """The source is reached where its correction says, from now on."""
+        seal = self.room.seal
+        handlers.keep_contacts(self.room, [codec.source_card(heard.message, seal) for heard in batch])
+
     @hears("offer.made.v1", batch=_BATCH, wait_s=_WAIT_S)
     def on_offer_made(self, batch: Sequence[Heard]) -> None:
         """The specialist hears of the offer, if there is still time."""
@@ -91,6 +97,28 @@ class Worker:
     def on_referral_escalated(self, heard: Heard) -> None:
         """The supervisor hears that nobody is left to ask."""
         handlers.tell(self.room, [(codec.escalated(heard.envelope, heard.message), heard.cause)])
+
+    @hears("arrival.overdue.v1")
+    def on_arrival_overdue(self, heard: Heard) -> None:
+        """The supervisor hears that a promise is not kept, or comes too late."""
+        handlers.tell(self.room, [(codec.arrival_overdue(heard.envelope, heard.message), heard.cause)])
+
+    @hears("assignment.chosen.v1")
+    def on_assignment_chosen(self, heard: Heard) -> None:
+        """Whoever was chosen by hand hears that the request is theirs."""
+        handlers.tell(self.room, [(codec.assignment_chosen(heard.envelope, heard.message), heard.cause)])
+
+    @hears("case.moved.v1")
+    def on_case_moved(self, heard: Heard) -> None:
+        """Whoever carried the case hears that somebody else does."""
+        moved = codec.case_moved(heard.envelope, heard.message)
+        handlers.tell(self.room, [(moved, heard.cause)] if moved else [])
+
+    @hears("certification.expiring.v1")
+    def on_certification_expiring(self, heard: Heard) -> None:
+        """Its holder and their supervisor hear that a certificate ends."""
+        told = codec.certification_expiring(heard.envelope, heard.message)
+        handlers.tell(self.room, [(happening, heard.cause) for happening in told])
 
     @every(1.0)
     def keep_sending(self) -> None:

@@ -8,6 +8,10 @@ from services.notifications.codec.contacts import (
     wanted_from_proto,
 )
 from services.notifications.codec.events import (
+    arrival_overdue,
+    assignment_chosen,
+    case_moved,
+    certification_expiring,
     checkin_due,
     checkin_missed,
     enrolled_card,
@@ -20,6 +24,10 @@ from services.notifications.codec.events import (
 from services.notifications.codec.said import event_to_proto, notice_to_proto, notices_to_proto
 
 __all__ = [
+    "arrival_overdue",
+    "assignment_chosen",
+    "case_moved",
+    "certification_expiring",
     "changed_to_proto",
     "checkin_due",
     "checkin_missed",

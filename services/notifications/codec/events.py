@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TypedDict
 
 from google.protobuf.message import Message
@@ -13,9 +13,13 @@ from chassis.clock import to_millisecond
 from chassis.envelope import Envelope
 from chassis.sealing import PrivateSeal
 from kindred.bus.v1.bus_pb2 import Provenance, SealedField
-from kindred.intake.v1.events_pb2 import ReferralStatusChanged, ReferralSubmitted
+from kindred.intake.v1.events_pb2 import ReferralRevised, ReferralStatusChanged, ReferralSubmitted
 from kindred.matching.v1.events_pb2 import (
+    ArrivalOverdue,
+    AssignmentChosen,
     AssignmentEnded,
+    CaseMoved,
+    CertificationExpiring,
     CheckinDue,
     CheckinMissed,
     OfferAccepted,
@@ -47,12 +51,13 @@ def enrolled_card(event: SpecialistEnrolled, seal: PrivateSeal) -> Card:
     return Card(contact_id, event.specialist_id, event.revision, contact, event.programme_id)
 
 
-def source_card(event: ReferralSubmitted, seal: PrivateSeal) -> Card:
+def source_card(event: ReferralSubmitted | ReferralRevised, seal: PrivateSeal) -> Card:
     """The card of the source's callback for this referral, without an address where it gave none."""
+    revision = event.revision if isinstance(event, ReferralRevised) else 1
     contact_id = source_contact_id(event.referral_id)
     sealed = event.sealed_source_contact
     contact = _contact(sealed, contact_id, seal) if sealed.ciphertext else Contact()
-    return Card(contact_id, event.source_id, 1, contact, event.source_id)
+    return Card(contact_id, event.source_id, revision, contact, event.source_id)
 
 
 def offer_made(envelope: Envelope, event: OfferMade, seal: PrivateSeal) -> Happening:
@@ -144,6 +149,73 @@ def escalated(envelope: Envelope, event: ReferralEscalated) -> Happening:
         contact_id=specialist_contact_id(event.supervisor_id) if event.supervisor_id else "",
         **_about(event.provenance),
     )
+
+
+def arrival_overdue(envelope: Envelope, event: ArrivalOverdue) -> Happening:
+    """A promise that is not kept, or comes too late; its supervisor has to act."""
+    return Happening(
+        event=envelope.type,
+        status=event.reason_code,
+        happened_at=to_millisecond(envelope.time),
+        referral_id=event.referral_id,
+        recipient_id=event.supervisor_id or _NOBODY,
+        contact_id=specialist_contact_id(event.supervisor_id) if event.supervisor_id else "",
+        offer_id=event.offer_id,
+        promised_arrival_at=_moment(event, "promised_arrival_at"),
+        **_about(event.provenance),
+    )
+
+
+def assignment_chosen(envelope: Envelope, event: AssignmentChosen) -> Happening:
+    """A request that somebody has without an offer; who was chosen by hand has to hear of it."""
+    return Happening(
+        event=envelope.type,
+        status=event.how,
+        happened_at=to_millisecond(envelope.time),
+        referral_id=event.referral_id,
+        recipient_id=event.specialist_id,
+        contact_id=specialist_contact_id(event.specialist_id),
+        offer_id=event.offer_id,
+        **_about(event.provenance),
+    )
+
+
+def case_moved(envelope: Envelope, event: CaseMoved) -> Happening | None:
+    """Whoever carried the case until now; None where nobody did."""
+    if not event.from_specialist_id:
+        return None
+    return Happening(
+        event=envelope.type,
+        happened_at=to_millisecond(envelope.time),
+        referral_id=event.referral_id,
+        recipient_id=event.from_specialist_id,
+        contact_id=specialist_contact_id(event.from_specialist_id),
+        offer_id=event.offer_id,
+        **_about(event.provenance),
+    )
+
+
+def certification_expiring(envelope: Envelope, event: CertificationExpiring) -> list[Happening]:
+    """Its holder has to hear of it, and their supervisor where the roster names one; raises ValueError."""
+    last_day = date.fromisoformat(event.valid_until).isoformat()
+    when = "ending" if event.days_left else "ended"
+    people = {"own": event.specialist_id, "team": event.supervisor_id}
+    return [
+        Happening(
+            event=envelope.type,
+            status=f"{whose}-{when}",
+            happened_at=to_millisecond(envelope.time),
+            referral_id="",
+            recipient_id=person_id,
+            contact_id=specialist_contact_id(person_id),
+            number=event.days_left,
+            last_day=last_day,
+            matter=f"{event.specialist_id}/{event.state}",
+            **_about(event.provenance),
+        )
+        for whose, person_id in people.items()
+        if person_id
+    ]
 
 
 def _contact(sealed: SealedField, context: str, seal: PrivateSeal) -> Contact:

@@ -23,6 +23,14 @@ class Intent(StrEnum):
     HELP_SOUGHT_AGAIN = "help-sought-again"
     REFERRAL_UNFILLED = "referral-unfilled"
     SUPERVISOR_NEEDED = "supervisor-needed"
+    ARRIVAL_UNHEARD = "arrival-unheard"
+    ARRIVAL_TOO_LATE = "arrival-too-late"
+    REQUEST_GIVEN = "request-given"
+    REQUEST_TAKEN_OVER = "request-taken-over"
+    CERTIFICATE_ENDING = "certificate-ending"
+    CERTIFICATE_ENDED = "certificate-ended"
+    TEAM_CERTIFICATE_ENDING = "team-certificate-ending"
+    TEAM_CERTIFICATE_ENDED = "team-certificate-ended"
 
 
 class Recipient(StrEnum):
@@ -98,6 +106,7 @@ _AT_DEADLINE = Expiry("deadline_at")
 _HOUR_PAST_ARRIVAL = Expiry("promised_arrival_at", timedelta(hours=1))
 _ONE_HOUR = Expiry("happened_at", timedelta(hours=1))
 _ONE_DAY = Expiry("happened_at", timedelta(days=1))
+_ONE_WEEK = Expiry("happened_at", timedelta(days=7))
 
 _PEOPLE = (Channel.EMAIL, Channel.SMS, Channel.WEBHOOK)
 _SOURCES = (Channel.EMAIL, Channel.WEBHOOK)
@@ -106,18 +115,26 @@ _WAITS, _BREAKS = Quiet.WAITS, Quiet.BREAKS_IF_IMMEDIATE
 # fmt: off
 # ruff: noqa: E501  a table is read across
 TABLE: Final[tuple[Rule, ...]] = (
-    #    intent                     event                         status          recipient             urgency            channels  quiet    expiry              key
-    Rule(Intent.OFFER_MADE,         "offer.made.v1",              "",             Recipient.SPECIALIST, Urgency.AS_SAID,   _PEOPLE,  _BREAKS, _AT_DEADLINE,       ("offer_id",)),
-    Rule(Intent.OFFER_WITHDRAWN,    "offer.withdrawn.v1",         "",             Recipient.SPECIALIST, Urgency.URGENT,    _PEOPLE,  _WAITS,  _ONE_HOUR,          ("offer_id",)),
-    Rule(Intent.ASSIGNMENT_ENDED,   "assignment.ended.v1",        "",             Recipient.SPECIALIST, Urgency.IMMEDIATE, _PEOPLE,  _BREAKS, _ONE_DAY,           ("offer_id",)),
-    Rule(Intent.CHECKIN_DUE,        "checkin.due.v1",             "",             Recipient.SPECIALIST, Urgency.URGENT,    _PEOPLE,  _WAITS,  _AT_DEADLINE,       ("referral_id", "number")),
-    Rule(Intent.CHECKIN_MISSED,     "checkin.missed.v1",          "",             Recipient.SUPERVISOR, Urgency.URGENT,    _PEOPLE,  _WAITS,  _ONE_DAY,           ("referral_id", "number")),
-    Rule(Intent.PERSON_MET,         "referral.status-changed.v1", "met",          Recipient.SOURCE,     Urgency.ROUTINE,   _SOURCES, _WAITS,  _ONE_DAY,           ("referral_id",)),
-    Rule(Intent.PERSON_NOT_MET,     "referral.status-changed.v1", "not-met",      Recipient.SOURCE,     Urgency.URGENT,    _SOURCES, _WAITS,  _ONE_DAY,           ("referral_id",)),
-    Rule(Intent.HELP_ASSIGNED,      "referral.status-changed.v1", "assigned",     Recipient.SOURCE,     Urgency.IMMEDIATE, _SOURCES, _WAITS,  _HOUR_PAST_ARRIVAL, ("referral_id", "promised_arrival_at")),
-    Rule(Intent.HELP_SOUGHT_AGAIN,  "referral.status-changed.v1", "sought-again", Recipient.SOURCE,     Urgency.IMMEDIATE, _SOURCES, _WAITS,  _ONE_HOUR,          ("referral_id", "version")),
-    Rule(Intent.REFERRAL_UNFILLED,  "referral.status-changed.v1", "unfilled",     Recipient.SOURCE,     Urgency.IMMEDIATE, _SOURCES, _WAITS,  _ONE_DAY,           ("referral_id",)),
-    Rule(Intent.SUPERVISOR_NEEDED,  "referral.escalated.v1",      "exhausted",    Recipient.SUPERVISOR, Urgency.IMMEDIATE, _PEOPLE,  _BREAKS, _ONE_DAY,           ("referral_id",)),
+    #    intent                          event                         status                   recipient             urgency            channels  quiet    expiry              key
+    Rule(Intent.OFFER_MADE,              "offer.made.v1",              "",                      Recipient.SPECIALIST, Urgency.AS_SAID,   _PEOPLE,  _BREAKS, _AT_DEADLINE,       ("offer_id",)),
+    Rule(Intent.OFFER_WITHDRAWN,         "offer.withdrawn.v1",         "",                      Recipient.SPECIALIST, Urgency.URGENT,    _PEOPLE,  _WAITS,  _ONE_HOUR,          ("offer_id",)),
+    Rule(Intent.ASSIGNMENT_ENDED,        "assignment.ended.v1",        "",                      Recipient.SPECIALIST, Urgency.IMMEDIATE, _PEOPLE,  _BREAKS, _ONE_DAY,           ("offer_id",)),
+    Rule(Intent.CHECKIN_DUE,             "checkin.due.v1",             "",                      Recipient.SPECIALIST, Urgency.URGENT,    _PEOPLE,  _WAITS,  _AT_DEADLINE,       ("referral_id", "number")),
+    Rule(Intent.CHECKIN_MISSED,          "checkin.missed.v1",          "",                      Recipient.SUPERVISOR, Urgency.URGENT,    _PEOPLE,  _WAITS,  _ONE_DAY,           ("referral_id", "number")),
+    Rule(Intent.PERSON_MET,              "referral.status-changed.v1", "met",                   Recipient.SOURCE,     Urgency.ROUTINE,   _SOURCES, _WAITS,  _ONE_DAY,           ("referral_id",)),
+    Rule(Intent.PERSON_NOT_MET,          "referral.status-changed.v1", "not-met",               Recipient.SOURCE,     Urgency.URGENT,    _SOURCES, _WAITS,  _ONE_DAY,           ("referral_id",)),
+    Rule(Intent.HELP_ASSIGNED,           "referral.status-changed.v1", "assigned",              Recipient.SOURCE,     Urgency.IMMEDIATE, _SOURCES, _WAITS,  _HOUR_PAST_ARRIVAL, ("referral_id", "promised_arrival_at", "modality")),
+    Rule(Intent.HELP_SOUGHT_AGAIN,       "referral.status-changed.v1", "sought-again",          Recipient.SOURCE,     Urgency.IMMEDIATE, _SOURCES, _WAITS,  _ONE_HOUR,          ("referral_id", "version")),
+    Rule(Intent.REFERRAL_UNFILLED,       "referral.status-changed.v1", "unfilled",              Recipient.SOURCE,     Urgency.IMMEDIATE, _SOURCES, _WAITS,  _ONE_DAY,           ("referral_id",)),
+    Rule(Intent.SUPERVISOR_NEEDED,       "referral.escalated.v1",      "exhausted",             Recipient.SUPERVISOR, Urgency.IMMEDIATE, _PEOPLE,  _BREAKS, _ONE_DAY,           ("referral_id",)),
+    Rule(Intent.ARRIVAL_UNHEARD,         "arrival.overdue.v1",         "not-heard-of",          Recipient.SUPERVISOR, Urgency.IMMEDIATE, _PEOPLE,  _BREAKS, _ONE_DAY,           ("offer_id", "promised_arrival_at")),
+    Rule(Intent.ARRIVAL_TOO_LATE,        "arrival.overdue.v1",         "leaves-before-arrival", Recipient.SUPERVISOR, Urgency.IMMEDIATE, _PEOPLE,  _BREAKS, _ONE_DAY,           ("offer_id", "promised_arrival_at")),
+    Rule(Intent.REQUEST_GIVEN,           "assignment.chosen.v1",       "by-hand",               Recipient.SPECIALIST, Urgency.IMMEDIATE, _PEOPLE,  _BREAKS, _ONE_DAY,           ("offer_id",)),
+    Rule(Intent.REQUEST_TAKEN_OVER,      "case.moved.v1",              "",                      Recipient.SPECIALIST, Urgency.URGENT,    _PEOPLE,  _WAITS,  _ONE_DAY,           ("offer_id",)),
+    Rule(Intent.CERTIFICATE_ENDING,      "certification.expiring.v1",  "own-ending",            Recipient.SPECIALIST, Urgency.ROUTINE,   _PEOPLE,  _WAITS,  _ONE_WEEK,          ("matter", "last_day", "number")),
+    Rule(Intent.CERTIFICATE_ENDED,       "certification.expiring.v1",  "own-ended",             Recipient.SPECIALIST, Urgency.URGENT,    _PEOPLE,  _WAITS,  _ONE_WEEK,          ("matter", "last_day")),
+    Rule(Intent.TEAM_CERTIFICATE_ENDING, "certification.expiring.v1",  "team-ending",           Recipient.SUPERVISOR, Urgency.ROUTINE,   _PEOPLE,  _WAITS,  _ONE_WEEK,          ("matter", "last_day", "number")),
+    Rule(Intent.TEAM_CERTIFICATE_ENDED,  "certification.expiring.v1",  "team-ended",            Recipient.SUPERVISOR, Urgency.URGENT,    _PEOPLE,  _WAITS,  _ONE_WEEK,          ("matter", "last_day")),
 )
 # fmt: on
 _BY_INTENT: Final = {rule.intent: rule for rule in TABLE}
@@ -142,6 +159,9 @@ class Happening:
     version: int = 0
     number: int = 0
     urgency: str = ""
+    # The last day of what ends, as 2026-12-31, and which of several such things of whom it is; ids only.
+    last_day: str = ""
+    matter: str = ""
     peer_id: str = ""
     organization_id: str = ""
     purpose_of_use: str = ""

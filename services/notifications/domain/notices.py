@@ -128,6 +128,7 @@ class Notice:
     deadline_at: datetime | None = None
     promised_arrival_at: datetime | None = None
     modality: str = ""
+    last_day: str = ""
     peer_id: str = ""
     organization_id: str = ""
     purpose_of_use: str = ""
@@ -185,6 +186,7 @@ def _fresh(rule: Rule, happening: Happening, now: datetime) -> Notice:
         deadline_at=happening.deadline_at,
         promised_arrival_at=happening.promised_arrival_at,
         modality=happening.modality,
+        last_day=happening.last_day,
         peer_id=happening.peer_id,
         organization_id=happening.organization_id,
         purpose_of_use=happening.purpose_of_use,

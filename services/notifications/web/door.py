@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from chassis import telemetry
 from chassis.errors import Kind, Refusal
 from chassis.http_server import form
 from chassis.identity import Caller
@@ -22,6 +23,7 @@ from services.notifications.web import pages
 HOME = "/notices"
 SIGN_IN = f"{HOME}/sign-in"
 _COOKIE, _DOOR = "kindred-notices", "kindred-notices-door"
+_DOOR_NAME = "inbox"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "testserver"})
 _OPERATORS = ("coordinator", "supervisor", "engineer")
 READERS = ("specialist", "supervisor", "coordinator", "nurse", "clinician", "engineer")
@@ -84,7 +86,7 @@ def _show(room: Room, request: Request) -> Response:
 
 
 def _sign_in(room: Room, request: Request) -> Response:
-    """A token that was never used opens a session."""
+    """A token that was never used opens a session; that somebody signed in is an entry before they see anything."""
     fields = _checked(request, request.cookies.get(_cookie(request, _DOOR), ""))
     try:
         caller = room.tokens.read(fields.get("token", "").strip())
@@ -94,12 +96,15 @@ def _sign_in(room: Room, request: Request) -> Response:
         return _form(request, 401)
     if caller.role not in READERS or not room.sessions.spend(fields["token"].strip()):
         return _form(request, 401)
+    room.access.record_session_began(caller, _DOOR_NAME, telemetry.current_cause())
     response = RedirectResponse(HOME, 303)
     _keep(request, response, _COOKIE, room.sessions.start(caller))
     return response
 
 
 def _sign_out(visit: Visit) -> Response:
+    cause = telemetry.current_cause()
+    visit.room.access.record_session_ended(visit.caller, _DOOR_NAME, "signed-out", cause)
     visit.room.sessions.end(visit.request.cookies.get(_cookie(visit.request, _COOKIE), ""))
     response = RedirectResponse(SIGN_IN, 303)
     response.delete_cookie(_cookie(visit.request, _COOKIE), path="/")

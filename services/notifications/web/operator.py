@@ -80,6 +80,7 @@ def preview(visit: Visit) -> Response:
         deadline_at=now + timedelta(minutes=5),
         promised_arrival_at=now + timedelta(minutes=20),
         modality="bedside",
+        last_day=(now + timedelta(days=30)).date().isoformat(),
     )
     notice, _ = open_notice(rule, happening, now, is_reachable=True)
     letter = visit.room.letters.write(notice, Contact(language=language), "sample")

@@ -1,14 +1,14 @@
 """Renders a notice in the recipient's language and zone: a subject, plain text, the same words as HTML, and an SMS.
 
-A template sees the deadline, the promised arrival, the kind of contact, a short reference, and the link. Nothing about
-the peer can reach it, because nothing about the peer is handed to it (DESIGN 5.7).
+A template sees the deadline, the promised arrival, a last day, the kind of contact, a short reference, and the link.
+Nothing about the peer can reach it, because nothing about the peer is handed to it (DESIGN 5.7).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -69,6 +69,7 @@ class Letters:
             "deadline": clock_words(notice.deadline_at, contact.time_zone, language),
             "arrival": clock_words(notice.promised_arrival_at, contact.time_zone, language),
             "modality": notice.modality,
+            "day": day_words(notice.last_day, language),
             "reference": reference(notice.referral_id),
             "link": f"{self._public_url}/answer/{link_token}?lang={language}",  # the page speaks as the letter does
         }
@@ -150,6 +151,11 @@ def clock_words(moment: datetime | None, time_zone: str, language: str) -> str:
     return " ".join(
         f"{clock} {letters}, {day}".split()
     )  # the locale's narrow spaces are boxes in some programs
+
+
+def day_words(day: str, language: str) -> str:
+    """The day (2026-12-31) as it is said: "Thursday, December 31"; a day is the same in every zone here."""
+    return format_date(date.fromisoformat(day), _DAYS[language], locale=_LOCALES[language]) if day else ""
 
 
 def _primary(tag: str) -> str:

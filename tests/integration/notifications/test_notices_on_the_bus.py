@@ -9,8 +9,17 @@ import pytest
 from bson import encode
 
 from chassis import grpc_client, identity
-from kindred.intake.v1.events_pb2 import ReferralStatusChanged, ReferralSubmitted
-from kindred.matching.v1.events_pb2 import OfferMade, OfferWithdrawn, ReferralEscalated, SpecialistEnrolled
+from kindred.intake.v1.events_pb2 import ReferralRevised, ReferralStatusChanged, ReferralSubmitted
+from kindred.matching.v1.events_pb2 import (
+    ArrivalOverdue,
+    AssignmentChosen,
+    CaseMoved,
+    CertificationExpiring,
+    OfferMade,
+    OfferWithdrawn,
+    ReferralEscalated,
+    SpecialistEnrolled,
+)
 from kindred.notifications.v1 import notifications_pb2, notifications_pb2_grpc
 from tests.integration.notifications.processes import running, until
 
@@ -32,6 +41,31 @@ def enrolled(sealed, specialist_id, language="en", zone="UTC", revision=1, role=
 def submitted(sealed, referral_id):
     contact = sealed(f"source-contact:{referral_id}", email=f"{MARKED}.desk@example.org", language="en")
     return ReferralSubmitted(referral_id=referral_id, source_id="src_brigid", sealed_source_contact=contact)
+
+
+def revised(sealed, referral_id):
+    contact = sealed(f"source-contact:{referral_id}", email=f"{MARKED}.night-desk@example.org", language="en")
+    return ReferralRevised(
+        referral_id=referral_id, source_id="src_brigid", revision=2, sealed_source_contact=contact
+    )
+
+
+def overdue():
+    event = ArrivalOverdue(
+        offer_id="off_9", referral_id="ref_3", supervisor_id="wanda", reason_code="not-heard-of"
+    )
+    event.promised_arrival_at.FromDatetime(datetime.now(UTC))
+    return event
+
+
+def of_the_team():
+    """What a coordinator's hand, a clock or a rematch says of people who are on the roster."""
+    chosen = AssignmentChosen(offer_id="off_3", referral_id="ref_4", specialist_id="tomas", how="by-hand")
+    moved = CaseMoved(offer_id="off_4", referral_id="ref_5", from_specialist_id="ines", specialist_id="tomas")
+    ending = CertificationExpiring(
+        specialist_id="ines", supervisor_id="wanda", state="IL", valid_until="2026-12-31", days_left=30
+    )
+    return {"ref_3": overdue(), "ref_4": chosen, "ref_5": moved, "ines": ending}
 
 
 def made(sealed, offer_id, specialist_id, seconds=300.0):
@@ -79,7 +113,11 @@ def test_each_intent_reaches_its_person_once(process_environ, broker, database, 
             broker.say(enrolled(sealed, "wanda", role="supervisor"), "wanda"),
         ]
         until("both offers sent", lambda: list(states(database).values()) == ["sent", "sent"])
+        story.append(broker.say(revised(sealed, "ref_1"), "ref_1", source="intake"))
+        card = {"_id": "source-contact:ref_1", "revision": 2}
+        until("the correction is kept", lambda: database.contacts.find_one(card))
         story += [
+            *(broker.say(event, subject) for subject, event in of_the_team().items()),
             broker.say(assigned(), "ref_1", source="intake"),
             broker.say(
                 OfferWithdrawn(
@@ -94,12 +132,24 @@ def test_each_intent_reaches_its_person_once(process_environ, broker, database, 
         ]
         for envelope in story:
             broker.repeat(envelope)
-        until("five notices sent", lambda: list(states(database).values()) == ["sent"] * 5)
+        until("ten notices sent", lambda: list(states(database).values()) == ["sent"] * 10)
         until("the inbox is empty", lambda: inbox_is_empty(broker))
-    assert [subject[:24] for subject in subjects(far_side, "ines")] == ["Por favor, responda ante"]
-    assert subjects(far_side, "tomas")[1:] == ["You do not need to answer any more"]
-    assert len(subjects(far_side, "desk")) == len(subjects(far_side, "wanda")) == 1
-    assert len(far_side.taken) == 5
+    assert sorted(subject[:24] for subject in subjects(far_side, "ines")) == [
+        "Ahora otra persona tiene",
+        "Por favor, responda ante",
+        "Un certificado suyo venc",
+    ]
+    assert sorted(subjects(far_side, "tomas")[1:]) == [
+        "A request is yours now: REF_4",
+        "You do not need to answer any more",
+    ]
+    assert sorted(subject[:25] for subject in subjects(far_side, "wanda")) == [
+        "A certificate in your tea",
+        "A request needs you now: ",
+        "Please look at a request ",
+    ]
+    assert (len(subjects(far_side, "desk")), len(subjects(far_side, "night-desk"))) == (0, 1)
+    assert len(far_side.taken) == 10
     assert parked(database) == []
 
 

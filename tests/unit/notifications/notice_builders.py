@@ -31,6 +31,8 @@ def a_happening(intent: Intent = Intent.OFFER_MADE, **changes: Any) -> Happening
         "promised_arrival_at": NOW + timedelta(minutes=20),
         "modality": "bedside",
         "urgency": "immediate",
+        "last_day": "2026-06-04",
+        "matter": "sp_ines_calloway/IL",
         "peer_id": "peer_0192f3aa7b33",
         "organization_id": "org_harbor_lights",
         "purpose_of_use": "TREAT",

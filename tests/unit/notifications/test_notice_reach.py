@@ -64,9 +64,16 @@ def test_only_an_immediate_offer_breaks_quiet_hours(rule, urgency):
 
 
 def test_quiet_hours_are_broken_for_whoever_is_on_call_and_nobody_else():
-    """The lines of the table that may break them: the offer, its end, and the supervisor it comes to last."""
+    """The lines that may: an offer or a request given by hand, its end, and the supervisor who has to act now."""
     may = {rule.intent for rule in TABLE if rule.quiet is Quiet.BREAKS_IF_IMMEDIATE}
-    assert may == {Intent.OFFER_MADE, Intent.ASSIGNMENT_ENDED, Intent.SUPERVISOR_NEEDED}
+    assert may == {
+        Intent.OFFER_MADE,
+        Intent.REQUEST_GIVEN,
+        Intent.ASSIGNMENT_ENDED,
+        Intent.SUPERVISOR_NEEDED,
+        Intent.ARRIVAL_UNHEARD,
+        Intent.ARRIVAL_TOO_LATE,
+    }
 
 
 def test_what_is_worthless_when_the_night_ends_is_said_to_have_failed():

@@ -80,6 +80,20 @@ def test_another_promised_arrival_is_news():
     assert notice_id(rule, a_happening(Intent.HELP_ASSIGNED)) != notice_id(rule, later)
 
 
+def test_a_call_instead_of_a_visit_is_news():
+    """A source that waits at a bed hears when the same promise becomes a call."""
+    rule = rule_of(Intent.HELP_ASSIGNED)
+    called = a_happening(Intent.HELP_ASSIGNED, modality="phone")
+    assert notice_id(rule, a_happening(Intent.HELP_ASSIGNED)) != notice_id(rule, called)
+
+
+def test_the_certificates_of_two_people_are_two_notices():
+    """A supervisor of two people whose certificates end on one day hears of both."""
+    rule = rule_of(Intent.TEAM_CERTIFICATE_ENDING)
+    first, other = (a_happening(rule.intent, matter=f"sp_{n}/IL") for n in "12")
+    assert notice_id(rule, first) != notice_id(rule, other)
+
+
 def test_an_offer_notice_is_worthless_at_the_deadline():
     """An offer's notice expires exactly when the offer does."""
     happening = a_happening()

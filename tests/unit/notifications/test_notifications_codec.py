@@ -12,7 +12,15 @@ from chassis.envelope import Envelope
 from chassis.sealing import PrivateSeal, PublicSeal, Unsealable
 from kindred.bus.v1.bus_pb2 import Provenance
 from kindred.intake.v1.events_pb2 import ReferralStatusChanged, ReferralSubmitted
-from kindred.matching.v1.events_pb2 import OfferMade, ReferralEscalated, SpecialistEnrolled
+from kindred.matching.v1.events_pb2 import (
+    ArrivalOverdue,
+    AssignmentChosen,
+    CaseMoved,
+    CertificationExpiring,
+    OfferMade,
+    ReferralEscalated,
+    SpecialistEnrolled,
+)
 from services.notifications import codec
 from services.notifications.domain.events import NoticeFailed, NoticeSent
 from services.notifications.domain.intents import rule_for
@@ -119,3 +127,57 @@ def test_the_list_shows_no_address_and_no_link():
     listed = codec.notices_to_proto([a_notice()])
     assert listed.notices[0].state == "due"
     assert "contact" not in str(listed)
+
+
+@pytest.mark.parametrize(
+    ("reason_code", "intent"),
+    [("not-heard-of", "arrival-unheard"), ("leaves-before-arrival", "arrival-too-late")],
+)
+def test_a_supervisor_hears_of_an_arrival_that_is_overdue(reason_code, intent):
+    """Whichever way a promise fails its supervisor is the one who hears, or nobody, which is said as a dead notice."""
+    event = ArrivalOverdue(referral_id="ref_1", supervisor_id="sv_1", reason_code=reason_code)
+    happening = codec.arrival_overdue(an_envelope("arrival.overdue.v1"), event)
+    assert rule_for(happening.event, happening.status).intent == intent
+    assert (happening.recipient_id, happening.contact_id) == ("sv_1", "specialist-contact:sv_1")
+    nobody = codec.arrival_overdue(an_envelope("arrival.overdue.v1"), ArrivalOverdue(reason_code=reason_code))
+    assert (nobody.recipient_id, nobody.contact_id) == ("unnamed", "")
+
+
+@pytest.mark.parametrize(("how", "is_told"), [("by-hand", True), ("claim", False)])
+def test_only_who_was_chosen_by_hand_hears_of_it(how, is_told):
+    """Who claimed a request from the pool knows; who was given one by a supervisor has to hear."""
+    event = AssignmentChosen(referral_id="ref_1", specialist_id="sp_1", how=how)
+    happening = codec.assignment_chosen(an_envelope("assignment.chosen.v1"), event)
+    assert (rule_for(happening.event, happening.status) is not None) == is_told
+
+
+def test_whoever_carried_a_moved_case_hears_and_nobody_where_nobody_did():
+    """The one before hears that it is over for them; a case that nobody carried is news to nobody."""
+    envelope = an_envelope("case.moved.v1")
+    moved = codec.case_moved(envelope, CaseMoved(from_specialist_id="sp_1", specialist_id="sp_2"))
+    assert (moved.recipient_id, rule_for(moved.event).intent) == ("sp_1", "request-taken-over")
+    assert codec.case_moved(envelope, CaseMoved(specialist_id="sp_2")) is None
+
+
+@pytest.mark.parametrize(
+    ("days_left", "supervisor_id", "intents"),
+    [
+        (30, "sv_1", ["certificate-ending", "team-certificate-ending"]),
+        (0, "sv_1", ["certificate-ended", "team-certificate-ended"]),
+        (7, "", ["certificate-ending"]),
+    ],
+)
+def test_the_end_of_a_certificate_is_told_to_its_holder_and_their_supervisor(
+    days_left, supervisor_id, intents
+):
+    """Each step is one notice to each of them; without a supervisor in the roster only the holder hears."""
+    event = CertificationExpiring(
+        specialist_id="sp_1",
+        supervisor_id=supervisor_id,
+        state="IL",
+        valid_until="2026-06-04",
+        days_left=days_left,
+    )
+    told = codec.certification_expiring(an_envelope("certification.expiring.v1"), event)
+    assert [rule_for(one.event, one.status).intent for one in told] == intents
+    assert {one.last_day for one in told} == {"2026-06-04"}
