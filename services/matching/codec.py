@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from chassis.errors import Fault, Kind, Refusal
 from kindred.intake.v1 import events_pb2 as intake_pb2
 from kindred.matching.v1 import matching_pb2 as pb
+from kindred.notifications.v1.events_pb2 import NoticeFailed
 from services.matching import places, taxonomy, tongues, wording
 from services.matching.domain.case import CLOSED, Case, Checkin, Offer
 from services.matching.domain.need import Need
@@ -64,6 +65,11 @@ def need(message: intake_pb2.ReferralSubmitted | intake_pb2.ReferralRevised) -> 
 def stopped_need(message: intake_pb2.ReferralStopped) -> Need:
     """All that is known of a referral that was stopped before it was heard of."""
     return Need(message.referral_id, message.provenance.peer_id, message.source_id, ROUTINE)
+
+
+def is_offer_unheard(message: NoticeFailed) -> bool:
+    """True where an offer surely never reached its specialist; where nobody can say, they may be about to answer."""
+    return message.intent == "offer-made" and message.reason_code != "fate-unknown"
 
 
 def acceptance(request: pb.AcceptOfferRequest) -> Acceptance:

@@ -39,6 +39,13 @@ class Worker:
         """The case goes on with the new facts."""
         handlers.revise(self.room, codec.need(heard.message), heard.message.revision, heard.cause)
 
+    @hears("notice.failed.v1")
+    def on_notice_failed(self, heard: Heard) -> None:
+        """An offer that never arrived does not hold the referral up until its deadline."""
+        told = heard.message
+        if codec.is_offer_unheard(told):
+            handlers.not_delivered(self.room, told.referral_id, told.offer_id, heard.cause)
+
     @every(0.5)
     def advance_due(self) -> None:
         """Late offers are expired, waiting cases go to their next wave."""

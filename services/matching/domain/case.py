@@ -23,11 +23,13 @@ from services.matching.domain.score import Term
 SEEKING, ASSIGNED, FOLLOWED, UNFILLED, CLOSED = "seeking", "assigned", "followed", "unfilled", "closed"
 OPEN, ACCEPTED, DECLINED, EXPIRED, WITHDRAWN = "open", "accepted", "declined", "expired", "withdrawn"
 ENDED = "ended"  # accepted once, and the assignment ended before it was carried out
-DECLINE_REASONS = ("busy", "too-far", "unwell", "know-each-other", "not-a-good-fit", "other")
+KNOW_EACH_OTHER = "know-each-other"  # and the two are kept apart from then on
+DECLINE_REASONS = ("busy", "too-far", "unwell", KNOW_EACH_OTHER, "not-a-good-fit", "other")
 # How somebody came to be asked: by the ladder, as one of a joint plan, to take a case over; or took the referral
 # without an offer before.
 LADDER, JOINT, MOVE, BY_HAND, CLAIM = "ladder", "joint", "move", "by-hand", "claim"
 SHIFT_ENDED, CASELOAD_FULL, SOMEBODY_ACCEPTED = "shift-ended", "caseload-full", "somebody-accepted"
+NOT_DELIVERED = "not-delivered"  # its notice was given up: they never heard of it
 # Whoever did not answer because of these may be asked again.
 ASK_AGAIN = frozenset({SHIFT_ENDED, CASELOAD_FULL, SOMEBODY_ACCEPTED})
 # How soon a referral that nobody is found for is looked at again: somebody may have come on shift, or be free.
@@ -64,6 +66,7 @@ class Offer:
     ends_with_shift: bool = False  # the deadline is the end of their shift
     step: str = ""  # en-route, delayed, arrived, by-phone
     step_key: str = ""
+    is_unheard: bool = False  # its notice was given up; the clock closes it
 
 
 @dataclass(frozen=True)
@@ -259,10 +262,10 @@ def expire(case: Case, now: datetime) -> Changed:
     """Open offers whose deadline has passed are expired; who went off shift meanwhile may be asked again."""
     late = [offer for offer in case.open_offers if offer.deadline_at <= now]
     events: list[Event] = [OfferExpired(o.offer_id, case.referral_id, o.specialist_id) for o in late]
-    off_shift = [offer for offer in late if offer.ends_with_shift]
-    silent = [offer for offer in late if not offer.ends_with_shift]
-    case = closed_offers(case, off_shift, EXPIRED, now, SHIFT_ENDED)
-    return closed_offers(case, silent, EXPIRED, now), events
+    for offer in late:
+        why = NOT_DELIVERED if offer.is_unheard else SHIFT_ENDED if offer.ends_with_shift else ""
+        case = closed_offers(case, [offer], EXPIRED, now, why)
+    return case, events
 
 
 def withdraw(case: Case, offers: Sequence[Offer], reason_code: str, now: datetime) -> Changed:
@@ -276,10 +279,10 @@ def withdraw(case: Case, offers: Sequence[Offer], reason_code: str, now: datetim
 def closed_offers(
     case: Case, closing: Sequence[Offer], state: str, now: datetime, reason_code: str = ""
 ) -> Case:
-    """The case with these offers in another state."""
+    """The case with these offers in another state; one that was answered keeps the moment of its answer."""
     ids = {offer.offer_id for offer in closing}
     offers = tuple(
-        replace(offer, state=state, answered_at=now, reason_code=reason_code)
+        replace(offer, state=state, answered_at=offer.answered_at or now, reason_code=reason_code)
         if offer.offer_id in ids
         else offer
         for offer in case.offers

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.matching.domain.case import (
     ASK_AGAIN,
     CASELOAD_FULL,
     MOVE,
+    NOT_DELIVERED,
+    OPEN,
     SEEKING,
     Case,
     Changed,
     Offer,
+    with_offer,
     withdraw,
 )
 from services.matching.domain.events import Event
@@ -38,11 +42,22 @@ def withdraw_unfit(case: Case, asked: Question, roster: Mapping[str, Entry], now
     return case, events
 
 
+def unheard(case: Case, offer_id: str, now: datetime) -> Changed:
+    """The time to answer of an offer that never reached its specialist ends now, and the clock asks somebody else.
+
+    An offer that was answered or closed meanwhile stays as it is.
+    """
+    offer = case.offer(offer_id)
+    if offer.state != OPEN or offer.is_unheard:
+        return case, []
+    return with_offer(case, replace(offer, is_unheard=True, deadline_at=min(now, offer.deadline_at))), []
+
+
 def lost(case: Case, before: Case) -> int:
     """How many open offers the case lost to the world, and not to an answer, since `before`."""
     were_open = {offer.offer_id for offer in before.open_offers}
     return sum(
-        offer.offer_id in were_open and offer.reason_code in ASK_AGAIN | {NO_LONGER_FITS}
+        offer.offer_id in were_open and offer.reason_code in ASK_AGAIN | {NO_LONGER_FITS, NOT_DELIVERED}
         for offer in case.offers
     )
 

@@ -12,12 +12,13 @@ from chassis.envelope import Cause
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
 from services.matching import candidates, waves
-from services.matching.domain import answering, arriving, closing, followup
+from services.matching.domain import answering, arriving, closing, followup, renewing
 from services.matching.domain import case as cases
 from services.matching.domain.case import Case, Changed, Offer
 from services.matching.domain.need import Need
 from services.matching.domain.rules import CERTIFICATION, LANGUAGE, PREFERENCE, SAFETY, excluded_by
 from services.matching.handlers.looking import may_see
+from services.matching.handlers.rostering import part
 
 if TYPE_CHECKING:
     from services.matching.bootstrap import Room
@@ -96,7 +97,7 @@ def not_delivered(room: Room, referral_id: str, offer_id: str, cause: Cause) -> 
     It is the clock that asks, in the process that holds the referral's region.
     """
     now = room.clock.now()
-    room.cases.change(referral_id, lambda case: cases.unheard(case, offer_id, now), cause)
+    room.cases.change(referral_id, lambda case: renewing.unheard(case, offer_id, now), cause)
 
 
 def advance_due(room: Room, cause: Cause) -> int:
@@ -186,7 +187,13 @@ def _still_fits(room: Room, case: Case, offer_id: str) -> None:
 
 
 def decline(room: Room, declining: Declining, caller: Caller, cause: Cause) -> Case:
-    """The specialist has said no; where nobody else is left to answer, the next wave goes out at once."""
+    """The specialist has said no; where nobody else is left to answer, the next wave goes out at once.
+
+    Who says that they know each other is never brought to this person again, in no referral of theirs; that is stored
+    first, so that no crash between the two can lose it.
+    """
+    if declining.reason_code == cases.KNOW_EACH_OTHER:
+        _part(room, declining.offer_id, caller, cause)
 
     def decide(case: Case) -> Changed:
         _own_offer(case, declining.offer_id, caller)
@@ -199,6 +206,14 @@ def decline(room: Room, declining: Declining, caller: Caller, cause: Cause) -> C
         )
 
     return room.cases.answer(declining.offer_id, decide, caller, cause)
+
+
+def _part(room: Room, offer_id: str, caller: Caller, cause: Cause) -> None:
+    case = room.cases.with_offer(offer_id)
+    _own_offer(case, offer_id, caller)
+    offer = case.offer(offer_id)
+    if offer.state not in (cases.ACCEPTED, cases.ENDED):
+        part(room, offer.specialist_id, case.need.peer_id, caller, cause)
 
 
 def answered_with_link(room: Room, token: str) -> tuple[Case, Offer]:

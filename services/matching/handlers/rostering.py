@@ -95,6 +95,20 @@ def keep_apart(
             return
 
 
+def part(room: Room, specialist_id: str, peer_id: str, caller: Caller, cause: Cause) -> None:
+    """The specialist and this person are never brought together from now on; whoever calls this has checked who may.
+
+    However long the list is: somebody who says so while they decline is not refused.
+    """
+    for _ in _attempts():
+        found = room.roster.profile(specialist_id)
+        if peer_id in found.specialist.never:
+            return
+        own = room.roster.sealed_never(specialist_id, found.specialist.never | {peer_id})
+        if _is_saved(room, found, own, caller, cause, what="kept-apart"):
+            return
+
+
 def expiring(
     room: Room, programme_id: str, days: int, caller: Caller, cause: Cause
 ) -> list[tuple[Profile, expiry.Ending]]:

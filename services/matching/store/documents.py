@@ -133,6 +133,7 @@ def _from_offer(offer: Offer) -> Document:
         "ends_with_shift": offer.ends_with_shift,
         "step": offer.step,
         "step_key": offer.step_key,
+        "is_unheard": offer.is_unheard,
     }
 
 

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from chassis.errors import Refusal
-from services.matching.domain import answering
+from services.matching.domain import answering, renewing
 from services.matching.domain import case as cases
 from services.matching.domain.case import Case, Link
 from services.matching.domain.events import OfferAccepted, OfferMade, ReferralEscalated
@@ -81,6 +81,12 @@ class Life(RuleBasedStateMachine):
             lambda: answering.decline(self.case, offer.offer_id, key=key, reason_code="busy", now=self.now)
         )
 
+    @rule(n=st.integers(0, 30))
+    def undelivered(self, n):
+        """A notice was given up, of an offer that is open or was closed long ago."""
+        offer = self.case.offers[n % len(self.case.offers)]
+        self._become(renewing.unheard(self.case, offer.offer_id, self.now))
+
     @rule(seconds=st.sampled_from([1, 100, 299, 300, 400]))
     def wait(self, seconds):
         """Time passes and the timer looks."""
@@ -108,6 +114,13 @@ class Life(RuleBasedStateMachine):
         assert len({o.specialist_id for o in self.case.offers}) == len(self.case.offers)
         closing = [e.offer_id for e in self.said if not isinstance(e, (OfferMade, ReferralEscalated))]
         assert sorted(closing) == sorted(o.offer_id for o in self.case.offers if o.state != cases.OPEN)
+
+    @invariant()
+    def whoever_never_heard_holds_nobody_up(self):
+        """An open offer of which nobody heard is over by now, so the clock's next look asks somebody else."""
+        unheard = [o for o in self.case.open_offers if o.is_unheard]
+        assert all(o.deadline_at <= self.now for o in unheard)
+        assert not unheard or self.case.due_at(self.now) <= self.now
 
     @invariant()
     def nothing_is_silently_dropped(self):
