@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 from pymongo.errors import AutoReconnect, DuplicateKeyError
 
-from chassis.shared_inserts import MOST_AT_ONCE, SharedInserts, _Waiting
+from chassis.shared_inserts import MOST_AT_ONCE, SharedInserts
+from chassis.shared_rounds import Waiting
 
 
 class Counting:
@@ -55,7 +56,7 @@ def held_until(inserts: list[SharedInserts], count: int) -> Callable[[], None]:
 
     def wait() -> None:
         enough = threading.Event()
-        while len(inserts[0]._queue) < count:
+        while inserts[0].rounds.waiting < count:
             enough.wait(0.001)
 
     return wait
@@ -134,19 +135,19 @@ def test_a_waiter_that_is_ended_keeps_nobody_waiting(database):
     """A thread ended while it waits is forgotten, also where it was the one to write next."""
     inserts = SharedInserts(database.rows)
     first_is_writing, go_on = threading.Event(), threading.Event()
-    inserts._written = held(inserts._written, first_is_writing, go_on)
+    inserts.rounds._work = held(inserts.rounds._work, first_is_writing, go_on)
     threads = [threading.Thread(target=inserts.insert_one, args=({"_id": number},)) for number in range(3)]
     threads[0].start()
     first_is_writing.wait(60)
-    next_up = _Waiting({"_id": "never"})
-    with inserts._lock:
-        inserts._queue.append(next_up)
+    next_up = Waiting({"_id": "never"})
+    with inserts.rounds._lock:
+        inserts.rounds._queue.append(next_up)
     for thread in threads[1:]:
         thread.start()
     go_on.set()
     threads[0].join(60)
     assert next_up.leads
-    inserts._leave(next_up)
+    inserts.rounds._leave(next_up)
     for thread in threads:
         thread.join(60)
         assert not thread.is_alive()

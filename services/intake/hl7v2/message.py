@@ -42,7 +42,7 @@ class Value:
 
 
 def _part(raw: str, sign: str, position: int) -> str:
-    if not sign:
+    if not sign or sign not in raw:
         return raw if position == 1 else ""
     parts = raw.split(sign)
     return parts[position - 1] if position <= len(parts) else ""
@@ -81,8 +81,10 @@ class Segment:
 
     def value(self, field: int) -> Value:
         """The first repetition, which may be empty."""
-        found = self.values(field)
-        return found[0] if found else Value("", self.delimiters, self.charset)
+        raw, sign = self.raw(field), self.delimiters.repetition
+        if sign and sign in raw:
+            return next(iter(self.values(field)), Value("", self.delimiters, self.charset))
+        return Value("" if raw == NULL else raw, self.delimiters, self.charset)
 
     def text(self, field: int, component: int = 1, subcomponent: int = 1) -> str:
         """The words of a part of the first repetition."""

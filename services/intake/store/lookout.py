@@ -10,6 +10,7 @@ from typing import Any
 from pymongo.collection import Collection
 
 from chassis.clock import Clock
+from chassis.shared_finds import SharedFinds
 from services.intake import likeness
 from services.intake.domain import linkage
 from services.intake.domain.comparison import Beside
@@ -56,19 +57,11 @@ class Lookout:
 
     def __init__(self, people: Collection[Document], faces: Faces, links: Links, clock: Clock) -> None:
         self._people, self._faces, self._links, self._clock = people, faces, links, clock
+        self._near = SharedFinds(people, near_any, is_near, most=_MOST_SEEN)
 
     def seen(self, newcomer: Newcomer) -> list[Document]:
         """Everybody with a mark in common, those with a key in common first."""
-        ways: list[Document] = []
-        if newcomer.rows:
-            ways.append({"records.n": {"$in": [row["n"] for row in newcomer.rows]}})
-        if newcomer.marks.name:
-            ways.append({"name": newcomer.marks.name})
-        if newcomer.visit_mark:
-            ways.append({"claims": newcomer.visit_mark})
-        if newcomer.trails:
-            ways.append({"trails": {"$in": list(newcomer.trails)}})
-        return list(self._people.find({"$or": ways}).limit(_MOST_SEEN)) if ways else []
+        return self._near.find(newcomer) if _ways([newcomer]) else []
 
     def judged(self, seen: Sequence[Document], newcomer: Newcomer) -> Found:
         """Who of those it may be; a person is compared under each pseudonym they have."""
@@ -141,6 +134,32 @@ class Lookout:
                 known.setdefault(row["s"], set()).add(row["n"])
         shared = known.keys() & newcomer.marks.records.keys()
         return any(known[system].isdisjoint(newcomer.marks.records[system]) for system in shared)
+
+
+def near_any(newcomers: Sequence[Newcomer]) -> Document:
+    """The query for everybody with a mark in common with one of them."""
+    return {"$or": [{field_name: {"$in": marks}} for field_name, marks in _ways(newcomers).items()]}
+
+
+def is_near(newcomer: Newcomer, document: Document) -> bool:
+    """True where the query for this newcomer alone finds the document."""
+    return (
+        (bool(newcomer.marks.name) and document["name"] == newcomer.marks.name)
+        or (bool(newcomer.visit_mark) and newcomer.visit_mark in document["claims"])
+        or not set(newcomer.trails).isdisjoint(document.get("trails", ()))
+        or not {row["n"] for row in newcomer.rows}.isdisjoint(row["n"] for row in document["records"])
+    )
+
+
+def _ways(newcomers: Sequence[Newcomer]) -> dict[str, list[str]]:
+    """The marks that find somebody, by the field they stand in; fields without any are left out."""
+    ways = {
+        "records.n": {row["n"] for one in newcomers for row in one.rows},
+        "name": {one.marks.name for one in newcomers} - {""},
+        "claims": {one.visit_mark for one in newcomers} - {""},
+        "trails": {trail for one in newcomers for trail in one.trails},
+    }
+    return {field_name: sorted(marks) for field_name, marks in ways.items() if marks}
 
 
 def _is_by_number(document: Document, newcomer: Newcomer) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from services.intake.domain.person import SAME_VISIT, Pseudonym, RecordNumber, VisitMarks
@@ -84,13 +85,22 @@ class Marks:
 
 
 def _said(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return sorted(
-            (field.name, _said(said))
-            for field in fields(value)
-            if field.compare and (said := getattr(value, field.name)) and said != _default(field)
-        )
+    wanted = _fields_of(type(value))
+    if wanted is not None:
+        return [
+            (name, _said(said))
+            for name, default in wanted
+            if (said := getattr(value, name)) and said != default
+        ]
     return [_said(one) for one in value] if isinstance(value, tuple) else value
+
+
+@cache
+def _fields_of(kind: type) -> tuple[tuple[str, Any], ...] | None:
+    """The names that count in a comparison, in their order, with what was not said; None where it is no dataclass."""
+    if not is_dataclass(kind):
+        return None
+    return tuple(sorted((field.name, _default(field)) for field in fields(kind) if field.compare))
 
 
 def _default(field: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,11 +11,13 @@ from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from chassis.shared_finds import SharedFinds
 from chassis.shared_inserts import SharedInserts
 from services.intake.store.blind import BlindIndex
 
 _KEPT_S = 30 * 24 * 3600
 _MOST_CONTROL_IDS = 100
+_MOST_KNOWN = 2  # one by its content, one by its control id: both are unique
 Document = dict[str, Any]
 
 
@@ -43,6 +46,7 @@ class Messages:
     def __init__(self, database: Database[Document], blind: BlindIndex) -> None:
         self._messages = database["hl7_messages"]
         self._inserts = SharedInserts(self._messages)
+        self._known = SharedFinds(self._messages, known_any, is_known, most=_MOST_KNOWN, fields={"at": 0})
         self._blind = blind
 
     def ensure_indexes(self) -> None:
@@ -59,9 +63,7 @@ class Messages:
 
     def answered(self, marks: Marks) -> Answered | None:
         """What the message was told before; of two, what its control id was told."""
-        found = list(
-            self._messages.find({"$or": [{"_id": marks.content}, {"controls": marks.control}]}, {"at": 0})
-        )
+        found = self._known.find(marks)
         for one in found:
             if marks.control in one["controls"]:
                 return Answered(one["told"], one["_id"] == marks.content)
@@ -87,3 +89,14 @@ class Messages:
             self._messages.update_one(known | room_left, {"$push": {"controls": marks.control}})
         except DuplicateKeyError:
             return
+
+
+def known_any(wanted: Sequence[Marks]) -> Document:
+    """The query for the messages with a mark in common with one of these."""
+    contents, controls = ([getattr(one, name) for one in wanted] for name in ("content", "control"))
+    return {"$or": [{"_id": {"$in": contents}}, {"controls": {"$in": controls}}]}
+
+
+def is_known(marks: Marks, document: Document) -> bool:
+    """True where the query for these marks alone finds the document."""
+    return document["_id"] == marks.content or marks.control in document["controls"]

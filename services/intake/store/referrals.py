@@ -17,6 +17,7 @@ from chassis.envelope import Cause
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
 from chassis.ids import new_id
+from chassis.shared_finds import SharedFinds
 from chassis.vault import Unreadable, Vault
 from services.intake.domain.errors import IdempotencyKeyReused, ReferralUnknown
 from services.intake.domain.events import Event
@@ -87,6 +88,13 @@ class Referrals:
 
     def __init__(self, aggregates: Aggregates, vault: Vault, marks: Marks, spell: Spell) -> None:
         self._aggregates, self._vault, self._marks, self._spell = aggregates, vault, marks, spell
+        self._by_claim = SharedFinds(
+            aggregates.collection,
+            lambda keys: {"claims": {"$in": list(keys)}},
+            lambda key, document: key in document["claims"],
+            most=1,
+            fields={"claims": 1, "answers": 1},
+        )
 
     def ensure_indexes(self) -> None:
         """One referral per claim; a person's visits; a source's newest are listed by listing.py's."""
@@ -100,9 +108,10 @@ class Referrals:
     def answered(self, submission: Submission) -> Held | None:
         """The referral this key was answered with; raises IdempotencyKeyReused where the content was another."""
         key = self._marks.key(submission)
-        document = self._aggregates.collection.find_one({"claims": key}, {"outbox": 0}) if key else None
-        if document is None:
+        found = self._by_claim.find(key) if key else []
+        if not found:
             return None
+        document = found[0]
         told = {answer["key"]: answer["digest"] for answer in document["answers"]}
         if told.get(key, "") != self._marks.digest(submission):
             raise IdempotencyKeyReused
