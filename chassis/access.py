@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from google.protobuf.message import Message
@@ -13,7 +14,7 @@ from chassis.clock import Clock
 from chassis.envelope import Cause
 from chassis.identity import Caller
 from chassis.ids import new_id
-from kindred.access.v1.events_pb2 import AccessDenied, RecordRead
+from kindred.access.v1.events_pb2 import AccessDenied, RecordRead, TokenIssued
 from kindred.bus.v1.bus_pb2 import Provenance
 
 COLLECTION = "accesses"
@@ -106,6 +107,14 @@ class AccessLog:
             action=action,
             reason_code=reason_code,
         )
+        self._write([event], cause)
+
+    def record_token_issued(
+        self, caller: Caller, scopes: Sequence[str], expires_at: datetime, cause: Cause
+    ) -> None:
+        """That a system was let in, with what, is in a majority's journal; call this BEFORE it gets the token."""
+        event = TokenIssued(provenance=provenance(caller), client_id=caller.actor_id, scopes=scopes)
+        event.expires_at.FromDatetime(expires_at)
         self._write([event], cause)
 
     def _write(self, events: Sequence[Message], cause: Cause) -> None:

@@ -51,12 +51,16 @@ _MOST_KNOWN = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody whose token was read. `purpose_of_use` is "" where they named none."""
+    """Somebody whose token was read. `purpose_of_use` is "" where they named none.
+
+    `scopes` are what a system's token is limited to; a person's has none, and their role says what they may.
+    """
 
     actor_id: str
     role: str
     organization_id: str
     purpose_of_use: str = ""
+    scopes: tuple[str, ...] = ()
 
 
 _current: ContextVar[Caller | None] = ContextVar("caller", default=None)
@@ -83,13 +87,13 @@ def reset_current(token: Token[Caller | None]) -> None:
 class TokenReader:
     """Reads bearer tokens signed by the one issuer this service trusts."""
 
-    def __init__(self, public_key: OKPKey) -> None:
+    def __init__(self, public_key: OKPKey, *, issuer: str = ISSUER, audience: str = AUDIENCE) -> None:
         self._key = public_key
         self._known: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
         self._rules = jwt.JWTClaimsRegistry(
             leeway=_LEEWAY_S,
-            iss={"essential": True, "value": ISSUER},
-            aud={"essential": True, "value": AUDIENCE},
+            iss={"essential": True, "value": issuer},
+            aud={"essential": True, "value": audience},
             sub={"essential": True},
             exp={"essential": True},
         )
@@ -113,7 +117,7 @@ class TokenReader:
             while len(self._known) > _MOST_KNOWN:
                 with suppress(KeyError):  # another thread made the room
                     self._known.popitem(last=False)
-        return dataclasses.replace(known[1], purpose_of_use=purpose)
+        return dataclasses.replace(known[1], purpose_of_use=purpose or known[1].purpose_of_use)
 
     def _verified(self, token: str) -> tuple[float, Caller]:
         """When to look again, and the caller; verifying costs 0.4 ms, so a good token is believed for 60 s."""
@@ -130,10 +134,11 @@ class TokenReader:
 
 def _caller(claims: dict[str, object]) -> Caller:
     actor_id, role, organization_id = claims.get("sub"), claims.get("role"), claims.get("org", "")
-    are_texts = all(isinstance(claim, str) for claim in (actor_id, role, organization_id))
+    purpose, scope = claims.get("purpose", ""), claims.get("scope", "")
+    are_texts = all(isinstance(claim, str) for claim in (actor_id, role, organization_id, purpose, scope))
     if not are_texts or role not in ROLES:
         raise Refusal("token-invalid", Kind.UNAUTHENTICATED, "The bearer token lacks a role or subject.")
-    return Caller(str(actor_id), str(role), str(organization_id))
+    return Caller(str(actor_id), str(role), str(organization_id), str(purpose), tuple(str(scope).split()))
 
 
 def mint(

@@ -37,10 +37,14 @@ class Listener(Background, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Doors:
-    """What an `api` serves. `readiness` adds checks; `background` parts get a thread each."""
+    """What an `api` serves. `readiness` adds checks; `background` parts get a thread each.
+
+    `http_tokens` reads the tokens of the HTTP door where they are not the same as everywhere.
+    """
 
     tokens: Any
     on_denied: OnDenied
+    http_tokens: Any = None
     grpc: Sequence[GrpcService] = ()
     routes: Sequence[BaseRoute] = ()
     background: Sequence[Background] = ()
@@ -115,7 +119,7 @@ class _Api:
         app = build_app(
             self._settings,
             routes=doors.routes,
-            tokens=doors.tokens,
+            tokens=doors.http_tokens or doors.tokens,
             readiness=self._readiness,
             render_refusal=self._render,
             on_denied=doors.on_denied,

@@ -19,6 +19,8 @@ from services.intake.fhir import outcome
 from services.intake.fhir.server import routes
 from services.intake.servicer import IntakeServicer
 from services.intake.settings import Settings
+from services.intake.smart.door import SmartDoor
+from services.intake.smart.issuing import FhirTokens, Issuer
 from services.intake.watching import Hub
 from services.intake.web import pages
 from services.intake.web.routes import routes as desk_routes
@@ -45,6 +47,7 @@ def open_doors(room: Room) -> Doors:
         IntakeServicer(room, hub),
     )
     relay = bootstrap.relay(room)
+    systems = Issuer((room.settings.keys_dir / "intake.master.key").read_bytes())
     operations = GrpcService(
         "kindred.operations.v1.OperationsService",
         operations_pb2_grpc.add_OperationsServiceServicer_to_server,
@@ -52,8 +55,9 @@ def open_doors(room: Room) -> Doors:
     )
     return Doors(
         grpc=[intake, operations],
-        routes=[*routes(room), *desk_routes(room, hub)],
+        routes=[*SmartDoor(room, systems).routes(), *routes(room), *desk_routes(room, hub)],
         tokens=room.tokens,
+        http_tokens=FhirTokens(systems.reader(), room.tokens),
         on_denied=partial(denied, room),
         background=[relay, hub],
     )

@@ -53,6 +53,11 @@ class Settings(ProcessSettings):
     # Who is told over MLLP when a referral moves: source=host:port, or with TLS and names of their own
     # source=mllps://host:port?application=...&facility=...&version=2.3&charset=8859/1
     hl7_receivers: tuple[str, ...] = setting("KINDRED_HL7_RECEIVERS", ())
+    # SMART Backend Services: the file of registered clients ("" for none); their keys come from public https addresses.
+    smart_clients: str = setting("KINDRED_SMART_CLIENTS", "")
+    # For tests and demonstrations only: key sets may be plain http and on private addresses.
+    smart_allow_private: bool = setting("KINDRED_SMART_ALLOW_PRIVATE", False)
+
     # Rest-hooks: the address of /fhir as subscribers know it ("https://kindred.example/fhir"), how long one answer may
     # take, the first wait after a failure (doubled up to an hour), and after how many failures in a row it is off.
     fhir_public_url: str = setting("KINDRED_FHIR_PUBLIC_URL", "")

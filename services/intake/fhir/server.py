@@ -18,6 +18,7 @@ from services.intake.fhir import (
     consent_changing,
     creating,
     outcome,
+    scoped,
     showing,
     subscriptions,
 )
@@ -73,6 +74,7 @@ def _route(room: Room, path: str, answers: Mapping[str, Answer]) -> Route:
     def answer(request: Request) -> Response:
         asking.json_wanted(request)
         method = "GET" if request.method == "HEAD" else request.method
+        scoped.check(request.state.caller, path, method)
         return answers[method](room, request)
 
     return Route(f"/fhir{path}", answer, methods=list(answers))
