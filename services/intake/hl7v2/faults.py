@@ -50,6 +50,7 @@ _REJECTED = frozenset(
         "processing-id-unsupported",
         "version-unsupported",
         "sender-unknown",
+        "message-too-large",
     }
 )
 _CONDITION_TEXTS = {

@@ -13,6 +13,8 @@ _BOM = b"\xef\xbb\xbf"
 _BETWEEN = b"\r\n \t\x00" + _BOM
 # A sender that gave up in the middle and began again: the first half was never whole.
 _BEGUN_AGAIN = re.compile(rb"\x0b(?=(?:\xef\xbb\xbf)?MSH)")
+_SKIPPED_TO = re.compile(rb"\x1c|\x0b(?=(?:\xef\xbb\xbf)?MSH)")
+_LONGEST_BEGINNING = 7  # VT, a byte order mark and MSH, of which the last byte may still be on its way
 _MOST_STRAY_BYTES = 4_096
 HEAD_BYTES = 2_048
 
@@ -77,6 +79,17 @@ class Frames:
         del self._buffer[: end + 1]
         self._is_inside = False
         return self._whole(message)
+
+    def skip(self) -> bool:
+        """What came of a message that is too large is dropped; True where that was the last of it."""
+        found = _SKIPPED_TO.search(self._buffer)
+        if found is None:
+            del self._buffer[: -(_LONGEST_BEGINNING - 1)]
+            return False
+        is_ended = found[0] == END
+        del self._buffer[: found.end() if is_ended else found.start()]
+        self._is_inside = False
+        return True
 
     def _enter(self) -> bool:
         """True where a message has begun; what stands before it is dropped."""

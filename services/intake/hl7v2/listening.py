@@ -26,7 +26,8 @@ _CHUNK_BYTES = 65_536
 _BACKLOG = 512
 _HANDSHAKE_S = 10.0
 _ANSWER_S = 10.0
-# So long what a refused sender still sends is read away: else the reset overtakes the answer (RFC 9112, 9.6).
+# What a refused sender still sends is read away until it pauses so long: else the reset overtakes the answer
+# (RFC 9112, 9.6).
 _LINGER_S = 3.0
 _LINGER_BYTES = 64_000_000
 _ACCEPT_PAUSE_S = 0.1
@@ -173,8 +174,11 @@ class Listener:
                 message = frames.next()
             except MessageTooLarge as too_large:
                 REFUSED.labels("message-too-large").inc()
-                await self._turn_away(line, too_large.head, reader, writer)
-                return
+                if not await self._turn_away(line, too_large.head, frames, reader, writer):
+                    return
+                line.messages += 1
+                quiet_since, begun_at = time.monotonic(), 0.0
+                continue
             self._crowd.hold(line, frames.waiting_bytes)
             if message is None:
                 begun_at = (begun_at or time.monotonic()) if frames.is_inside else 0.0
@@ -211,16 +215,29 @@ class Listener:
             line.is_working = False
 
     async def _turn_away(
-        self, line: Line, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        """The sender of a message that is too large is told so, and the connection ends."""
+        self,
+        line: Line,
+        head: bytes,
+        frames: Frames,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> bool:
+        """The sender of a message that is too large is told so, and the rest of it is read away, a part at a time.
+
+        False where it does not end: then the connection has to.
+        """
         if not await self._answered(line, self._refuse, head, writer):
-            return
-        self._crowd.hold(line, 0)
-        with suppress(OSError, TimeoutError):
-            if writer.can_write_eof():
-                writer.write_eof()
-            left = _LINGER_BYTES
-            async with asyncio.timeout(_LINGER_S):
-                while left > 0 and (chunk := await reader.read(_CHUNK_BYTES)):
+            return False
+        left = _LINGER_BYTES
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.message_s):
+                while not (is_over := frames.skip()) and left > 0:
+                    self._crowd.hold(line, frames.waiting_bytes)
+                    async with asyncio.timeout(_LINGER_S):
+                        chunk = await reader.read(_CHUNK_BYTES)
+                    if not chunk:
+                        return False
                     left -= len(chunk)
+                    frames.feed(chunk)
+                return is_over
+        return False

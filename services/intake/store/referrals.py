@@ -88,7 +88,7 @@ class Referrals:
 
     def __init__(self, aggregates: Aggregates, vault: Vault, marks: Marks, spell: Spell) -> None:
         self._aggregates, self._vault, self._marks, self._spell = aggregates, vault, marks, spell
-        self._by_claim = SharedFinds(
+        self._by_claim: SharedFinds[str] = SharedFinds(
             aggregates.collection,
             lambda keys: {"claims": {"$in": list(keys)}},
             lambda key, document: key in document["claims"],

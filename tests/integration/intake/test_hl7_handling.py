@@ -448,12 +448,12 @@ def test_garbage_is_answered_and_harms_nothing(room: Room, raw: bytes):
 
 
 def test_a_message_that_is_too_large_is_refused_by_its_beginning(room: Room):
-    """AE for a known sender, with its control id; the rejection is audited."""
+    """AR with an ERR, and for a known sender with its control id; the rejection is audited."""
     answer = handling.refuse_too_large(room, a_referral()[:200])
-    assert told(answer) == ("AE", "message-too-large")
+    assert told(answer) == ("AR", "message-too-large")
     assert fields(answer, "MSA")[2] == "MSG1"
     assert rejected(room) == [("message-too-large", "MSH")]
-    assert told(handling.refuse_too_large(room, b"x" * 100))[0] == "AE"
+    assert told(handling.refuse_too_large(room, b"x" * 100))[0] == "AR"
 
 
 def test_nothing_is_acknowledged_while_the_database_is_away(room: Room, monkeypatch: pytest.MonkeyPatch):

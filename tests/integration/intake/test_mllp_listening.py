@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from chassis.readiness import NotYet
+from services.intake.hl7v2 import listening as listening_room
 from services.intake.hl7v2.crowd import Limits
 from services.intake.hl7v2.framing import framed
 from services.intake.hl7v2.listening import Listener
@@ -144,19 +145,37 @@ def test_an_idle_connection_is_closed() -> None:
 
 
 def test_ten_megabytes_are_refused_by_word_and_harm_nobody() -> None:
-    """The sender reads why before the connection ends, although most of its message was never read."""
+    """The sender reads why, and its next message is taken on the same connection; nothing of the large one is kept."""
+    held: list[int] = []
     with (
         listening(message_bytes=100_000) as listener,
         Engine(listener.port) as large,
         Engine(listener.port) as neighbor,
     ):
+        hold = listener._crowd.hold
+        listener._crowd.hold = lambda line, count: (held.append(count), hold(line, count))[1]
         sender = threading.Thread(target=large.send_raw, args=(framed(b"MSH|^~\\&|" + b"x" * 10_000_000),))
         sender.start()
         assert neighbor.ask(b"small") == echo(b"small")
         assert large.answer() == b"MSA|AR|MSH|^~\\&|x"
-        assert large.is_closed()
         sender.join()
+        assert large.ask(b"next") == echo(b"next")
         assert neighbor.ask(b"small") == echo(b"small")
+    assert max(held) < 100_000 + 2 * 65_536
+
+
+def test_a_message_that_never_ends_costs_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is refused and falls silent in the middle of the message is closed; who begins a new one is answered."""
+    monkeypatch.setattr(listening_room, "_LINGER_S", 0.2)
+    with listening(message_bytes=1_000) as listener:
+        with Engine(listener.port) as endless:
+            endless.send_raw(b"\x0bMSH|^~\\&|" + b"x" * 5_000)
+            assert endless.answer() == b"MSA|AR|MSH|^~\\&|x"
+            assert endless.is_closed()
+        with Engine(listener.port) as again:
+            again.send_raw(b"\x0bMSH|^~\\&|" + b"x" * 5_000)
+            assert again.answer() == b"MSA|AR|MSH|^~\\&|x"
+            assert again.ask(b"MSH|^~\\&|new") == echo(b"MSH|^~\\&|new")
 
 
 def test_one_address_cannot_take_every_place() -> None:

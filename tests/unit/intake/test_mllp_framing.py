@@ -70,6 +70,32 @@ def test_a_message_beyond_the_limit_is_refused_by_its_head(ending: bytes) -> Non
     assert caught.value.head.startswith(MESSAGES[0])
 
 
+@given(
+    st.sampled_from([b"\x1c\r", b""]),
+    st.sampled_from([b"", b"\xef\xbb\xbf"]),
+    st.integers(1, 40),
+    st.integers(0, 300),
+)
+def test_behind_a_message_that_is_too_large_the_next_one_is_found(
+    ending: bytes, bom: bytes, size: int, extra: int
+) -> None:
+    """Whether it ended or its sender began again, however the bytes are cut; and little of it is held."""
+    frames, found, is_skipping = Frames(100), [], False
+    stream = b"\x0b" + MESSAGES[0] + b"x" * (100 + extra) + ending + framed(bom + MESSAGES[0])
+    for at in range(0, len(stream), size):
+        frames.feed(stream[at : at + size])
+        try:
+            is_skipping = is_skipping and not frames.skip()
+            if not is_skipping and (message := frames.next()) is not None:
+                found.append(message)
+        except MessageTooLarge:
+            is_skipping = not frames.skip()
+        assert frames.waiting_bytes <= 100 + size
+    if not is_skipping and not found:
+        found.append(frames.next())
+    assert found == [bom + MESSAGES[0]]
+
+
 def test_a_message_at_the_limit_is_taken() -> None:
     """The limit is the message's own bytes."""
     assert taken(framed(MESSAGES[0]), most_bytes=len(MESSAGES[0])) == [MESSAGES[0]]
