@@ -63,8 +63,13 @@ class Plan:
 
 
 def plan(room: Room, cases: Sequence[Case], now: datetime) -> Plan:
-    """The best joint assignment of these cases under every hard rule and all capacities; nothing is changed."""
-    board = _Board(room, cases, now)
+    """The best joint assignment of these cases under every hard rule and all capacities; nothing is changed.
+
+    Cases of a region that another process ranks are left over, and said to be.
+    """
+    here = [case for case in cases if room.roster_watch.holds(case.need)]
+    elsewhere = [case for case in cases if not room.roster_watch.holds(case.need)]
+    board = _Board(room, here, now)
     market, solution, is_proven = board.solved()
     alone = greedy(market)
     told = trades(market, solution)
@@ -74,7 +79,10 @@ def plan(room: Room, cases: Sequence[Case], now: datetime) -> Plan:
         new_id("plan"),
         now + STANDS_FOR,
         tuple(one for one in planned if one),
-        tuple(board.left_over(row) for row, case in enumerate(board.cases) if case.referral_id not in served),
+        (
+            *(board.left_over(row) for row, case in enumerate(board.cases) if case.referral_id not in served),
+            *(LeftOver(case, "held-elsewhere", {}) for case in elsewhere),
+        ),
         solution.total_milli(market),
         alone.served,
         alone.total_milli(market),
@@ -88,11 +96,11 @@ class _Board:
     def __init__(self, room: Room, cases: Sequence[Case], now: datetime) -> None:
         self._room = room
         self.cases = sorted(cases, key=lambda case: (-_PRIORITY[case.need.urgency], case.opened_at))
-        rarity = room.index.rarity()
+        rarity = candidates.rarities(room, [case.need for case in cases])
         self._asks: list[tuple[Question, Scale]] = [
             (
                 candidates.wide(room, case.need, now, _barred(case)),
-                candidates.scaled(room, case.need, rarity),
+                candidates.scaled(room, case.need, rarity[case.need.state]),
             )
             for case in self.cases
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 _FAR = 64
 
 
+def at_hand(room: Room, need: Need) -> None:
+    """Raises Refusal UNAVAILABLE roster-not-here where this process cannot rank the referral: another one can.
+
+    A smaller roster would answer as well, and wrongly: too few, another order, other points.
+    """
+    if not room.roster_watch.holds(need):
+        told = "The roster is being read, or another process holds this region; ask again."
+        raise Refusal("roster-not-here", Kind.UNAVAILABLE, told, retry_after_s=5)
+
+
 def wide(room: Room, need: Need, now: datetime, barred: frozenset[str] = frozenset()) -> Question:
     """The widest question a referral's ladder asks: phone and video allowed, who was asked may be asked, but `barred`."""
     last = room.ladders.current.of(need.source_id, need.urgency)[-1]
@@ -34,11 +44,18 @@ def scaled(room: Room, need: Need, rarity: Rarity | None = None) -> Scale:
     return scale(need, wave, room.policy, rarity or room.index.rarity(need.state), room.taxonomy)
 
 
+def rarities(room: Room, needs: Iterable[Need]) -> dict[str, Rarity]:
+    """How rare everything is in each state these referrals come from, as the ladder counts it."""
+    return {state: room.index.rarity(state) for state in {need.state for need in needs}}
+
+
 def candidate(room: Room, case: Case, specialist_id: str, now: datetime) -> Candidate:
     """The specialist as a candidate for the case, by the store's own facts.
 
-    Raises Refusal NOT_FOUND specialist-unknown, CONFLICT hard-rule with the name of the rule that keeps them out.
+    Raises Refusal NOT_FOUND specialist-unknown, CONFLICT hard-rule with the name of the rule that keeps them out,
+    UNAVAILABLE roster-not-here.
     """
+    at_hand(room, case.need)
     entries = room.roster.entries([specialist_id])
     if specialist_id not in entries or not entries[specialist_id][0].is_ranked:
         raise Refusal("specialist-unknown", Kind.NOT_FOUND, "The roster has no such specialist.")
@@ -53,12 +70,16 @@ def candidate(room: Room, case: Case, specialist_id: str, now: datetime) -> Cand
 def fitting(
     room: Room, case: Case, entries: Mapping[str, Entry], now: datetime, rarity: Rarity
 ) -> list[Candidate]:
-    """Those of the entries who may take the case, best first."""
+    """Those of the entries who may take the case, best first; `rarity` is that of the case's state."""
     return rank(_asked(room, case, now), scaled(room, case.need, rarity), entries.values(), len(entries))
 
 
 def best(room: Room, case: Case, now: datetime, limit: int, besides: frozenset[str]) -> list[Candidate]:
-    """The best who may take the case, without those of `besides`; the index proposes, the store confirms."""
+    """The best who may take the case, without those of `besides`; the index proposes, the store confirms.
+
+    Raises Refusal UNAVAILABLE roster-not-here.
+    """
+    at_hand(room, case.need)
     asked = wide(room, case.need, now, besides | ended_at_a_wish([case]))
     weighed = scaled(room, case.need)
     proposed = room.index.propose(asked, weighed, 2 * limit + 4).specialist_ids

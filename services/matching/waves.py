@@ -77,8 +77,11 @@ def advance(room: Room, case: Case, now: datetime) -> Changed:
 
 
 def follow(room: Room, case: Case, entries: Mapping[str, Entry], now: datetime) -> Changed:
-    """The case after some of those who were asked changed: who may not take it is asked no longer, others are."""
-    if case.state != cases.SEEKING:
+    """The case after some of those who were asked changed: who may not take it is asked no longer, others are.
+
+    Only where this process can ask others; who holds the referral's region sees the same change.
+    """
+    if case.state != cases.SEEKING or not room.roster_watch.holds(case.need):
         return case, []
     before, asked = case, _asked_anew(room, case, now)
     case, events = renewing.withdraw_unfit(case, asked, entries, now)

@@ -36,7 +36,8 @@ class CoordinationServicer(coordination_pb2_grpc.CoordinationServiceServicer):
         caller = _caller("specialist", *_LEADS)
         limit = min(request.limit, _MOST_IN_POOL) if request.limit > 0 else _USUALLY_IN_POOL
         found = handlers.pool(self.room, limit, caller, telemetry.current_cause())
-        return pb.ListPoolResponse(entries=[messages.pool_entry(one) for one in found])
+        entries = [messages.pool_entry(one) for one in found]
+        return pb.ListPoolResponse(entries=entries, held_elsewhere=found.elsewhere)
 
     def ClaimReferral(self, request: pb.ClaimReferralRequest, context: Any) -> pb.ClaimReferralResponse:  # noqa: N802
         """The first claim wins, exactly once."""

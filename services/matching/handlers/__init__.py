@@ -1,6 +1,6 @@
 """One function per command: load, decide, save."""
 
-from services.matching.handlers.assigning import ByHand, Waiting, assign_by_hand, claim, pool
+from services.matching.handlers.assigning import ByHand, Pool, Waiting, assign_by_hand, claim, pool
 from services.matching.handlers.capacity import Capacity, capacity
 from services.matching.handlers.carrying import (
     Carried,
@@ -57,6 +57,7 @@ __all__ = [
     "NewLadder",
     "Outlook",
     "Place",
+    "Pool",
     "Recorded",
     "Rematch",
     "Step",

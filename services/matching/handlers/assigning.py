@@ -46,6 +46,12 @@ class Waiting:
     candidate: Candidate | None
 
 
+class Pool(list[Waiting]):
+    """What waits; `elsewhere` counts the cases that another process ranks: whether they fit is not known here."""
+
+    elsewhere = 0
+
+
 def assign_by_hand(room: Room, chosen: ByHand, caller: Caller, cause: Cause) -> tuple[Offer, int]:
     """The specialist has the referral, and how many the ranking had placed before them.
 
@@ -95,7 +101,7 @@ def _own(chosen: Candidate, caller: Caller) -> None:
         raise Refusal("not-your-programme", Kind.FORBIDDEN, "This specialist is of another programme.")
 
 
-def pool(room: Room, limit: int, caller: Caller, cause: Cause) -> list[Waiting]:
+def pool(room: Room, limit: int, caller: Caller, cause: Cause) -> Pool:
     """The unfilled referrals, the most urgent first, then who waits longest; audited.
 
     A specialist sees those they could take now, with why; who leads sees all.
@@ -104,17 +110,27 @@ def pool(room: Room, limit: int, caller: Caller, cause: Cause) -> list[Waiting]:
     waiting.sort(key=lambda case: (_URGENCIES.index(case.need.urgency), case.opened_at))
     now = room.clock.now()
     open_to_claim = [case for case in waiting if case.state == UNFILLED and case.need.is_consent_valid(now)]
+    shown = Pool()
     if caller.role == "specialist":
-        shown = _claimable(room, open_to_claim, caller, now)[:limit]
+        here = _ranked_here(room, open_to_claim)
+        shown.elsewhere = len(open_to_claim) - len(here)
+        shown += _claimable(room, here, caller, now)[:limit]
     else:
-        shown = [Waiting(case, None) for case in open_to_claim[:limit]]
+        shown += [Waiting(case, None) for case in open_to_claim[:limit]]
     record_seen(room, caller, "open-pool", (one.case for one in shown), cause)
     return shown
 
 
-def _claimable(room: Room, open_to_claim: Sequence[Case], caller: Caller, now: datetime) -> list[Waiting]:
+def _ranked_here(room: Room, waiting: Sequence[Case]) -> list[Case]:
     room.roster_watch.refresh()
-    entries, rarity = room.roster.entries([caller.actor_id]), room.index.rarity()
+    return [case for case in waiting if room.roster_watch.holds(case.need)]
+
+
+def _claimable(room: Room, open_to_claim: Sequence[Case], caller: Caller, now: datetime) -> list[Waiting]:
+    entries = room.roster.entries([caller.actor_id])
     mine = {one: entry for one, entry in entries.items() if entry[0].programme_id == caller.organization_id}
-    found = ((case, candidates.fitting(room, case, mine, now, rarity)) for case in open_to_claim)
+    rarity = candidates.rarities(room, [case.need for case in open_to_claim])
+    found = (
+        (case, candidates.fitting(room, case, mine, now, rarity[case.need.state])) for case in open_to_claim
+    )
     return [Waiting(case, best[0]) for case, best in found if best]

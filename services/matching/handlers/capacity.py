@@ -34,9 +34,10 @@ def capacity(room: Room, need: Need, minutes_until_departure: int) -> Capacity:
     """The counts for a referral of this kind, if it came now; the hard rules are those a real one would meet.
 
     Asked with nothing but urgency, language, age band, payer and place: by an attribute, counts would tell what
-    somebody keeps to themselves.
+    somebody keeps to themselves.  Raises Refusal UNAVAILABLE roster-not-here: too few would be a wrong answer.
     """
     room.roster_watch.refresh()
+    candidates.at_hand(room, need)
     now = room.clock.now()
     bands = [
         minutes for minutes in BANDS if not minutes_until_departure or minutes <= minutes_until_departure

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from chassis.envelope import Cause
 from chassis.errors import Fault, Kind, Refusal
 from chassis.identity import Caller
+from services.matching import candidates
 from services.matching.domain import why
 from services.matching.domain.case import Case
 from services.matching.domain.need import Need
@@ -152,9 +153,7 @@ def _audit(
 
 def _catch_up(room: Room, need: Need) -> None:
     room.roster_watch.catch_up()
-    if not room.roster_watch.holds(need):
-        told = "The roster is being read, or another process holds this region."
-        raise Refusal("roster-not-here", Kind.UNAVAILABLE, told, retry_after_s=5)
+    candidates.at_hand(room, need)
 
 
 def _wave(room: Room, case: Case) -> Wave:

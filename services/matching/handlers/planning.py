@@ -74,7 +74,9 @@ def _offered(room: Room, due: Due | None, specialist_id: str, mark: str) -> tupl
     case, now = due.case, room.clock.now()
     try:
         chosen = candidates.candidate(room, case, specialist_id, now)
-    except Refusal:
+    except Refusal as refusal:
+        if refusal.kind is Kind.UNAVAILABLE:
+            raise
         raise _stale() from None
     ladder = room.ladders.current.of(case.need.source_id, case.need.urgency)
     link = waves.new_link()

@@ -10,10 +10,14 @@ from random import Random
 
 import pytest
 
-from services.matching import handlers, watching
+from chassis.errors import Kind, Refusal
+from chassis.identity import Caller
+from services.matching import candidates, handlers, watching
+from services.matching.domain.case import CLAIM
 from services.matching.domain.policy import IMMEDIATE
 from services.matching.domain.rules import question
 from services.matching.domain.score import scale
+from services.matching.domain.taking import Taking
 from services.matching.store.roster import RosterStore
 from tests.bus_driving import until
 from tests.matching_room import CAUSE, a_room, a_row, a_submission, accept, decline, enroll, submit
@@ -110,6 +114,36 @@ def test_a_process_holds_its_regions_and_ranks_their_referrals_exactly(rooms):
     enroll(york, [a_row("b")])
     jersey.roster_watch.refresh()
     assert jersey.index.rarity("NJ").roster_size == 1
+
+
+def test_a_process_says_what_another_one_ranks(rooms):
+    """Counts, places, plans and hands of a region it does not hold are refused or said to be elsewhere, never guessed."""
+    york, jersey = rooms("NY", "elsewhere"), rooms("NJ")
+    enroll(york, [a_row("rosa", shifts="mon 09:00-10:00"), a_row("wanda", role="supervisor")])
+    submit(york, a_submission("ref_1"))
+    enroll(york, [a_row("rosa")])
+    need, lead = york.cases.case("ref_1").need, Caller("wanda", "coordinator", "bronx-peers")
+    rosa, at = Caller("rosa", "specialist", "bronx-peers"), york.clock.now() + timedelta(minutes=9)
+    chosen = handlers.ByHand("ref_1", "rosa", "h", at, "phone", "nobody-in-time", True)
+    told = Taking(CLAIM, "c", at, "phone")
+    assert handlers.capacity(york, need, 0).by_phone == 1
+    for asked in (
+        lambda: handlers.capacity(jersey, need, 0),
+        lambda: handlers.assign_by_hand(jersey, chosen, lead, CAUSE),
+        lambda: handlers.claim(jersey, "ref_1", told, rosa, CAUSE),
+        lambda: candidates.best(jersey, york.cases.case("ref_1"), at, 3, frozenset()),
+    ):
+        with pytest.raises(Refusal) as refused:
+            asked()
+        assert (refused.value.code, refused.value.kind) == ("roster-not-here", Kind.UNAVAILABLE)
+    seen = [handlers.pool(room, 50, rosa, CAUSE) for room in (york, jersey)]
+    assert [(len(pool), pool.elsewhere) for pool in seen] == [(1, 0), (0, 1)]
+    [left] = handlers.preview_backlog(jersey, [], lead, CAUSE).left_over
+    assert (left.case.referral_id, left.reason_code) == ("ref_1", "held-elsewhere")
+    plan = handlers.preview_backlog(york, [], lead, CAUSE)
+    with pytest.raises(Refusal, match="roster-not-here"):
+        handlers.apply_backlog(jersey, plan.plan_id, "a", lead, CAUSE)
+    assert handlers.apply_backlog(york, plan.plan_id, "a", lead, CAUSE) == 1
 
 
 def test_nobody_waits_for_a_large_roster_to_be_read(rooms, monkeypatch):

@@ -43,10 +43,12 @@ class ListPoolRequest(_message.Message):
     def __init__(self, limit: _Optional[int] = ...) -> None: ...
 
 class ListPoolResponse(_message.Message):
-    __slots__ = ("entries",)
+    __slots__ = ("entries", "held_elsewhere")
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    HELD_ELSEWHERE_FIELD_NUMBER: _ClassVar[int]
     entries: _containers.RepeatedCompositeFieldContainer[PoolEntry]
-    def __init__(self, entries: _Optional[_Iterable[_Union[PoolEntry, _Mapping]]] = ...) -> None: ...
+    held_elsewhere: int
+    def __init__(self, entries: _Optional[_Iterable[_Union[PoolEntry, _Mapping]]] = ..., held_elsewhere: _Optional[int] = ...) -> None: ...
 
 class PoolEntry(_message.Message):
     __slots__ = ("referral_id", "urgency", "opened_at", "ways", "explanation", "exclusions", "expected_departure_at")
