@@ -6,6 +6,7 @@ import typer
 
 from cli.commands import (
     audit,
+    clients,
     codes,
     coordinate,
     example,
@@ -56,6 +57,9 @@ watching.add_to(app)
 codes.add_to(app)
 referrals.add_to(app)
 sign_in.add_to(app)
+app.add_typer(
+    clients.app, name="client", help="Systems that sign in at the FHIR door: add, list, remove, token."
+)
 app.add_typer(
     roster.app, name="roster", help="The specialists: bring them in, or make plainly fictional ones."
 )

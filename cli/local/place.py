@@ -12,6 +12,8 @@ from cli.local.ports import Ports
 
 # The checkout, or the folder the wheel was installed into: the code is laid out the same in both.
 ROOT = Path(__file__).resolve().parents[2]
+# The registered systems of the FHIR door, beside intake's keys.
+SMART_CLIENTS = "smart-clients.json"
 
 
 @dataclass(frozen=True)

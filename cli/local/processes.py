@@ -13,7 +13,7 @@ from pathlib import Path
 from cli.local import children, ports
 from cli.local.children import Child
 from cli.local.faults import LocalFault
-from cli.local.place import ROOT, Addresses, Place
+from cli.local.place import ROOT, SMART_CLIENTS, Addresses, Place
 
 # Doors of a service's own, each a process.
 MORE_ROLES = {"intake": ("mllp",), "audit": ("signer", "witness")}
@@ -145,6 +145,7 @@ def _service(known: Addresses, service: str, role: str, overrides: Mapping[str, 
     if service == "intake":
         env["KINDRED_HL7_SOURCES"] = ",".join(HL7_SOURCES)
         env["KINDRED_DESK_HOSPITALS"] = str(HOSPITALS)
+        env["KINDRED_SMART_CLIENTS"] = str(Path(known.keys_dir) / service / SMART_CLIENTS)
     if role == "mllp":
         env["KINDRED_MLLP_ADDRESS"] = known.mllp
     argv = (sys.executable, "-m", f"services.{service}", role)
