@@ -14,7 +14,7 @@ from chassis.clock import Clock
 from chassis.envelope import Cause
 from chassis.identity import Caller
 from chassis.ids import new_id
-from kindred.access.v1.events_pb2 import AccessDenied, RecordRead, TokenIssued
+from kindred.access.v1.events_pb2 import AccessDenied, RecordRead, SessionBegan, SessionEnded, TokenIssued
 from kindred.bus.v1.bus_pb2 import Provenance
 
 COLLECTION = "accesses"
@@ -107,6 +107,15 @@ class AccessLog:
             action=action,
             reason_code=reason_code,
         )
+        self._write([event], cause)
+
+    def record_session_began(self, caller: Caller, door: str, cause: Cause) -> None:
+        """That somebody signed in at this door is in a majority's journal; call this BEFORE they see anything."""
+        self._write([SessionBegan(provenance=provenance(caller), door=door)], cause)
+
+    def record_session_ended(self, caller: Caller, door: str, reason_code: str, cause: Cause) -> None:
+        """That they are signed out is in a majority's journal. `reason_code`: signed-out, idle, too-long."""
+        event = SessionEnded(provenance=provenance(caller), door=door, reason_code=reason_code)
         self._write([event], cause)
 
     def record_token_issued(

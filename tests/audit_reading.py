@@ -22,6 +22,7 @@ from cli.local import keys
 from services.audit.domain.entry import Batch, Head
 from services.audit.domain.facts import Facts
 from services.audit.entry_sealing import EntrySealer
+from services.audit.erasure import Erasures
 from services.audit.keyring import Keyring
 from services.audit.periods import CurrentStore
 from services.audit.reading_room import ReadingRoom, prepare_reading
@@ -30,7 +31,10 @@ from services.audit.reviews import Reviews
 from services.audit.saved import SavedSearches
 from services.audit.search.index import SearchIndex
 from services.audit.settings import Settings
+from services.audit.tlog.checkpoints import Checkpoint, sign_checkpoint
 from services.audit.tlog.merkle import EMPTY_ROOT, leaf_hash
+from services.audit.tlog.notes import NoteSigner, NoteVerifier
+from services.audit.tlog.policy import Policy
 from services.audit.tlog.tiles import TILE_WIDTH, Edge
 
 
@@ -49,6 +53,9 @@ def a_reading_room(
     master_key = (keys_dir / "audit.master.key").read_bytes()
     keyring = Keyring(client[f"{database.name}_keys"], master_key, settings.tenant)
     sealer = EntrySealer(keyring)
+    public = (keys_dir / "audit.signer.pub.pem").read_bytes()
+    finds = SearchIndex(database, keyring, sealer)
+    verifier = NoteVerifier.from_pem(settings.audit_origin, public)
     room = ReadingRoom(
         settings=settings,
         clock=clock,
@@ -56,9 +63,12 @@ def a_reading_room(
         store=CurrentStore(database),
         keyring=keyring,
         sealer=sealer,
+        verifier=verifier,
+        policy=Policy((verifier,)),
+        erasures=Erasures(client[f"{database.name}_keys"], keyring, clock, 7, search=finds),
         access=AccessLog(database, clock, "audit"),
         tokens=TokenReader.from_file(keys_dir / "issuer.pub.pem"),
-        finds=SearchIndex(database, keyring, sealer),
+        finds=finds,
         at_rest=AtRest(master_key),
         register=Register(database, keyring),
         reviews=Reviews(database, clock, AtRest(master_key)),
@@ -85,7 +95,7 @@ class ReadLog:
         store, sealed = self.room.store, tuple(self.room.sealer.seal(heard))
         batch = Batch(self.edge.size, sealed)
         hashes = [leaf_hash(entry.leaf) for entry in sealed]
-        old = Head(self.edge.size, self.edge.root() if self.edge.size else EMPTY_ROOT, _note(self.edge))
+        old = Head(self.edge.size, self.edge.root() if self.edge.size else EMPTY_ROOT, self._note())
         self.edge, tiles = self.edge.grow(hashes)
         self.leaves += [entry.leaf for entry in sealed]
         store.write_entries(batch)
@@ -95,12 +105,18 @@ class ReadLog:
             for number in range(old.size // TILE_WIDTH, self.edge.size // TILE_WIDTH)
         }
         store.write_tiles(tiles, full)
-        new = Head(self.edge.size, self.edge.root(), _note(self.edge))
+        new = Head(self.edge.size, self.edge.root(), self._note())
         if not old.size:
             store.begin(old)
         assert store.swap_head(old, new)
         store.mark_published(new)
         return new.size
+
+    def _note(self) -> bytes:
+        """The checkpoint over what is there, signed by the log's own key."""
+        origin, root = self.room.settings.audit_origin, self.edge.root() if self.edge.size else EMPTY_ROOT
+        pem = (self.room.settings.keys_dir / "audit.signer.pem").read_bytes()
+        return sign_checkpoint(Checkpoint(origin, self.edge.size, root), NoteSigner.from_pem(origin, pem))
 
     def token(self, role: str = "compliance", actor: str = "officer-vera", org: str = "kindred") -> str:
         """A token of the local issuer."""
@@ -166,7 +182,3 @@ def a_read_log(mongo_uri: str, folder: Path, clock: Clock | None = None) -> Iter
             client.drop_database(name + suffix)
         room.database.client.close()
         client.close()
-
-
-def _note(edge: Edge) -> bytes:
-    return f"kindred.test/audit\n{edge.size}\nroot\n".encode()

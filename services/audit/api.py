@@ -17,6 +17,7 @@ from kindred.audit.v1 import audit_pb2_grpc, custody_pb2_grpc
 from kindred.operations.v1 import operations_pb2_grpc
 from services.audit import bootstrap, codec, handlers, officers_door, tiles_door
 from services.audit.bootstrap import Room, build_room, prepare
+from services.audit.checking import Checker
 from services.audit.custody_door import CustodyServicer
 from services.audit.detecting import Detector
 from services.audit.reading_room import prepare_reading, reading_room
@@ -122,7 +123,13 @@ def open_doors(room: Room) -> Doors:
         routes=[*tiles_door.routes(bootstrap.mirror(room)), *officers_door.routes(reading)],
         tokens=room.tokens,
         on_denied=partial(denied, room),
-        background=[relay, bootstrap.publisher(room), Follower(reading), Detector(reading)],
+        background=[
+            relay,
+            bootstrap.publisher(room),
+            Follower(reading),
+            Detector(reading),
+            Checker(room, reading),
+        ],
     )
 
 

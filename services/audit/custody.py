@@ -28,6 +28,7 @@ from services.audit.tlog.notes import NoteRefused, NoteVerifier
 
 if TYPE_CHECKING:
     from services.audit.bootstrap import Room
+    from services.audit.reading_room import ReadingRoom
 
 _IN_MEMORY_BYTES = 4_000_000
 _PIECE_BYTES = 256_000
@@ -97,19 +98,48 @@ def export(
         )
     asked = [*wanted.criteria(), *(["numbers"] if numbers[1] else [])]
     query = _export_query(room, wanted, numbers)
+    about = wanted.peer_id, wanted.referral_id
+    yield from _packed(room, query, asked, known_sizes, about=about, caller=caller, cause=cause)
+
+
+def export_of(
+    room: ReadingRoom,
+    numbers: Sequence[int],
+    asked: Sequence[str],
+    *,
+    peer_id: str = "",
+    caller: Caller,
+    cause: Cause,
+) -> Iterator[bytes]:
+    """The same of just these entries: what a search or a report showed, in a form that proves itself elsewhere."""
+    query = {"index": {"$in": sorted(set(numbers))}}
+    yield from _packed(room, query, asked, (), about=(peer_id, ""), caller=caller, cause=cause)
+
+
+def _packed(
+    room: Room | ReadingRoom,
+    query: dict[str, Any],
+    asked: Sequence[str],
+    known_sizes: Sequence[int],
+    *,
+    about: tuple[str, str],
+    caller: Caller,
+    cause: Cause,
+) -> Iterator[bytes]:
+    peer_id, referral_id = about
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as file:
         # A door gives MongoDB a few seconds for a whole call; an empty context has no such limit.
         rows = Context().run(write_export, room, query, asked, known_sizes, file)
         file.seek(0)
         leaves = RecordExported(
-            provenance=provenance(caller, wanted.peer_id),
+            provenance=provenance(caller, peer_id),
             record_type="AuditEvent",
             record_id="audit export",
             format="zip",
             criteria=asked,
             rows=rows,
             content_sha256=hashlib.file_digest(file, "sha256").digest(),
-            referral_id=wanted.referral_id,
+            referral_id=referral_id,
         )
         recorded = {"recorded_at": room.clock.now()}
         room.access.aggregates.insert(new_id("acc"), recorded, cause=cause, says=[leaves])
@@ -130,7 +160,7 @@ def _export_query(room: Room, wanted: Search, numbers: tuple[int, int]) -> dict[
     return query
 
 
-def log_states(room: Room) -> list[LogState]:
+def log_states(room: Room | ReadingRoom) -> list[LogState]:
     """Every log, the root log last."""
     periods = Periods(room.database)
     pruned = periods.pruned()
@@ -150,7 +180,7 @@ def log_states(room: Room) -> list[LogState]:
     return found
 
 
-def witnesses_seen(room: Room, states: Sequence[LogState]) -> dict[str, int]:
+def witnesses_seen(room: Room | ReadingRoom, states: Sequence[LogState]) -> dict[str, int]:
     """When each witness of the policy cosigned last (POSIX seconds); 0 for one that never did."""
     seen = dict.fromkeys(room.policy.witnesses, 0)
     for state in states:

@@ -10,7 +10,7 @@ from chassis import telemetry
 from chassis.identity import current_caller, require
 from kindred.audit.v1 import custody_pb2 as pb
 from kindred.audit.v1 import custody_pb2_grpc
-from services.audit import codec, custody
+from services.audit import checking, codec, custody
 from services.audit.bootstrap import Room
 from services.audit.domain.report import Report
 
@@ -61,7 +61,7 @@ class CustodyServicer(custody_pb2_grpc.CustodyServiceServicer):
     ) -> pb.CheckAllLogsResponse:
         """What is wrong, by name and place; the check is itself an entry."""
         require(current_caller(), *_MAY_VERIFY)
-        report = custody.check_all(
+        report = checking.check(
             self.room, not request.without_bodies, current_caller(), telemetry.current_cause()
         )
         return pb.CheckAllLogsResponse(report=codec.report_to_proto(report))

@@ -21,7 +21,10 @@ from services.audit.tlog.proof_files import ProofFile
 from services.audit.tlog.tiles import TiledTree
 
 if TYPE_CHECKING:
-    from services.audit.bootstrap import Room
+    from services.audit.bootstrap import Room as WholeRoom
+    from services.audit.reading_room import ReadingRoom
+
+    Room = WholeRoom | ReadingRoom
 
 Document = dict[str, Any]
 FORMAT = "kindred-audit-export/1"

@@ -12,6 +12,7 @@ from chassis.at_rest import AtRest
 from chassis.clock import Clock
 from chassis.identity import TokenReader
 from services.audit.entry_sealing import EntrySealer
+from services.audit.erasure import Erasures
 from services.audit.keyring import Keyring
 from services.audit.periods import CurrentStore
 from services.audit.register import Register
@@ -19,6 +20,8 @@ from services.audit.reviews import Reviews
 from services.audit.saved import SavedSearches
 from services.audit.search.index import SearchIndex
 from services.audit.settings import Settings
+from services.audit.tlog.notes import NoteVerifier
+from services.audit.tlog.policy import Policy
 
 if TYPE_CHECKING:
     from services.audit.bootstrap import Room
@@ -34,6 +37,9 @@ class ReadingRoom:
     store: CurrentStore
     keyring: Keyring
     sealer: EntrySealer
+    verifier: NoteVerifier
+    policy: Policy
+    erasures: Erasures
     access: AccessLog
     tokens: TokenReader
     finds: SearchIndex
@@ -53,6 +59,9 @@ def reading_room(room: Room) -> ReadingRoom:
         store=room.store,
         keyring=room.keyring,
         sealer=room.sealer,
+        verifier=room.verifier,
+        policy=room.policy,
+        erasures=room.erasures,
         access=room.access,
         tokens=room.tokens,
         finds=SearchIndex(room.database, room.keyring, room.sealer),

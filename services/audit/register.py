@@ -65,9 +65,9 @@ class Register:
         """Account to the moment its work ended."""
         return {line["actor"]: line["at"] for line in self._lines.find({"kind": "terminated"})}
 
-    def suspended(self, person_id: str, now: datetime) -> set[str]:
+    def suspended(self, person_ids: Sequence[str], now: datetime) -> set[str]:
         """Recipients whose disclosures about the person are held back from an accounting (45 CFR 164.528(a)(2))."""
-        marks = {"$in": ["", self._keyring.mark_of(person_id).hex()]}
+        marks = {"$in": ["", *(self._keyring.mark_of(one).hex() for one in person_ids)]}
         found = self._lines.find({"kind": "suspension", "person": marks, "at": {"$gt": now}})
         return {line["actor"] for line in found}
 

@@ -13,7 +13,9 @@ class Settings(ProcessSettings):
 
     `audit_mirror_dir` is where the tiles are written as files ("" for nowhere);
     `audit_producers` are the services whose outboxes a check compares with the log, as producer=database;
-    `audit_retention_years`, at least 6, is how long entries are kept after their quarter.
+    `audit_retention_years`, at least 6, is how long entries are kept after their quarter;
+    `audit_check_every_hours` is how often the whole log is checked without being asked (0: never by itself);
+    `intake_grpc` is where intake finds people by name, as host:port ("" for nowhere).
     """
 
     audit_origin: str = setting("KINDRED_AUDIT_ORIGIN", "kindred.local/audit")
@@ -21,4 +23,6 @@ class Settings(ProcessSettings):
     audit_mirror_dir: str = setting("KINDRED_AUDIT_MIRROR_DIR", "")
     audit_producers: tuple[str, ...] = setting("KINDRED_AUDIT_PRODUCERS", ())
     audit_retention_years: int = setting("KINDRED_AUDIT_RETENTION_YEARS", 7)
+    audit_check_every_hours: float = setting("KINDRED_AUDIT_CHECK_EVERY_HOURS", 24.0)
+    intake_grpc: str = setting("KINDRED_INTAKE_GRPC", "")
     tenant: str = setting("KINDRED_TENANT", "local")

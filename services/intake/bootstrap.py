@@ -34,6 +34,7 @@ from services.intake.store.finding import Finding
 from services.intake.store.links import COLLECTION as LINKS
 from services.intake.store.links import Links
 from services.intake.store.listing import Listing
+from services.intake.store.lookups import Lookups
 from services.intake.store.marks import Marks
 from services.intake.store.messages import Messages
 from services.intake.store.outward import SUBSCRIPTIONS, Deliveries, Subscriptions
@@ -63,6 +64,7 @@ class Room:
     listing: Listing
     code_counts: CodeCounts
     finding: Finding
+    lookups: Lookups
     rejections: Rejections
     messages: Messages
     access: AccessLog
@@ -93,7 +95,8 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
     table.load()  # 150 KB of definitions: read before the first request waits for them
     aggregates = Aggregates(database, "referrals", clock, NAME)
     referrals = Referrals(aggregates, vault, marks, spell)
-    people = People(database, blind, clock, Faces(vault), links)
+    faces = Faces(vault)
+    people = People(database, blind, clock, faces, links)
     return Room(
         settings=settings,
         clock=clock,
@@ -106,6 +109,7 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
         listing=Listing(database),
         code_counts=CodeCounts(database),
         finding=Finding(database, aggregates, referrals, people.group),
+        lookups=Lookups(database, blind, faces, links, people.lookout),
         rejections=Rejections(Aggregates(database, "rejections", clock, NAME), clock, spell),
         messages=Messages(database, blind),
         access=AccessLog(database, clock, NAME),

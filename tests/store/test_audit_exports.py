@@ -163,7 +163,7 @@ def test_a_fork_convicts_itself(log, forked, tmp_path, capsys):
     mine, theirs = _export(log, tmp_path / "mine.zip"), _export(forked, tmp_path / "theirs.zip")
     assert verifier.main([str(mine)]) == verifier.main([str(theirs)]) == 0
     capsys.readouterr()
-    assert verifier.main([str(mine), str(theirs)]) == 2
+    assert verifier.main([str(mine), str(theirs)]) == 3
     told = capsys.readouterr().out
     assert told.startswith("TWO HISTORIES: one log, one size, two roots")
     notes = [part.strip("\n") + "\n" for part in told.split("-----")[1:3]]
@@ -176,12 +176,12 @@ def test_a_fork_is_seen_by_whoever_remembers(log, forked, tmp_path, capsys):
     """Somebody who verified once and is shown the other history gets the evidence."""
     memory = tmp_path / "seen"
     assert verifier.main([str(_export(log, tmp_path / "mine.zip")), "--remember", str(memory)]) == 0
-    assert verifier.main([str(_export(forked, tmp_path / "x.zip")), "--remember", str(memory)]) == 2
+    assert verifier.main([str(_export(forked, tmp_path / "x.zip")), "--remember", str(memory)]) == 3
     forked.record(some_reads(20, first=11))
     forked.publisher.turn()
     assert "TWO HISTORIES" in capsys.readouterr().out
     longer = _export(forked, tmp_path / "y.zip", known=(300,))
-    assert verifier.main([str(longer), "--remember", str(memory)]) == 2
+    assert verifier.main([str(longer), "--remember", str(memory)]) == 3
     assert "does not connect what it signed" in capsys.readouterr().out
 
 
@@ -190,7 +190,7 @@ def test_two_exports_of_other_sizes_convict_by_an_entry(log, forked, tmp_path, c
     forked.record(some_reads(20, first=11))
     forked.publisher.turn()
     mine, theirs = _export(log, tmp_path / "mine.zip"), _export(forked, tmp_path / "theirs.zip")
-    assert verifier.main([str(mine), str(theirs)]) == 2
+    assert verifier.main([str(mine), str(theirs)]) == 3
     assert "is two entries" in capsys.readouterr().out
 
 

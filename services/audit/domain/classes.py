@@ -151,6 +151,15 @@ CLASSES: dict[str, EventClass] = {
     "review.decided.v1": EventClass(
         "U", "update", "Review", "review_id", SUCCESS, "decision", particulars=("rule",)
     ),
+    "log.checked.v1": EventClass(
+        "E",
+        "operation",
+        "AuditLog",
+        "",
+        SUCCESS,
+        "codes",
+        particulars=("is_whole", "entries", "entries_checked", "findings", "with_bodies", "milliseconds"),
+    ),
     "notice.sent.v1": EventClass("C", "create", "Notice", "notice_id"),
     "notice.failed.v1": EventClass("C", "create", "Notice", "notice_id", DENIED, "reason_code"),
     "notice.delivered.v1": EventClass("U", "update", "Notice", "notice_id"),

@@ -10,7 +10,11 @@ from chassis.errors import Kind, Refusal
 
 STATES = ("open", "explained", "violation", "false-alarm")
 # Break-glass has a second look within a day (DOMAIN 5); a medical emergency's four facts are checked as soon.
-DUE_IN = {"break-glass": timedelta(hours=24), "emergency": timedelta(hours=24)}
+DUE_IN = {
+    "break-glass": timedelta(hours=24),
+    "emergency": timedelta(hours=24),
+    "log-check": timedelta(hours=24),
+}
 _USUALLY_DUE_IN = timedelta(days=7)
 MOST_ENTRIES = 100
 

@@ -164,12 +164,15 @@ def utc(seconds: int) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Prints what is proven; the exit code is 0, 1 or 2 (see above)."""
+    """Prints what is proven; the exit code is 0, 1 or 3 (see above), or 2 where nothing could be looked at."""
     arguments = argparse.ArgumentParser(description="Verifies an export of Kindred's audit log, offline.")
     arguments.add_argument("exports", nargs="+", type=Path)
     arguments.add_argument("--policy", type=Path, help="the keys to believe, obtained another way")
     arguments.add_argument("--remember", type=Path, help="a folder with what was seen before")
     asked = arguments.parse_args(argv)
+    for path in [*asked.exports, *([asked.policy] if asked.policy else [])]:
+        if not path.is_file():
+            arguments.error(f"there is no file {path}")
     try:
         policy = asked.policy.read_text(encoding="utf-8") if asked.policy else None
         exports = [Export(path, policy) for path in asked.exports]
@@ -180,7 +183,7 @@ def main(argv: list[str] | None = None) -> int:
                 export.remember(asked.remember)
     except Fork as fork:
         _say(f"TWO HISTORIES: {fork}")
-        return 2
+        return 3
     except (NotProven, OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as wrong:
         _say(f"NOT PROVEN: {wrong}")
         return 1

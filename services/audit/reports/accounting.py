@@ -33,7 +33,10 @@ def listed(result: Result, hits: Sequence[Hit], suspended: set[str], reader: str
         else:
             lines.setdefault((recipient, body.purpose_of_use, body.event_type), []).append(hit)
     rows = [_line(same, reader) for same in lines.values()]
-    return replace(result, columns=COLUMNS, rows=rows, excluded=excluded, held_back=held_back)
+    numbers = tuple(sorted(hit.number for same in lines.values() for hit in same))
+    return replace(
+        result, columns=COLUMNS, rows=rows, numbers=numbers, excluded=excluded, held_back=held_back
+    )
 
 
 def _is_due(document: str, hit: Hit) -> bool:
@@ -63,6 +66,7 @@ def _line(hits: Sequence[Hit], reader: str) -> dict[str, str]:
         "first": first.recorded_at.strftime("%Y-%m-%d %H:%M"),
         "last": last.recorded_at.strftime("%Y-%m-%d %H:%M"),
         "count": str(len(hits)),
+        "recipient_id": told.get("recipient_id", ""),
         "recipient": ", ".join(part for part in named if part) + f"; {words['doc.address-unknown']}",
         "description": f"{kind}: {about}{detail}",
         "purpose": " ".join(part for part in (last.body.purpose_of_use, last.body.reason) if part),

@@ -23,7 +23,7 @@ from services.audit.domain.review import Review
 from services.audit.reading_room import ReadingRoom
 from services.audit.reports import catalog, files, running
 from services.audit.reports.running import Result
-from services.audit.search import finding
+from services.audit.reports.saying import in_words
 from services.audit.search.door import SEARCHED_FOR
 
 Answer = Callable[[ReadingRoom, Request], Response]
@@ -77,8 +77,16 @@ def exported(
     if form not in _MEDIA:
         raise Refusal("format-unknown", Kind.INVALID, "json, csv or pdf.")
     content = files.to_csv(result, reader) if form == "csv" else files.to_pdf(result, reader)
+    note_export(room, result, content, form=form, caller=caller, cause=cause)
+    return content
+
+
+def note_export(
+    room: ReadingRoom, result: Result, content: bytes, *, form: str, caller: Caller, cause: Cause
+) -> None:
+    """That the report leaves as this file, with its SHA-256, is durable."""
     event = RecordExported(
-        provenance=provenance(caller, finding.own_person(result.told.values.get("person", ""))),
+        provenance=provenance(caller, running.person_of(result.told)),
         record_type="AuditReport",
         record_id=result.report.name,
         format=form,
@@ -88,7 +96,6 @@ def exported(
     )
     body = {"recorded_at": room.clock.now()}
     room.access.aggregates.insert(new_id("acc"), body, cause=cause, says=[event])
-    return content
 
 
 def file_answer(name: str, form: str, content: bytes) -> Response:
@@ -111,6 +118,7 @@ def as_json(result: Result, reader: str) -> dict[str, Any]:
         "checkpoint": result.covered.head.checkpoint.decode(),
         "columns": list(result.columns),
         "rows": result.rows,
+        "shown": [in_words(row, reader) for row in result.rows],
         "excluded": result.excluded,
         "held_back": result.held_back,
         "is_cut": result.is_cut,

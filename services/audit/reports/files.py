@@ -16,6 +16,7 @@ from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table, Tabl
 
 from services.audit.reports.catalog import WORDS
 from services.audit.reports.running import Result
+from services.audit.reports.saying import in_words
 
 # Excel, LibreOffice and Sheets read a cell that begins so as a formula (OWASP, "CSV injection").
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -32,7 +33,8 @@ def to_csv(result: Result, reader: str) -> bytes:
     writer.writerow([])
     writer.writerow([words[f"column.{name}"] for name in result.columns])
     for row in result.rows:
-        writer.writerow([cell(row.get(name, "")) for name in result.columns])
+        said = in_words(row, reader)
+        writer.writerow([cell(said.get(name, "")) for name in result.columns])
     return b"\xef\xbb\xbf" + out.getvalue().encode()
 
 
@@ -98,7 +100,8 @@ def to_pdf(result: Result, reader: str) -> bytes:
 def _table(result: Result, reader: str, style: ParagraphStyle) -> Table:
     words = WORDS[reader]
     head = [_cell(words[f"column.{name}"], style) for name in result.columns]
-    body = [[_cell(row.get(name, ""), style) for name in result.columns] for row in result.rows]
+    said = [in_words(row, reader) for row in result.rows]
+    body = [[_cell(row.get(name, ""), style) for name in result.columns] for row in said]
     width = 273 * mm / len(result.columns)
     table = Table([head, *body], colWidths=[width] * len(result.columns), repeatRows=1)
     table.setStyle(

@@ -37,6 +37,7 @@ COLUMNS = (
 )
 MOST_SIGHTS = 500_000
 MOST_ROWS = 5_000
+MOST_IDS = 20
 _AT_ONCE = 2_000
 
 
@@ -55,6 +56,8 @@ class Result:
     searched: int
     columns: tuple[str, ...] = COLUMNS
     rows: list[Row] = field(default_factory=list)
+    # The entries behind the rows, for an export that proves them.
+    numbers: tuple[int, ...] = ()
     excluded: int = 0
     held_back: int = 0
     is_cut: bool = False
@@ -73,10 +76,21 @@ def run(
     result = Result(report, told, covered, now, caller.actor_id, searched)
     hits = _hits(room, findings[:MOST_ROWS])
     if report.document:
-        suspended = room.register.suspended(told.values["person"], now)
+        suspended = room.register.suspended(people_of(told), now)
         return accounting.listed(result, list(hits), suspended, reader)
     rows = [_row(one, hit, reader) for one, hit in zip(findings, hits, strict=False)]
-    return replace(result, rows=rows, is_cut=len(findings) > MOST_ROWS)
+    numbers = tuple(int(row["number"]) for row in rows)
+    return replace(result, rows=rows, numbers=numbers, is_cut=len(findings) > MOST_ROWS)
+
+
+def people_of(told: Told) -> list[str]:
+    """Whom a report is about: somebody's ids, where two records were joined all of them, the one that counts first."""
+    return [one.strip() for one in told.values.get("person", "").split(",") if one.strip()][:MOST_IDS]
+
+
+def person_of(told: Told) -> str:
+    """The person's id as it may stand on the bus; "" where the report is about nobody, or by another system's id."""
+    return finding.own_person(next(iter(people_of(told)), ""))
 
 
 def findings_between(room: Room, name: str, given: Mapping[str, str], now: datetime) -> list[Finding]:
@@ -95,13 +109,12 @@ def _judged(room: Room, report: Report, told: Told, size: int) -> tuple[int, lis
 
 def note(room: Room, report: Report, told: Told, caller: Caller, cause: Cause) -> None:
     """That the report is read is an entry, with the names of its parameters."""
-    person = finding.own_person(told.values.get("person", ""))
     room.access.record_read(
         caller,
         record_type="AuditReport",
         record_id=report.name,
         action="read",
-        subject_id=person,
+        subject_id=person_of(told),
         criteria=["from", "until", *(name for name, value in told.values.items() if value)],
         cause=cause,
     )
@@ -130,7 +143,7 @@ class Sights:
         if self._report.narrowed_by == "actor":
             return {"a": values["user"]}
         if self._report.narrowed_by == "person":
-            keys = self._room.finds.key_ids_of(values["person"])
+            keys = [key for one in people_of(self._told) for key in self._room.finds.key_ids_of(one)]
             return {"s": {"$in": keys}} if keys else None
         return {}
 

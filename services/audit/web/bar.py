@@ -1,6 +1,6 @@
 """The search bar: one line of words becomes a FHIR search, and says how it was understood; pure.
 
-It knows ids of people (peer_...), referrals (ref_...) and entries (evt-...), accounts (anything with a hyphen or colon),
+It knows ids of people (peer_...), referrals (ref-...) and entries (evt-...), accounts (anything with a hyphen or colon),
 purposes of use (BTG), kinds of events (access.denied.v1, or plain words), days, months, "today", "7 days" and "denied".
 """
 
@@ -15,6 +15,7 @@ from chassis.identity import PURPOSES
 _DAY = re.compile(r"\d{4}-\d{2}(-\d{2})?")
 _RANGE = re.compile(r"(\d{4}-\d{2}(?:-\d{2})?)\.\.(\d{4}-\d{2}(?:-\d{2})?)")
 _EVENT = re.compile(r"[a-z]+\.[a-z-]+\.v[0-9]+")
+_RECORD = re.compile(r"(?:(?:ref|off|con|ntc|rej|sub)[-_]\w+|(?:Referral|Task|Consent)/[\w.-]+)")
 _ENTRY = re.compile(r"(evt|rcv)[-_][0-9a-f]+")
 _LAST = re.compile(r"(\d{1,4})(d|days|day|dias|días|dia|día)")
 # Plain words, in both languages, and the parameter each stands for.
@@ -86,7 +87,7 @@ def _id(word: str) -> list[tuple[str, str]] | None:
         return [("_id", word.replace("_", "-"))]
     if word.startswith("peer_") or word.startswith("Patient/"):
         return [("patient", word)]
-    if word.startswith(("ref_", "off_", "con_", "ntc_")):
+    if _RECORD.fullmatch(word):
         return [("entity", word)]
     if re.fullmatch(r"[A-Za-z0-9_.@]+[-:][A-Za-z0-9_.:@-]+", word):
         return [("agent", word)]

@@ -16,11 +16,13 @@ from chassis import answers, telemetry
 from chassis.errors import Kind, Refusal
 from chassis.http_names import method_of, route_of
 from chassis.identity import Caller
+from services.audit.people import People
 from services.audit.reading_room import ReadingRoom
 from services.audit.web import pages, sessions
 from services.audit.web.sessions import Session, Sessions
 
 SIGN_IN = f"{pages.HOME}/sign-in"
+DOOR = "console"
 _PURPOSES = ("HCOMPL", "PATRQT", "HLEGAL")
 View = Callable[["Console", Request], Response]
 
@@ -38,14 +40,23 @@ class Console:
 
     room: ReadingRoom
     sessions: Sessions
+    people: People
 
     def signed_in(self, request: Request) -> Session:
         """Whoever sits before this browser; raises SignInNeeded."""
-        session = self.sessions.find(sessions.secret_of(request))
+        secret = sessions.secret_of(request)
+        session = self.sessions.find(secret)
         if session is None:
+            self._note_end(secret)
             raise SignInNeeded
         request.state.console_caller = session.caller
         return session
+
+    def _note_end(self, secret: str) -> None:
+        """A session that ended by time is said to have ended, once."""
+        if ended := self.sessions.ended_by_time(secret):
+            caller, reason = ended
+            self.room.access.record_session_ended(caller, DOOR, reason, telemetry.current_cause())
 
     def caller(self, request: Request, purpose: str = "") -> Caller:
         """They, with the purpose they look for: their own duty, on the person's behalf, or for a court."""

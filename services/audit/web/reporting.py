@@ -1,4 +1,4 @@
-"""The pages of reports and reviews, and the log's health."""
+"""The pages of reports and reviews."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from chassis import telemetry
 from services.audit.domain.review import STATES
 from services.audit.reports import catalog, running
 from services.audit.reports import door as reports_door
+from services.audit.reports.saying import in_words
 from services.audit.web import pages
 from services.audit.web.console import Console
 from services.audit.web.words import reader_of
@@ -21,14 +22,13 @@ _NOT_PARAMETERS = frozenset({"format", "why", "run"})
 
 
 def routes(console: Console) -> list[Route]:
-    """Reports, reviews, health."""
+    """Reports and reviews."""
     return [
         console.route(f"{pages.HOME}/reports", list_reports),
         console.route(f"{pages.HOME}/reports/{{name}}", show_report),
         console.route(f"{pages.HOME}/reviews", list_reviews),
         console.route(f"{pages.HOME}/reviews/{{id}}", show_review),
         console.route(f"{pages.HOME}/reviews/{{id}}", decide, method="POST"),
-        console.route(f"{pages.HOME}/log", show_health),
     ]
 
 
@@ -64,8 +64,10 @@ def show_report(console: Console, request: Request) -> Response:
             )
             return reports_door.file_answer(name, form, content)
     columns: list[str] = []
+    rows: list[dict[str, str]] = []
     if result:
-        columns = [each for each in result.columns if any(row.get(each) for row in result.rows)]
+        rows = [in_words(row, reader) for row in result.rows]
+        columns = [each for each in result.columns if any(row.get(each) for row in rows)]
     return console.page(
         request,
         "report.html",
@@ -74,6 +76,7 @@ def show_report(console: Console, request: Request) -> Response:
         rule=report.explanation(reader),
         sent=sent,
         result=result,
+        rows=rows,
         columns=columns,
     )
 
@@ -102,7 +105,8 @@ def show_review(console: Console, request: Request) -> Response:
     hits = running.hits_of(console.room, review.numbers)
     reader = reader_of(request)
     rows: list[dict[str, Any]] = [
-        running.entry_row(hit, reader) | {"id": hit.document["id"], "is_denied": False} for hit in hits
+        in_words(running.entry_row(hit, reader), reader) | {"id": hit.document["id"], "is_denied": False}
+        for hit in hits
     ]
     is_overdue = review.is_overdue(console.room.clock.now())
     return console.page(
@@ -116,28 +120,3 @@ def decide(console: Console, request: Request) -> Response:
     caller, cause = console.caller(request), telemetry.current_cause()
     console.room.reviews.decide(review_id, fields.get("state", ""), fields.get("note", ""), caller, cause)
     return RedirectResponse(f"{pages.HOME}/reviews/{review_id}", 303)
-
-
-def show_health(console: Console, request: Request) -> Response:
-    """GET: size, checkpoint, how far the index reaches, what waits for a review; that it was read is an entry."""
-    caller, room = console.caller(request), console.room
-    room.access.record_read(
-        caller, record_type="AuditLog", record_id="", action="read", cause=telemetry.current_cause()
-    )
-    heads = room.store.heads_now()
-    head = heads.published if heads else None
-    total = room.store.place.first + head.size if head else 0
-    open_count, overdue = room.reviews.counts(room.clock.now())
-    newest = next(iter(room.finds.finds.find({}, {"t": 1}).sort([("t", -1)]).limit(1)), None)
-    return console.page(
-        request,
-        "health.html",
-        total=total,
-        head=head,
-        signed=head.checkpoint.decode() if head else "",
-        reached=room.finds.reached(),
-        newest=newest["t"] if newest else None,
-        open_count=open_count,
-        overdue=overdue,
-        register=room.register.counts(),
-    )

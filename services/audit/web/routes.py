@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
+from services.audit.people import People
 from services.audit.reading_room import ReadingRoom
-from services.audit.web import pages, reporting, searching, signing_in
+from services.audit.web import (
+    accounting,
+    exporting,
+    health,
+    looking_up,
+    pages,
+    reporting,
+    searching,
+    signing_in,
+)
 from services.audit.web.console import Console
 from services.audit.web.sessions import Sessions
 
@@ -14,10 +24,14 @@ def routes(room: ReadingRoom) -> list[BaseRoute]:
     """What the HTTP door serves below /console."""
     kept = Sessions(room.database, room.clock)
     kept.ensure_indexes()
-    console = Console(room, kept)
+    console = Console(room, kept, People(room.settings.intake_grpc))
     return [
         pages.asset_route(),
         *signing_in.routes(console),
         *searching.routes(console),
         *reporting.routes(console),
+        *health.routes(console),
+        *looking_up.routes(console),
+        *accounting.routes(console),
+        *exporting.routes(console),
     ]

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from chassis import telemetry
 from chassis.errors import Kind, Refusal
 from services.audit.reports.running import entry_row
+from services.audit.reports.saying import in_words
 from services.audit.search import asked, finding
 from services.audit.search.finding import Hit, Page
 from services.audit.web import pages, timeline
@@ -55,18 +56,18 @@ def search(console: Console, request: Request) -> Response:
     """GET: the bar and its fields; with something asked, a page of hits, each proven."""
     caller = console.caller(request, request.query_params.get("why", ""))
     sent = dict(request.query_params)
-    given, unknown = _given(console, sent)
+    wants, unknown = given(console, sent)
     shown: dict[str, Any] = {
         "sent": sent,
         "unknown": unknown,
         "saved": console.room.saved.of(caller.actor_id),
         "event_types": EVENT_TYPES,
         "rows": None,
-        "given": given,
+        "given": wants,
     }
-    if not given:
+    if not wants:
         return console.page(request, "search.html", **shown)
-    wanted = asked.read([*given, ("_count", _COUNT)], console.room.clock.now())
+    wanted = asked.read([*wants, ("_count", _COUNT)], console.room.clock.now())
     page = finding.search(console.room, wanted, caller, telemetry.current_cause())
     more = urlencode([*sent.items(), ("_cursor", page.next_cursor.text())]) if page.next_cursor else ""
     shown |= {"rows": _rows(page, reader_of(request)), "page": page, "more": more, "wanted": wanted}
@@ -94,7 +95,7 @@ def show_entry(console: Console, request: Request) -> Response:
         )
         headers = {"content-disposition": f'attachment; filename="entry-{hit.number}.proof.json"'}
         return Response(content, 200, headers, "application/json")
-    row = entry_row(hit, reader_of(request))
+    row = in_words(entry_row(hit, reader_of(request)), reader_of(request))
     text = json.dumps(hit.document, ensure_ascii=False, indent=2)
     leaf = hit.leaf.decode(errors="replace")
     told = dict(hit.body.particulars) if hit.body else {}
@@ -137,18 +138,18 @@ def forget(console: Console, request: Request) -> Response:
     return RedirectResponse(pages.HOME, 303)
 
 
-def _given(console: Console, sent: dict[str, str]) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
+def given(console: Console, sent: dict[str, str]) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
     """The parameters of bar and fields together."""
     line = understood(sent.get("q", ""), console.room.clock.now())
-    given = list(line.parameters)
-    given += [(name, sent[name].strip()) for name in _FIELDS if sent.get(name, "").strip()]
+    wants = list(line.parameters)
+    wants += [(name, sent[name].strip()) for name in _FIELDS if sent.get(name, "").strip()]
     if sent.get("from", "").strip():
-        given.append(("date", f"ge{sent['from'].strip()}"))
+        wants.append(("date", f"ge{sent['from'].strip()}"))
     if sent.get("until", "").strip():
-        given.append(("date", f"le{sent['until'].strip()}"))
-    if given and sent.get("_cursor"):
-        given.append(("_cursor", sent["_cursor"]))
-    return given, line.unknown
+        wants.append(("date", f"le{sent['until'].strip()}"))
+    if wants and sent.get("_cursor"):
+        wants.append(("_cursor", sent["_cursor"]))
+    return wants, line.unknown
 
 
 def _rows(page: Page, reader: str) -> list[dict[str, Any]]:
@@ -156,7 +157,10 @@ def _rows(page: Page, reader: str) -> list[dict[str, Any]]:
     for hit in page.hits:
         proof = page.proofs.get(hit.number)
         is_proven = bool(proof and proof.shows(hit.leaf))
-        rows.append(entry_row(hit, reader) | {"id": hit.document["id"], "is_proven": is_proven, **_why(hit)})
+        rows.append(
+            in_words(entry_row(hit, reader), reader)
+            | {"id": hit.document["id"], "is_proven": is_proven, **_why(hit)}
+        )
     return rows
 
 
@@ -176,7 +180,7 @@ def _line(console: Console, request: Request, parameter: str, value: str) -> Res
     reader = reader_of(request)
     caller = console.caller(request, request.query_params.get("why", ""))
     words, value = WORDS[reader], value.strip()
-    shown: dict[str, Any] = {"value": value, "kind": parameter, "rows": None, "picture": ""}
+    shown: dict[str, Any] = {"value": value, "kind": parameter, "rows": None, "picture": "", "sent": {}}
     if value:
         given = [(parameter, value), ("_count", str(_ON_A_LINE))]
         if request.query_params.get("from", "").strip():
@@ -196,5 +200,8 @@ def _line(console: Console, request: Request, parameter: str, value: str) -> Res
         ]
         title = words["line_person" if parameter == "patient" else "line_user"]
         picture = timeline.drawn(marks, f"{title}: {len(marks)}", words["others"])
+        names = ("from", "why")
+        sent = {name: request.query_params.get(name, "") for name in names} | {parameter: value}
         shown |= {"rows": rows, "page": page, "picture": picture, "is_cut": page.next_cursor is not None}
+        shown["sent"] = sent
     return console.page(request, "line.html", **shown)

@@ -15,6 +15,7 @@ from pymongo.errors import DuplicateKeyError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from chassis.at_rest import AtRest
 from chassis.clock import Clock
 from chassis.errors import Kind, Refusal
 from chassis.http_server import form
@@ -25,6 +26,7 @@ _SPENT_FOR = timedelta(days=30)
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _SESSION, _DOOR = "kindred-console", "kindred-console-door"
 FIELD = "csrf"
+_SEALED_FOR = "console sign-in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,8 @@ class Sessions:
             return False
         return True
 
-    def start(self, caller: Caller) -> str:
-        """A new session; returns the secret that only the browser keeps."""
+    def start(self, caller: Caller, token: str = "") -> str:
+        """A new session; returns the secret that only the browser keeps, and with it alone the token can be opened."""
         secret, now = secrets.token_urlsafe(32), self._clock.now()
         self._sessions.insert_one(
             {
@@ -66,6 +68,7 @@ class Sessions:
                 "actor_id": caller.actor_id,
                 "role": caller.role,
                 "organization_id": caller.organization_id,
+                "token": AtRest(secret.encode()).seal(token.encode(), _SEALED_FOR),
                 "seen_at": now,
                 "ends_at": now + LONGEST,
                 "gone_at": now + LONGEST,
@@ -81,6 +84,19 @@ class Sessions:
         self._sessions.update_one({"_id": found["_id"]}, {"$max": {"seen_at": now}})
         caller = Caller(found["actor_id"], found["role"], found["organization_id"], "HCOMPL")
         return Session(found["_id"], caller, found["ends_at"])
+
+    def token(self, secret: str) -> str:
+        """The token the session was opened with, to ask another service in the officer's name while it is valid."""
+        found = self._sessions.find_one({"_id": _hashed(secret)}, {"token": 1}) or {}
+        return AtRest(secret.encode()).open(found["token"], _SEALED_FOR).decode() if "token" in found else ""
+
+    def ended_by_time(self, secret: str) -> tuple[Caller, str] | None:
+        """Whose session this was that nobody ended, and why it is over ("idle", "too-long"); it is forgotten here."""
+        found = self._sessions.find_one_and_delete({"_id": _hashed(secret)}) if secret else None
+        if found is None:
+            return None
+        caller = Caller(found["actor_id"], found["role"], found["organization_id"], "HCOMPL")
+        return caller, "too-long" if self._clock.now() >= found["ends_at"] else "idle"
 
     def end(self, secret: str) -> None:
         """Signed out: the secret opens nothing any more."""

@@ -5,24 +5,19 @@ from __future__ import annotations
 import re
 import secrets
 
-from google.protobuf.message import Message
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from chassis import telemetry
-from chassis.access import provenance
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller, require
-from chassis.ids import new_id
-from kindred.access.v1.events_pb2 import SessionBegan, SessionEnded
 from services.audit.web import pages, sessions
-from services.audit.web.console import SIGN_IN, Console
+from services.audit.web.console import DOOR, SIGN_IN, Console
 from services.audit.web.words import COOKIE, READERS, WORDS, reader_of
 
 _OURS = re.compile(rf"{pages.HOME}(/[A-Za-z0-9_/.-]{{0,200}})?")
 _A_YEAR_S = 31_536_000
-_DOOR = "console"
 
 
 def routes(console: Console) -> list[Route]:
@@ -51,17 +46,18 @@ def sign_in(console: Console, request: Request) -> Response:
             raise
         console.note(request, refusal)
         return _page(request, next_path, refusal.code)
-    _say(console, SessionBegan(provenance=provenance(caller), door=_DOOR))
+    console.room.access.record_session_began(caller, DOOR, telemetry.current_cause())
     console.sessions.end(sessions.secret_of(request))
     response = RedirectResponse(next_path, 303)
-    sessions.keep(request, response, console.sessions.start(caller))
+    secret = console.sessions.start(caller, fields.get("token", "").strip())
+    sessions.keep(request, response, secret)
     return response
 
 
 def sign_out(console: Console, request: Request) -> Response:
     """POST: the session is over, and the log says so."""
     caller = console.signed_in(request).caller
-    _say(console, SessionEnded(provenance=provenance(caller), door=_DOOR, reason_code="signed-out"))
+    console.room.access.record_session_ended(caller, DOOR, "signed-out", telemetry.current_cause())
     console.sessions.end(sessions.secret_of(request))
     response = RedirectResponse(SIGN_IN, 303)
     sessions.drop(request, response)
@@ -92,12 +88,6 @@ def _caller(console: Console, request: Request, token: str) -> Caller:
     if not console.sessions.spend(token):
         raise Refusal("token-used", Kind.UNAUTHENTICATED, "This link was used before.")
     return caller
-
-
-def _say(console: Console, event: Message) -> None:
-    body = {"recorded_at": console.room.clock.now()}
-    cause = telemetry.current_cause()
-    console.room.access.aggregates.insert(new_id("acc"), body, cause=cause, says=[event])
 
 
 def _page(request: Request, next_path: str, trouble: str = "") -> Response:

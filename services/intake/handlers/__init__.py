@@ -39,6 +39,7 @@ from services.intake.handlers.linking import (
     read_pair,
     unmerge_peers,
 )
+from services.intake.handlers.looking_up import look_up
 from services.intake.handlers.overview import page_of_referrals, unmapped_codes, watch_referral
 from services.intake.handlers.reading import list_referrals, read_referral
 from services.intake.handlers.searching import look, matching, search
@@ -71,6 +72,7 @@ __all__ = [
     "list_pairs",
     "list_referrals",
     "look",
+    "look_up",
     "mark_unfilled",
     "matching",
     "merge_peers",

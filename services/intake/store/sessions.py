@@ -86,6 +86,16 @@ class Sessions:
             self._sessions.update_one({"_id": session.session_id}, {"$max": {"seen_at": now}})
         return session
 
+    def ended_by_time(self, secret: str) -> tuple[Session, str] | None:
+        """The session that nobody ended, and why it is over ("idle", "too-long"); to one caller, once."""
+        session = self.known(secret)
+        if session is None:
+            return None
+        first = {"_id": session.session_id, "is_end_told": {"$ne": True}}
+        if not self._sessions.update_one(first, {"$set": {"is_end_told": True}}).modified_count:
+            return None
+        return session, "too-long" if self._clock.now() >= session.ends_at else "idle"
+
     def known(self, secret: str) -> Session | None:
         """The session, also one that is over by time; None after a sign-out."""
         found = self._sessions.find_one({"_id": _hashed(secret)}) if secret else None

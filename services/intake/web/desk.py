@@ -24,6 +24,7 @@ from services.intake.web.hospitals import Hospital, Hospitals
 
 ROLES = ("nurse", "clinician", "coordinator")
 SIGN_IN = f"{pages.HOME}/sign-in"
+DOOR = "desk"
 _NOBODY = "sign-in-needed"  # nobody was denied anything
 
 
@@ -50,11 +51,19 @@ class Desk:
 
         `is_activity` is False for what a page asks by itself, so that an empty chair is signed out in time.
         """
-        session = self.room.sessions.find(cookies.session_secret(request), is_activity=is_activity)
+        secret = cookies.session_secret(request)
+        session = self.room.sessions.find(secret, is_activity=is_activity)
         if session is None:
+            self._note_end(secret)
             raise SignInNeeded
         request.state.desk_caller = session.caller
         return session
+
+    def _note_end(self, secret: str) -> None:
+        """A session that ended by time is said to have ended, once."""
+        if ended := self.room.sessions.ended_by_time(secret):
+            session, reason = ended
+            self.room.access.record_session_ended(session.caller, DOOR, reason, telemetry.current_cause())
 
     def former(self, request: Request) -> Session | None:
         """Whose session this browser has or had, where it only ended by time."""

@@ -11,10 +11,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from chassis import telemetry
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
 from services.intake.web import cookies, pages
-from services.intake.web.desk import ROLES, SIGN_IN, Desk, SignInNeeded
+from services.intake.web.desk import DOOR, ROLES, SIGN_IN, Desk, SignInNeeded
 from services.intake.web.words import COOKIE, READERS, WORDS, reader_of
 
 _OURS = re.compile(rf"{pages.HOME}(/[A-Za-z0-9_/.-]{{0,200}})?")
@@ -48,6 +49,7 @@ def sign_in(desk: Desk, request: Request) -> Response:
             raise
         desk.note(request, refusal)
         return _page(request, next_path, refusal.code)
+    desk.room.access.record_session_began(caller, DOOR, telemetry.current_cause())
     desk.room.sessions.end(cookies.session_secret(request))
     response = RedirectResponse(next_path, 303)
     cookies.keep_session(request, response, desk.room.sessions.start(caller))
@@ -68,7 +70,9 @@ def _caller(desk: Desk, request: Request, token: str) -> Caller:
 
 
 def sign_out(desk: Desk, request: Request) -> Response:
-    """POST: the session is over, here and in every other window of this browser."""
+    """POST: the session is over, here and in every other window of this browser, and the log says so."""
+    if (session := desk.former(request)) is not None:
+        desk.room.access.record_session_ended(session.caller, DOOR, "signed-out", telemetry.current_cause())
     desk.room.sessions.end(cookies.session_secret(request))
     response = RedirectResponse(SIGN_IN, 303)
     cookies.drop_session(request, response)

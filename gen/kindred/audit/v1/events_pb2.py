@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from kindred.bus.v1 import bus_pb2 as kindred_dot_bus_dot_v1_dot_bus__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dkindred/audit/v1/events.proto\x12\x10kindred.audit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18kindred/bus/v1/bus.proto\"~\n\rEventReceived\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x16\n\x0e\x63ontent_sha256\x18\x02 \x01(\x0c\x12\x16\n\x0esealed_content\x18\x03 \x01(\x0c\x12\r\n\x05\x66lags\x18\x04 \x03(\t\"\x9c\x01\n\x0cReviewOpened\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x11\n\treview_id\x18\x02 \x01(\t\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12*\n\x06\x64ue_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x65ntries\x18\x05 \x03(\x03\"r\n\rReviewDecided\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x11\n\treview_id\x18\x02 \x01(\t\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\x10\n\x08\x64\x65\x63ision\x18\x04 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dkindred/audit/v1/events.proto\x12\x10kindred.audit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18kindred/bus/v1/bus.proto\"~\n\rEventReceived\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x16\n\x0e\x63ontent_sha256\x18\x02 \x01(\x0c\x12\x16\n\x0esealed_content\x18\x03 \x01(\x0c\x12\r\n\x05\x66lags\x18\x04 \x03(\t\"\x9c\x01\n\x0cReviewOpened\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x11\n\treview_id\x18\x02 \x01(\t\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12*\n\x06\x64ue_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x65ntries\x18\x05 \x03(\x03\"r\n\rReviewDecided\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x11\n\treview_id\x18\x02 \x01(\t\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\x10\n\x08\x64\x65\x63ision\x18\x04 \x01(\t\"\xc4\x01\n\nLogChecked\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x10\n\x08is_whole\x18\x02 \x01(\x08\x12\x0f\n\x07\x65ntries\x18\x03 \x01(\x03\x12\x17\n\x0f\x65ntries_checked\x18\x04 \x01(\x03\x12\x10\n\x08\x66indings\x18\x05 \x01(\x03\x12\r\n\x05\x63odes\x18\x06 \x03(\t\x12\x13\n\x0bwith_bodies\x18\x07 \x01(\x08\x12\x14\n\x0cmilliseconds\x18\x08 \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,4 +39,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVIEWOPENED']._serialized_end=395
   _globals['_REVIEWDECIDED']._serialized_start=397
   _globals['_REVIEWDECIDED']._serialized_end=511
+  _globals['_LOGCHECKED']._serialized_start=514
+  _globals['_LOGCHECKED']._serialized_end=710
 # @@protoc_insertion_point(module_scope)

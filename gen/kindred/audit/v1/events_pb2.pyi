@@ -47,3 +47,23 @@ class ReviewDecided(_message.Message):
     rule: str
     decision: str
     def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., review_id: _Optional[str] = ..., rule: _Optional[str] = ..., decision: _Optional[str] = ...) -> None: ...
+
+class LogChecked(_message.Message):
+    __slots__ = ("provenance", "is_whole", "entries", "entries_checked", "findings", "codes", "with_bodies", "milliseconds")
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    IS_WHOLE_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_CHECKED_FIELD_NUMBER: _ClassVar[int]
+    FINDINGS_FIELD_NUMBER: _ClassVar[int]
+    CODES_FIELD_NUMBER: _ClassVar[int]
+    WITH_BODIES_FIELD_NUMBER: _ClassVar[int]
+    MILLISECONDS_FIELD_NUMBER: _ClassVar[int]
+    provenance: _bus_pb2.Provenance
+    is_whole: bool
+    entries: int
+    entries_checked: int
+    findings: int
+    codes: _containers.RepeatedScalarFieldContainer[str]
+    with_bodies: bool
+    milliseconds: int
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., is_whole: _Optional[bool] = ..., entries: _Optional[int] = ..., entries_checked: _Optional[int] = ..., findings: _Optional[int] = ..., codes: _Optional[_Iterable[str]] = ..., with_bodies: _Optional[bool] = ..., milliseconds: _Optional[int] = ...) -> None: ...
