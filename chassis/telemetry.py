@@ -136,6 +136,11 @@ def _linked() -> Iterator[trace.Span]:
         otel_context.detach(token)
 
 
+def is_kept() -> bool:
+    """Whether the spans of this process go anywhere."""
+    return bool(_state["goes_somewhere"])
+
+
 def fail(current: trace.Span, code: str) -> None:
     """The span is marked as failed with a code or an error's type."""
     if current.is_recording():

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from kombu import Connection
@@ -20,7 +21,8 @@ from kombu import Connection
 from chassis import logs, metrics, topology
 from chassis.delivery import Delivery
 from chassis.gathering import Gatherer, Unit, Work
-from chassis.hosts import tolerance
+from chassis.hosts import frames, tolerance
+from chassis.hosts.settling import Deliveries
 from chassis.receiving import Answer, Receiver
 from chassis.release import release
 from chassis.retries import jittered
@@ -34,8 +36,6 @@ PREFETCH_MOST = 2000
 PREFETCH_DEAD = 4
 _LONGEST_RECONNECT_S = 5.0
 _DEPTH_EVERY_S = 10.0
-_READ_AT_ONCE = 500
-_READ_SLICE_S = 0.001
 log = logs.get()
 
 
@@ -68,6 +68,7 @@ class Line:
         self._ear, self._bell = socket.socketpair()
         self._ear.setblocking(False)
         self._channel: Any = None
+        self._deliveries = Deliveries()
 
     def spawn_with(self, spawn: Callable[[Work], None]) -> None:
         """How the host starts a work; it must see to it that `done` is called when the receiver is through."""
@@ -138,7 +139,7 @@ class Line:
         channel.auto_decode = False
         topology.declare_service(channel, self._service, self._receiver.ears.binding_keys())
         self._generation += 1
-        self._channel = channel
+        self._channel, self._deliveries = channel, Deliveries()
         channel.basic_qos(0, PREFETCH_DEAD, False)
         channel.basic_consume(topology.dead_name(self._service), callback=self._on_dead, consumer_tag="dead")
         channel.basic_qos(0, self._prefetch, False)
@@ -168,14 +169,7 @@ class Line:
         if self._ear in readable:
             self._hush()
         if sock in readable:
-            self._read(self._channel.connection)
-
-    def _read(self, raw: Any) -> None:
-        for _ in range(_READ_AT_ONCE):
-            try:
-                raw.drain_events(timeout=_READ_SLICE_S)
-            except TimeoutError:
-                return
+            frames.read(self._channel.connection)
 
     def _on_inbox(self, message: Any) -> None:
         self._put(message, is_dead=False)
@@ -199,6 +193,7 @@ class Line:
             deliveries=count if isinstance(count, int) else 0,
             is_dead=is_dead,
         )
+        self._deliveries.came(delivery.tag)
         self._gatherer.put(self._receiver.sort(delivery), time.monotonic())
 
     def _start_ready(self) -> None:
@@ -213,11 +208,20 @@ class Line:
             if unit.delivery.generation:
                 metrics.BUS_SETTLE_ERRORS.labels(self._service).inc()
             return
+        if answer is Answer.ACK:
+            self._deliveries.ended(unit.delivery.tag)
+            return
+        self._tell(lambda: self._channel.basic_reject(unit.delivery.tag, requeue=False))
+        self._deliveries.answered(unit.delivery.tag)
+
+    def _acknowledge(self) -> None:
+        """The broker forgets what has ended since."""
+        for tag, is_all_before in self._deliveries.acknowledgments():
+            self._tell(partial(self._channel.basic_ack, tag, multiple=is_all_before))
+
+    def _tell(self, send: Callable[[], None]) -> None:
         try:
-            if answer is Answer.ACK:
-                self._channel.basic_ack(unit.delivery.tag)
-            else:
-                self._channel.basic_reject(unit.delivery.tag, requeue=False)
+            send()
         except Exception:
             metrics.BUS_SETTLE_ERRORS.labels(self._service).inc()
             raise
@@ -274,6 +278,8 @@ class Line:
     def _run_todo(self) -> None:
         while self._todo:
             self._todo.popleft()()
+        if self._channel is not None:
+            self._acknowledge()
 
 
 def _no_spawn(work: Work) -> None:

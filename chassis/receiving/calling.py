@@ -65,18 +65,23 @@ def _call_batch(
     method: Callable[[Sequence[Heard]], None], listening: Listening, heards: Sequence[Heard]
 ) -> None:
     """Each event keeps its own trace; the batch as a whole is a span of its own."""
-    traced = []
-    for one in heards:
-        with (
-            telemetry.continue_trace(one.envelope.traceparent),
-            telemetry.span(f"hear {one.envelope.type}", event_id=one.envelope.id),
-        ):
-            traced.append(_in_trace(one))
+    traced = [_traced(one) for one in heards]
     with (
         telemetry.continue_trace(""),
         telemetry.span(f"batch {listening.method}", count=len(heards)),
     ):
         method(traced)
+
+
+def _traced(one: Heard) -> Heard:
+    envelope = one.envelope
+    if envelope.traceparent and not telemetry.is_kept():
+        return one  # no span would be made: the cause is the trace it came with, which it names already
+    with (
+        telemetry.continue_trace(envelope.traceparent),
+        telemetry.span(f"hear {envelope.type}", event_id=envelope.id),
+    ):
+        return _in_trace(one)
 
 
 def _in_trace(one: Heard) -> Heard:

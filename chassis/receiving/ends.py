@@ -5,6 +5,7 @@ handled (a domain refusal is handled, and recorded), retried (a row that waits),
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,8 +52,11 @@ class Ends:
 
     def handled(self, units: Sequence[Unit], sitting: Sitting) -> None:
         """Their effect is stored: the broker may forget them."""
+        for event_type, number in Counter(unit.event_type() for unit in units).items():
+            metrics.BUS_ENDS.labels(self._service, event_type, End.HANDLED.value).inc(number)
         for unit in units:
-            self._tell(unit, End.HANDLED, sitting)
+            unit.is_ended = True
+            sitting.answer(unit, Answer.ACK)
 
     def failed(self, unit: Unit, trouble: Exception, sitting: Sitting) -> None:
         """One message ends the way its trouble says: a refusal is recorded or waits as a row, a bug is parked."""

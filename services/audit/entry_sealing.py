@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from services.audit.body_sealing import SealedBody, open_body, open_with_blinding, seal_body
@@ -13,12 +14,15 @@ from services.audit.domain.leaf import Leaf, blinded_name, is_name
 from services.audit.fhir import ReadBody, audit_event
 from services.audit.keyring import DataKey, Keyring
 
+_REFERRALS_KNOWN = 20_000
+
 
 class EntrySealer:
     """Seals entries under the keys of their subjects."""
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
+        self._blind_referral = lru_cache(_REFERRALS_KNOWN)(lambda name: keyring.blind("referral", name)[:16])
 
     def seal(self, heard: Sequence[Facts]) -> list[SealedEntry]:
         """One sealed entry for each event's facts, in their order. An event about nobody has its quarter's key."""
@@ -39,7 +43,7 @@ class EntrySealer:
 
     def blind_referral(self, referral_id: str) -> bytes:
         """16 bytes that stand for a referral in the index."""
-        return self._keyring.blind("referral", referral_id)[:16]
+        return self._blind_referral(referral_id)
 
     def row_of(self, body: ReadBody, leaf: Leaf, producer: str, key: DataKey) -> dict[str, Any]:
         """The index row that belongs to an opened entry, without its event id and index."""

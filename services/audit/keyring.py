@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -30,14 +31,14 @@ _CACHED_KEYS = 20_000
 _FORGET_AFTER_S = 300.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DataKey:
     """One subject's key for one quarter. `key_id` is random; `blind_subject` stands for the subject in a search."""
 
     key_id: bytes
     key: bytes
 
-    @property
+    @cached_property
     def blind_subject(self) -> bytes:
         """16 bytes that only a holder of this key can tie to its subject."""
         return hmac.digest(self.key, b"kindred-audit/blind-subject/1", "sha256")[:16]

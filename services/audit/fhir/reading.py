@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from services.audit.fhir import names
 
 Json = dict[str, Any]
@@ -41,7 +43,7 @@ class ReadBody:
 
 def read_body(body: bytes) -> ReadBody:
     """The facts of an AuditEvent that `audit_event` wrote, of this and of every earlier version."""
-    return facts_in(json.loads(body))
+    return facts_in(orjson.loads(body))
 
 
 def facts_in(document: Json) -> ReadBody:

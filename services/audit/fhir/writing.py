@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any
+
+import orjson
 
 from services.audit.domain.facts import Facts
 from services.audit.domain.leaf import timestamp
@@ -14,7 +15,6 @@ from services.audit.fhir.names import coding, concept, identified
 
 Json = dict[str, Any]
 _NOT_IN_ID = re.compile(r"[^A-Za-z0-9.]")
-_to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 _REST_PROFILES = {
     "create": "Create",
     "read": "Read",
@@ -27,7 +27,7 @@ _REST_PROFILES = {
 def audit_event(facts: Facts) -> bytes:
     """The AuditEvent as JSON, UTF-8, without spaces. Its bytes are committed to and never written again."""
     shape = _SHAPES.get(facts.shape, _rest)
-    return _to_json(shape(facts)).encode()
+    return orjson.dumps(shape(facts))
 
 
 def fhir_id(event_id: str) -> str:

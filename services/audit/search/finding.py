@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from chassis.envelope import Cause
 from chassis.errors import Kind, Refusal
@@ -186,7 +187,7 @@ def _hit(room: Room, row: Json, entry: Json, key: Any) -> Hit:
         return _closed(row, entry, "unreadable")
     if not body:
         return _closed(row, entry, "erased")
-    parsed = json.loads(body)
+    parsed = orjson.loads(body)
     return Hit(number, event_id, row["t"], shown(parsed), facts_in(parsed), entry["leaf"], row)
 
 

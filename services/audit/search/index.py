@@ -8,12 +8,12 @@ proven.  A person's marks hang on their own key: without it nobody can make them
 from __future__ import annotations
 
 import hmac
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+import orjson
 from pymongo import ASCENDING, DESCENDING
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -30,7 +30,7 @@ from services.audit.search.asked import Asked, Criterion
 
 Document = dict[str, Any]
 _STATE = "finds"
-_STEP = 512
+_STEP = 1_024
 _MARK_BYTES = 8
 _NEWEST_FIRST = [("t", DESCENDING), ("_id", DESCENDING)]
 _OLDEST_FIRST = [("t", ASCENDING), ("_id", ASCENDING)]
@@ -218,7 +218,7 @@ class SearchIndex:
         made: Document = {"_id": entry["_id"], "e": row["_id"], "t": row["recorded_at"]}
         if not body or key is None:
             return made | self._sealed_row(row)
-        parsed = json.loads(body)
+        parsed = orjson.loads(body)
         document, facts = shown(parsed), facts_in(parsed)
         made["t"] = narrowing.moment_of(document) or made["t"]
         return made | self._facts(facts, key, row) | {"k": self._all_marks(document, facts, key, row["_id"])}

@@ -7,7 +7,8 @@ never be missing, and may stand for more than one spelling.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from services.audit.fhir.names import EVENT_TYPE
@@ -83,11 +84,14 @@ def marks(document: Json) -> set[Mark]:
         _add(found, parameter, document.get(name))
     for agent in _each(document.get("agent")):
         for name, parameter in _OF_AGENT:
-            _add(found, parameter, agent.get(name))
-        _add(found, "address", _object(agent.get("network")).get("address"))
+            if name in agent:
+                _add(found, parameter, agent[name])
+        if "address" in (network := _object(agent.get("network"))):
+            _add(found, "address", network["address"])
     for entity in _each(document.get("entity")):
         for name, parameter in _OF_ENTITY:
-            _add(found, parameter, entity.get(name))
+            if name in entity:
+                _add(found, parameter, entity[name])
     for parameter in ("_tag", "event-type", "patient", "site", "source"):
         for value in values(document, parameter):
             _add(found, parameter, value)
@@ -95,17 +99,15 @@ def marks(document: Json) -> set[Mark]:
 
 
 def _add(found: set[Mark], parameter: str, node: Any) -> None:
-    if node is None:
-        return
+    read = _READ.get(parameter)
     for value in node if isinstance(node, list) else (node,):
-        if value in ("", {}) or value is None:
+        if not value and value in (None, "", {}):
             continue
-        if parameter in TOKENS:
-            found.update((parameter, code) for code in codes(value))
-        elif parameter in REFERENCES:
-            found.update((parameter, one) for one in identities(value))
+        if read is not None:
+            for text in read(value):
+                found.add((parameter, text))
         elif parameter in STRINGS:
-            found.update(beginnings(parameter, value))
+            found.update(_beginnings(parameter, str(value)))
         else:
             found.add((parameter, str(value)))
 
@@ -121,9 +123,9 @@ def codes(value: Any) -> Iterator[str]:
         yield value.lower()
     elif isinstance(value, dict):
         codings = value.get("coding")
-        for one in codings if isinstance(codings, list) else [value]:
-            if isinstance(one, dict) and isinstance(one.get("code"), str):
-                yield one["code"].lower()
+        for one in codings if isinstance(codings, list) else (value,):
+            if isinstance(one, dict) and isinstance(code := one.get("code"), str):
+                yield code.lower()
 
 
 def identities(reference: Any) -> Iterator[str]:
@@ -150,6 +152,18 @@ def beginnings(parameter: str, value: Any) -> Iterator[Mark]:
         if len(text) >= length:
             yield parameter, f"{length}:{text[:length]}"
     yield parameter, f"={text}"
+
+
+@lru_cache(4_096)
+def _beginnings(parameter: str, text: str) -> tuple[Mark, ...]:
+    """Few names are said often: a record's type is one."""
+    return tuple(beginnings(parameter, text))
+
+
+_READ: dict[str, Callable[[Any], Iterator[str]]] = {
+    **dict.fromkeys(TOKENS, codes),
+    **dict.fromkeys(REFERENCES, identities),
+}
 
 
 def folded(text: str) -> str:
@@ -208,10 +222,12 @@ def _patients(document: Json) -> Iterator[Any]:
 
 
 def _is_patient(reference: Any) -> bool:
-    told = _object(reference)
-    address = told.get("reference")
-    is_address = isinstance(address, str) and "Patient/" in f"/{address}".replace("/Patient/", "Patient/")
-    return told.get("type") == "Patient" or is_address
+    if not isinstance(reference, dict):
+        return False
+    if reference.get("type") == "Patient":
+        return True
+    address = reference.get("reference")
+    return isinstance(address, str) and "Patient/" in f"/{address}".replace("/Patient/", "Patient/")
 
 
 _ELEMENTS: dict[str, Any] = {
