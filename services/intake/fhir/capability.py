@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from starlette.routing import Route
 
+from services.intake.fhir import extensions
 from services.intake.fhir.searching import PARAMETERS
 from services.intake.r4 import table
 
 PUBLISHED = "2026-11-22"
+_LIMIT = extensions.BASE + "limit"
 Resource = dict[str, Any]
 _SEARCHED = {"Subscription": {"_id": "token", "status": "token", "url": "uri"}}
 _VALIDATE = "http://hl7.org/fhir/OperationDefinition/Resource-validate"
@@ -46,8 +48,8 @@ _SAID = {
 }
 
 
-def statement(routes: Iterable[Route]) -> Resource:
-    """The CapabilityStatement of exactly these routes."""
+def statement(routes: Iterable[Route], most: Mapping[str, int]) -> Resource:
+    """The CapabilityStatement of exactly these routes; `most` has the limits by their names."""
     by_type: dict[str, dict[str, set[str]]] = {}
     system: list[Resource] = []
     for route in routes:
@@ -71,16 +73,23 @@ def statement(routes: Iterable[Route]) -> Resource:
         "patchFormat": ["application/json-patch+json"],
         "rest": [
             {
+                "extension": [_limit(name, number) for name, number in most.items()],
                 "mode": "server",
                 "documentation": (
                     "A transaction, collection or message Bundle with one ServiceRequest, its Patient and their "
-                    "Consent becomes a referral, shown as a Task. Send a bearer token, and X-Purpose-Of-Use to read."
+                    "Consent becomes a referral, shown as a Task. Send a bearer token, and X-Purpose-Of-Use to read. "
+                    f"A body has at most {most['body-bytes']:,} bytes; every limit stands in an extension."
                 ),
                 "resource": [_resource(name, set(kinds)) for name, kinds in sorted(by_type.items())],
                 "interaction": system,
             }
         ],
     }
+
+
+def _limit(name: str, most: int) -> Resource:
+    parts = [{"url": "of", "valueCode": name}, {"url": "most", "valueInteger": most}]
+    return {"url": _LIMIT, "extension": parts}
 
 
 def _split(path: str) -> tuple[str, str]:

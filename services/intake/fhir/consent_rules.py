@@ -17,7 +17,7 @@ _OPT_IN = frozenset({"OPTIN", "OPTINR"})
 _OPT_OUT = frozenset({"OPTOUT", "OPTOUTE", "EMRGONLY"})
 _TYPES = {"permit": True, "deny": False}
 # Elements of a provision that are read; another one that R4 lets change its meaning is not passed over.
-_MOST_RULES = 100
+MOST_RULES = 100
 _MODIFIERS = ("modifierExtension",)
 
 
@@ -105,7 +105,7 @@ def rules_of(resource: Resource, laid: Laid, parties: Parties) -> Provision:
     base = False if codes & _OPT_OUT else True if codes & _OPT_IN else None
     provision = resource.get("provision", {})
     is_exception = base is True and provision.get("type") == "deny"
-    if _count(provision) > _MOST_RULES:  # nobody signs so many: not weighed, and so a denial
+    if _count(provision) > MOST_RULES:  # nobody signs so many: not weighed, and so a denial
         return Provision(is_permit=None, unread=("provision",), base=base)
     without = provision if is_exception else {key: provision[key] for key in provision if key != "period"}
     return _rule(without, laid, parties, base)

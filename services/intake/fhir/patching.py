@@ -7,14 +7,14 @@ from typing import Any
 
 from chassis.errors import Fault, Kind, Refusal
 
-_MOST_STEPS = 50
+MOST_STEPS = 50
 _OPERATIONS = frozenset({"add", "replace", "remove", "test"})
 
 
 def apply(document: dict[str, Any], steps: Any) -> dict[str, Any]:
     """A changed copy; raises Refusal INVALID with the first step that cannot be done, CONFLICT where a test fails."""
-    if not isinstance(steps, list) or not steps or len(steps) > _MOST_STEPS:
-        raise _fault("patch", f"A patch is a list of 1 to {_MOST_STEPS} operations.")
+    if not isinstance(steps, list) or not steps or len(steps) > MOST_STEPS:
+        raise _fault("patch", f"A patch is a list of 1 to {MOST_STEPS} operations.")
     changed = copy.deepcopy(document)
     for position, step in enumerate(steps):
         _step(changed, step, f"patch[{position}]")

@@ -13,7 +13,7 @@ from services.intake.domain.wanted import Span
 from services.intake.fhir import names, service_request, task
 from services.intake.fhir.parcel import end_of
 
-_MOST_ALTERNATIVES = 100
+MOST_ALTERNATIVES = 100
 _UNESCAPED_COMMA = re.compile(r"(?<!\\),")
 _ESCAPED = re.compile(r"\\([\\,|$])")
 _DATE = re.compile(
@@ -55,8 +55,8 @@ class Marker:
 def alternatives(value: str) -> list[str]:
     """The values of which one is enough."""
     found = [_ESCAPED.sub(r"\1", one) for one in _UNESCAPED_COMMA.split(value) if one]
-    if not found or len(found) > _MOST_ALTERNATIVES:
-        raise Unreadable(f"Between one and {_MOST_ALTERNATIVES} values are read.")
+    if not found or len(found) > MOST_ALTERNATIVES:
+        raise Unreadable(f"Between one and {MOST_ALTERNATIVES} values are read.")
     return found
 
 

@@ -14,8 +14,8 @@ from services.intake.domain.wanted import CHANGED_AT, SUBMITTED_AT, After, Wante
 from services.intake.fhir import search_values as values
 from services.intake.fhir.search_values import Marker, Unreadable
 
-_MOST_ON_A_PAGE = 100
-_MOST_PARAMETERS = 100
+MOST_ON_A_PAGE = 100
+MOST_PARAMETERS = 100
 _SAFE_NAME = re.compile(r"_?[A-Za-z][A-Za-z0-9.:-]{0,40}")
 _CURSOR = re.compile(r"(-?[0-9]{1,15})\.([A-Za-z0-9-]{1,64})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -88,8 +88,8 @@ def read(
     """
     wanted = Wanted(with_consent=name == "Consent")
     reading = _Reading(name, marker, now, wanted)
-    if len(sent) > _MOST_PARAMETERS:
-        raise Refusal("search-too-long", Kind.INVALID, f"At most {_MOST_PARAMETERS} parameters are read.")
+    if len(sent) > MOST_PARAMETERS:
+        raise Refusal("search-too-long", Kind.INVALID, f"At most {MOST_PARAMETERS} parameters are read.")
     for key, value in sent:
         if key in _CONTROLS or not value:
             continue
@@ -190,7 +190,7 @@ def _dated(wanted: Wanted, which: str, value: str, now: datetime) -> Wanted:
 def _count(reading: _Reading, value: str) -> None:
     if not (value.isascii() and value.isdigit() and len(value) < 10):
         raise Unreadable("A count is a whole number.")
-    limit = min(int(value), _MOST_ON_A_PAGE)
+    limit = min(int(value), MOST_ON_A_PAGE)
     reading.wanted = replace(reading.wanted, limit=limit)
     reading.used.append(("_count", str(limit)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +17,7 @@ from services.intake.fhir import (
     checking,
     consent_changing,
     creating,
+    limited,
     outcome,
     scoped,
     showing,
@@ -58,14 +59,14 @@ SERVED: Mapping[str, Mapping[str, Answer]] = {
 
 
 def routes(room: Room) -> list[Route]:
-    """Every FHIR path, with the CapabilityStatement made from them."""
+    """Every FHIR path, with the CapabilityStatement made from them and from the limits."""
     served = [_route(room, path, answers) for path, answers in SERVED.items()]
-    statement = capability.statement(served)
+    statement = cache(lambda: capability.statement(served, limited.most_of(room.settings)))
 
     def metadata(request: Request) -> Response:
         """GET /fhir/metadata: open to everybody, as R4 asks."""
         asking.json_wanted(request)
-        return outcome.answer(statement, is_pretty=outcome.is_pretty(request))
+        return outcome.answer(statement(), is_pretty=outcome.is_pretty(request))
 
     return [Route("/fhir/metadata", metadata, methods=["GET"], name="metadata"), *served]
 

@@ -33,7 +33,7 @@ _NUMBER_RANGES = {
     "positiveInt": (1, _MAX_INT),
 }
 _DAY_END = 10
-_LONGEST_TEXT = 1024 * 1024  # "strings SHALL NOT exceed 1MB in size" (R4 datatypes.html#string)
+LONGEST_TEXT = 1024 * 1024  # "strings SHALL NOT exceed 1MB in size" (R4 datatypes.html#string)
 
 
 def check_for(name: str, pattern: str | None) -> Check:
@@ -79,7 +79,7 @@ def _text(value: Any) -> str | None:
         return BAD_FORMAT if value else BLANK
     if value.isspace():
         return BLANK
-    return None if len(value) <= _LONGEST_TEXT else BAD_FORMAT
+    return None if len(value) <= LONGEST_TEXT else BAD_FORMAT
 
 
 def _base64(value: Any) -> str | None:

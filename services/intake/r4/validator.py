@@ -21,7 +21,7 @@ from services.intake.r4.references import Scope
 from services.intake.r4.table import Field, Table, TypeRule, load
 
 MAX_FAULTS = 100
-_MAX_DEPTH = 40
+MAX_DEPTH = 40
 _SAFE_KEY = re.compile(r"_?[a-z][A-Za-z0-9]{0,40}")  # looks like an element, so it is named to its sender
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 
@@ -87,7 +87,7 @@ class _Walk:
         if not value or (len(value) == 1 and "id" in value):
             self.fault("empty", place)
             return
-        if depth > _MAX_DEPTH:
+        if depth > MAX_DEPTH:
             self.fault("too-deep", place)
             return
         fields = rule.fields

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from services.intake.fhir import searching
+from chassis import settings
+from services.intake.fhir import limited, searching
 from services.intake.fhir.server import routes
 from services.intake.r4 import validator
+from services.intake.settings import Settings
 from tests.integration.intake.fhir_client import Fhir, codes
 from tests.integration.intake.intake_processes import Er
 
@@ -120,6 +122,26 @@ def test_each_search_parameter_is_understood_and_no_other(fhir: Fhir, statement:
             assert (strict.status_code, codes(strict)) == (400, ["search-parameter-unknown"])
             lenient = fhir.get(f"{one['type']}?{stranger}=x&_summary=count")
             assert stranger not in json.dumps(lenient.json()["link"])
+
+
+def test_the_limits_told_are_those_that_are_set(statement: dict[str, Any], intake_environ: dict[str, str]):
+    """Each limit of the statement is the one this very process was started with."""
+    assert intake_environ["KINDRED_MAX_BODY_BYTES"] == "200000"
+    assert _limits(statement) == limited.most_of(settings.read(Settings, intake_environ))
+
+
+def test_what_is_beyond_a_limit_is_refused(fhir: Fhir, statement: dict[str, Any]):
+    """The told size of a body, of a page and of a search are the ones that count."""
+    most = _limits(statement)
+    assert fhir.send("POST", "", b"x" * (most["body-bytes"] + 1)).status_code == 413
+    assert f"_count={most['search-page']}" in fhir.get("Task?_count=100000").text
+    crowded = "&".join(["status=requested"] * (most["search-parameters"] + 1))
+    assert codes(fhir.get(f"Task?{crowded}")) == ["search-too-long"]
+
+
+def _limits(statement: dict[str, Any]) -> dict[str, int]:
+    rows = [one["extension"] for one in statement["rest"][0]["extension"]]
+    return {name["valueCode"]: most["valueInteger"] for name, most in rows}
 
 
 def test_conditions_and_versions_are_as_promised(fhir: Fhir, statement: dict[str, Any]):
