@@ -107,10 +107,13 @@ class RosterImport:
             withheld = sorted({*withheld, *before.get("withheld", ())})
         body = profiles.from_specialist(row.specialist, row.zip_code, row.released, private, withheld)
         told = {**body, "capacity": row.capacity, "email": row.email, "notice": row.notice_language}
+        contact = (
+            {"phone": row.phone} if row.phone else {}
+        )  # rows from before there was such a column stay unchanged
         if not withheld:
             # Rows stored before there was such a list stay unchanged, except those that now withhold something.
             del told["withheld"]
-        digest = self._digest(told)
+        digest = self._digest(told | contact)
         # Without the contact, for rows that leave it as it is.
         body["told_digest"] = self._digest({**told, "email": "", "notice": ""})
         said = before.get("warned", {})
@@ -166,7 +169,11 @@ class RosterImport:
         before = loaded.body if loaded else {}
         sealed = self._contact(row, before)
         enrollment = self._enrollment(row.enlisted, before)
-        enrollment.body["contact"] = {"key_id": sealed.key_id, "ciphertext": sealed.ciphertext}
+        kept = before.get("contact", {}).get("has_phone", False)
+        has_phone = bool(row.enlisted.phone) if row.enlisted.email else kept
+        enrollment.body["contact"] = {"key_id": sealed.key_id, "ciphertext": sealed.ciphertext} | (
+            {"has_phone": True} if has_phone else {}
+        )
         return _Ready(row, enrollment, sealed)
 
     def _is_same(self, one: _Ready, known: dict[str, Loaded]) -> bool:
@@ -213,6 +220,6 @@ class RosterImport:
             "email": row.enlisted.email,
             "language": row.enlisted.notice_language,
             "time_zone": specialist.shifts.time_zone,
-        }
+        } | ({"phone": row.enlisted.phone} if row.enlisted.phone else {})
         context = f"specialist-contact:{specialist.specialist_id}"
         return self._room.seal.seal(json.dumps(contact).encode(), context)

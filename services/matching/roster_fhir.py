@@ -48,9 +48,8 @@ def rows(line: int, document: dict[str, Any]) -> Iterator[Read]:
             raise KeyError
         others = [(one["resourceType"], one) for one in found if one["resourceType"] != "Practitioner"]
     except (KeyError, TypeError):
-        yield RowFault(
-            line, "", "not-a-roster-bundle", "Send a Bundle with a Practitioner in it on each line."
-        )
+        text = "Send a Bundle with a Practitioner in it on each line."
+        yield RowFault(line, "", "not-a-roster-bundle", text)
         return
     for person in people:
         try:
@@ -86,8 +85,10 @@ def _practitioner(row: dict[str, str]) -> _Resource:
         found["extension"].append(_ours("notice-language", valueCode=row["notice_language"]))
     if row.get("display_name"):
         found["name"] = [{"text": row["display_name"]}]
-    if row.get("email", EMAIL_KEPT) != EMAIL_KEPT:
-        found["telecom"] = [{"system": "email", "value": row["email"]}]
+    told = ((name, row.get(name, "")) for name in ("email", "phone"))
+    found["telecom"] = [
+        {"system": name, "value": text} for name, text in told if text not in ("", EMAIL_KEPT)
+    ]
     return {name: value for name, value in found.items() if value != []}
 
 
@@ -99,8 +100,8 @@ def _attribute(item: str) -> _Resource:
 
 def _communication(item: str) -> _Resource:
     tag, _, level = item.partition(":")
-    coding = [{"system": _LANGUAGES, "code": tag}]
-    return {"extension": [_ours("language-level", valueCode=level)], "coding": coding}
+    extension = [_ours("language-level", valueCode=level)]
+    return {"extension": extension, "coding": [{"system": _LANGUAGES, "code": tag}]}
 
 
 def _qualification(item: str) -> _Resource:
@@ -193,11 +194,10 @@ def _items(row: dict[str, str], name: str) -> list[str]:
 
 
 def _columns(person: _Resource, others: list[tuple[str, _Resource]]) -> dict[str, str]:
-    role = _naming(
-        others, "PractitionerRole", f"Practitioner/{person['id']}", lambda one: [one["practitioner"]]
-    )
-    by_role = f"PractitionerRole/{role['id']}"
-    calendar = _naming(others, "Schedule", by_role, lambda one: one["actor"], is_needed=False)
+    named = f"Practitioner/{person['id']}"
+    role = _naming(others, "PractitionerRole", named, lambda one: [one["practitioner"]])
+    actor = f"PractitionerRole/{role['id']}"
+    calendar = _naming(others, "Schedule", actor, lambda one: one["actor"], is_needed=False)
     zone = _value(role, _TIME_ZONE, "")
     ids = [one["value"] for one in person["identifier"] if one["system"] == BASE + "specialist"]
     found = {
@@ -205,7 +205,8 @@ def _columns(person: _Resource, others: list[tuple[str, _Resource]]) -> dict[str
         "role": role["code"][0]["coding"][0]["code"],
         "programme_id": role["organization"]["identifier"]["value"],
         "display_name": person.get("name", [{}])[0].get("text", ""),
-        "email": next((t["value"] for t in person.get("telecom", ()) if t["system"] == "email"), EMAIL_KEPT),
+        "email": _telecom(person, "email") or EMAIL_KEPT,
+        "phone": _telecom(person, "phone", "sms"),
         "notice_language": _value(person, _EXTENSION + "notice-language", ""),
         "zip": person["address"][0]["postalCode"],
         "languages": ";".join(
@@ -222,8 +223,8 @@ def _columns(person: _Resource, others: list[tuple[str, _Resource]]) -> dict[str
         "on_call": ";".join(_on_call(one) for one in _all(calendar, "on-call")),
         "extra_shifts": ";".join(_span(one["valuePeriod"], zone) for one in _all(calendar, "extra-shift")),
     }
-    agrees = _value(person, _EXTENSION + "agrees-to-private-use", None)
-    found["agrees_to_private_use"] = "" if agrees is None else "yes" if agrees else "no"
+    agrees = {None: "", True: "yes", False: "no"}
+    found["agrees_to_private_use"] = agrees[_value(person, _EXTENSION + "agrees-to-private-use", None)]
     for name in _PLAIN:
         found[name] = str(_value(role, _EXTENSION + name.replace("_", "-"), ""))
     for name, kind in _LISTED.items():
@@ -231,6 +232,10 @@ def _columns(person: _Resource, others: list[tuple[str, _Resource]]) -> dict[str
     if not all(isinstance(text, str) for text in found.values()):
         raise TypeError
     return {name: text.strip() for name, text in found.items()}
+
+
+def _telecom(person: _Resource, *systems: str) -> str:
+    return next((one["value"] for one in person.get("telecom", ()) if one["system"] in systems), "")
 
 
 def _naming(
@@ -249,10 +254,9 @@ def _all(resource: _Resource, name: str) -> list[_Resource]:
 
 
 def _value(resource: _Resource, url: str, default: Any) -> Any:
-    for one in resource.get("extension", ()):
-        if one["url"] == url:
-            return next(value for name, value in one.items() if name.startswith("value"))
-    return default
+    found = (one for one in resource.get("extension", ()) if one["url"] == url)
+    values = (value for one in found for name, value in one.items() if name.startswith("value"))
+    return next(values, default)
 
 
 def _certification(qualification: _Resource) -> str:
@@ -261,8 +265,8 @@ def _certification(qualification: _Resource) -> str:
     for part in scope["extension"]:
         told[part["url"]].append(part["valueCode"])
     period = qualification["period"]
-    payers, ages = "+".join(told["payer"]), "+".join(told["age-band"])
-    return "/".join((told["state"][0], payers, ages, period["start"], period["end"]))
+    scoped = [told["state"][0], "+".join(told["payer"]), "+".join(told["age-band"])]
+    return "/".join([*scoped, period["start"], period["end"]])
 
 
 def _shifts(available: list[_Resource]) -> str:

@@ -14,6 +14,7 @@ NEEDED = ("specialist_id", "role", "programme_id", "email", "languages", "zip")
 COLUMNS = (
     *NEEDED,
     "display_name",
+    "phone",
     "notice_language",
     "attributes",
     "agrees_to_private_use",

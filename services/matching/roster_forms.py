@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
 from services.matching import places, taxonomy, tongues
@@ -24,7 +25,7 @@ _MOST_ITEMS = 200
 # In `attributes`: what is private stays as it is on the roster. An export has it where the reader may not see more.
 PRIVATE_STAYS = "*:private"
 
-# In `email`: the address stays as it is. Matching does not know it, so an export cannot have it.
+# In `email` and `phone`: how they are reached stays as it is. Matching does not know it, so an export cannot have it.
 EMAIL_KEPT = "kept"
 
 
@@ -67,6 +68,19 @@ def email(text: str) -> str:
         return validate_email(text, check_deliverability=False, test_environment=True).normalized
     except EmailNotValidError:
         raise Bad("not-an-email", "This is not an e-mail address.") from None
+
+
+def phone(text: str) -> str:
+    """The number in E.164, of the USA where it has no country code; `kept` as it is."""
+    if text == EMAIL_KEPT:
+        return text
+    try:
+        number = phonenumbers.parse(text, "US")
+    except phonenumbers.NumberParseException:
+        number = None
+    if number is None or not phonenumbers.is_possible_number(number):
+        raise Bad("not-a-phone", "This is not a telephone number.")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def language(text: str) -> str:

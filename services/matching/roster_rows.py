@@ -29,7 +29,7 @@ _NO_LIMITS: tuple[Limit, ...] = ()
 
 @dataclass(frozen=True)
 class Enlisted:
-    """A good row. `email` goes to notifications, sealed, and nowhere else.
+    """A good row. `email` and `phone` (E.164, "" for none) go to notifications, sealed, and nowhere else.
 
     `withheld` are the categories of the private attributes the specialist does not want used; those stay behind here.
     `keeps_private`: what is private on the roster stays. Without `email` they are told where they were told before.
@@ -44,6 +44,7 @@ class Enlisted:
     email: str = field(repr=False)
     notice_language: str = "en"
     keeps_private: bool = False
+    phone: str = field(default="", repr=False)
 
 
 class _Columns:
@@ -73,6 +74,7 @@ def read(row: RawRow) -> Enlisted | list[RowFault]:
     programme_id = columns.read("programme_id", forms.an_id, "", is_needed=True)
     columns.read("display_name", forms.short, "")
     email = columns.read("email", forms.email, "", is_needed=True)
+    phone = _phone(columns, row, is_told_anew=bool(email))
     languages = columns.read("languages", forms.languages, _NO_LANGUAGES, is_needed=True)
     notice_language = columns.read("notice_language", forms.language, next(iter(languages), "en"))
     released, private = columns.read("attributes", forms.attributes, _NO_ATTRIBUTES)
@@ -126,4 +128,14 @@ def read(row: RawRow) -> Enlisted | list[RowFault]:
         email,
         notice_language,
         keeps_private=forms.PRIVATE_STAYS in row.columns.get("attributes", ""),
+        phone=phone,
     )
+
+
+def _phone(columns: _Columns, row: RawRow, *, is_told_anew: bool) -> str:
+    """The number, where the address beside it is told anew; both stay or neither, for the roster can read neither."""
+    phone = columns.read("phone", forms.phone, "")
+    if row.columns.get("email") and phone and is_told_anew == (phone == forms.EMAIL_KEPT):
+        text = "Send the address and the number together, or neither anew: the roster can read neither."
+        columns.faults.append(RowFault(row.line, "phone", "send-both", text))
+    return phone if is_told_anew else ""

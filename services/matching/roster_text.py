@@ -37,6 +37,7 @@ def columns(
         "role": one.role,
         "programme_id": one.programme_id,
         "email": EMAIL_KEPT,
+        "phone": EMAIL_KEPT if profile.get("contact", {}).get("has_phone") else "",
         "languages": languages_text(one.languages.items()),
         "attributes": ";".join([*released, *private, *([PRIVATE_STAYS] if hidden else [])]),
         "agrees_to_private_use": "no" if profile.get("withheld") else "yes" if profile["private"] else "no",

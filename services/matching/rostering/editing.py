@@ -21,6 +21,7 @@ OWN = frozenset(
         "attributes",
         "agrees_to_private_use",
         "email",
+        "phone",
         "notice_language",
         "languages",
         "modalities",

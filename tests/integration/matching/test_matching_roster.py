@@ -7,6 +7,7 @@ import json
 from chassis.envelope import Cause
 from chassis.identity import Caller
 from chassis.sealing import PrivateSeal
+from services.matching import roster_text
 from services.matching.importing import BATCH, RosterImport
 from services.matching.roster_file import RosterFile
 from tests.matching_room import CAUSE, SYSTEM, a_row, enroll, said
@@ -37,6 +38,35 @@ def test_the_address_is_sealed_to_notifications_and_nowhere_in_the_database(room
         repr(d) for name in room.database.list_collection_names() for d in room.database[name].find()
     )
     assert "specialists.kindred.example" not in stored and "Zzyzx" not in stored
+
+
+def test_a_number_travels_sealed_beside_the_address_and_both_stay_together(room, tmp_path):
+    """Told anew both are as told, kept both stay; the database knows that there is a number, and not which."""
+    private = PrivateSeal.from_dir(tmp_path / "keys", "notifications")
+    enroll(room, [a_row("rosa", phone="(212) 555-0142")])
+    enroll(room, [a_row("rosa", phone="+1 212 555 0142")])
+    enroll(room, [a_row("rosa", email="kept", phone="kept", capacity="5")])
+    enroll(room, [a_row("rosa", email="kept", capacity="6")])
+    contacts = [
+        json.loads(private.unseal(e.sealed_contact, "specialist-contact:rosa"))
+        for e in said(room, "specialist.enrolled.v1")
+    ]
+    assert [contact["phone"] for contact in contacts] == ["+12125550142"] * 3
+    assert (
+        roster_text.columns(room.roster.profile("rosa").specialist, _body(room), 6, shows_private=True)[
+            "phone"
+        ]
+        == "kept"
+    )
+    assert "5550142" not in str(room.database["specialists"].find_one({"_id": "rosa"}))
+    enroll(room, [a_row("rosa")])
+    assert "has_phone" not in _body(room)["contact"]
+    [fault] = enroll(room, [a_row("rosa", email="kept", phone="+12125550143")]).faults
+    assert (fault.column, fault.code) == ("phone", "send-both")
+
+
+def _body(room):
+    return room.roster.profile("rosa").loaded.body
 
 
 def test_private_attributes_without_agreement_are_not_even_stored(room):

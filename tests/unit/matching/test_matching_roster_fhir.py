@@ -27,6 +27,7 @@ FULL = a_row(
     limits="source:st-brigid;experience:bereavement:2026-12-31",
     transport="transit",
     supervisor_id="boss",
+    phone="+12125550142",
     notice_language="es",
 )
 
