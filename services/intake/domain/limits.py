@@ -7,6 +7,7 @@ their document cannot be stored.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,6 +35,48 @@ def faults_of(submission: Submission) -> list[Found]:
         if field not in crowded and any(len(text) > longest for text in texts):
             found.append((field, "too-long", f"At most {longest:,} characters may be given."))
     return found
+
+
+def kept_within(submission: Submission) -> Submission:
+    """The submission with no more of person, visit and consent than may be looked for or kept.
+
+    What is too long is left out, of what is too many the first are kept: a person's no is heeded by the rest.
+    """
+    person, visit, consent = submission.person, submission.visit, submission.consent
+    numbers = [one for one in person.record_numbers[:MOST_NUMBERS] if _fits(one)]
+    texts = {
+        name: "" if len(said) > NAME else said
+        for name in ("family_name", "given_name", "suffix", "birth_date", "home_zip")
+        if (said := getattr(person, name))
+    }
+    return replace(
+        submission,
+        person=replace(
+            person,
+            record_numbers=tuple(numbers),
+            phones=tuple(one for one in person.phones[:MOST_PHONES] if len(one) <= PHONE),
+            former_names=tuple(one for one in person.former_names[:MOST_NAMES] if len(one) <= NAME),
+            **texts,
+        ),
+        visit=visit if visit is None or _fits(visit) else None,
+        consent=consent if consent is None else _short(consent),
+    )
+
+
+def _fits(number: RecordNumber) -> bool:
+    return len(number.value) <= NUMBER and len(number.system) <= SYSTEM
+
+
+def _short(consent: Consent) -> Consent:
+    """Without its words that are too long; whether it says yes or no, and when, stays."""
+    said = {one.name: getattr(consent, one.name) for one in fields(consent)}
+    words = {name: "" for name, value in said.items() if isinstance(value, str) and len(value) > WORDS}
+    lists = {
+        name: tuple(one for one in value[:MOST_LISTED] if len(one) <= WORDS)
+        for name, value in said.items()
+        if isinstance(value, tuple)
+    }
+    return replace(consent, **words, **lists)
 
 
 def _lists(said: Submission) -> Iterator[tuple[str, Sequence[object], int]]:

@@ -84,8 +84,9 @@ def heed_refusal(room: Room, caller: Caller, submission: Submission, cause: Caus
     Only at the same source, only where the no is not older than that yes, and only for who is surely the same person;
     nothing is made or learned of anybody.  Returns the referrals that were stopped.
     """
+    submission = limits.kept_within(submission)  # too much of something else keeps nobody's no out
     refusal = submission.consent
-    if refusal is None or limits.faults_of(submission):  # whoever cannot be looked for is not found
+    if refusal is None:
         return []
     visit_mark = room.marks.visit_of(submission)
     peer_id = room.people.found(submission.person, visit_mark, submission.source_id)

@@ -23,6 +23,7 @@ from services.intake.handlers.consenting import heed_refusal
 
 if TYPE_CHECKING:
     from services.intake.bootstrap import Room
+    from services.intake.domain.consent import Consent
     from services.intake.store.documents import Arrival
     from services.intake.store.referrals import Held
 
@@ -48,7 +49,7 @@ def submit(room: Room, caller: Caller, submission: Submission, cause: Cause) -> 
     now = room.clock.now()
     faults = faults_of(submission, now, room.taxonomy.codes, *room.settings.consent_rules)
     if faults:
-        if any(fault.code in ("consent-refused", "consent-inactive") for fault in faults):
+        if _is_a_no(submission.consent):
             heed_refusal(room, caller, submission, cause)
         raise SubmissionRejected(faults)
     answered = room.referrals.answered(submission)
@@ -67,6 +68,11 @@ def submit(room: Room, caller: Caller, submission: Submission, cause: Cause) -> 
         answered = room.referrals.answered(submission)
         arrival = replace(arrival, is_first=False)  # somebody brought the same person at the same moment
     raise Refusal("referral-busy", Kind.UNAVAILABLE, "Try again.", retry_after_s=1)
+
+
+def _is_a_no(consent: Consent | None) -> bool:
+    """True for a plain no, and for a document that is no longer in force."""
+    return consent is not None and (consent.is_permitted is False or consent.deficiency == "consent-inactive")
 
 
 def _known_as(room: Room, submission: Submission, answered: Held | None) -> Pseudonym:

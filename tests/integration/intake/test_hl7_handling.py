@@ -293,6 +293,20 @@ def test_a_no_is_heeded_whatever_else_is_wrong(room: Room):
     assert state(room) == "cancelled"
 
 
+def test_a_no_is_heeded_whatever_is_too_much(room: Room):
+    """P7: an I12 with a refusal, sixty numbers and sixty phones is AE, and what the earlier yes began is stopped."""
+    handling.handle(room, a_referral())
+    no = CON.replace("|W|A|", "|W|R|").replace("20261121165500", "20261121165700")
+    number = "MRN-70077^^^BRIGID&2.999.1&ISO^MR"
+    more = "~".join([number, *(f"OLD-{one}^^^BRIGID&2.999.1&ISO^MR" for one in range(60))])
+    phones = "~".join(f"^^PH^^^518^{one:07}" for one in range(60))
+    crowded = segment("PID", {3: more, 5: "X" * 400, 13: phones})
+    answer = handling.handle(room, about("REF^I12", RF1, crowded, PV1, no))
+    assert told(answer)[0] == "AE" and told(answer)[1] in ("too-many", "too-long")
+    assert state(room) == "cancelled"
+    assert room.database.people.count_documents({}) == 1
+
+
 @pytest.mark.parametrize("event", ["I13", "I14", "I15"])
 def test_a_referral_that_is_not_here_is_not_found(room: Room, event: str):
     """AE with 204, and nothing is made up."""

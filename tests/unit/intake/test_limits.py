@@ -16,7 +16,7 @@ from services.intake.domain.submission import Answered, Characteristic, Code, Su
 from services.intake.hl7v2 import message
 from services.intake.hl7v2.faults import Unacceptable
 from tests.unit.intake.hl7_builders import CON, NOW, PID, RF1, msh
-from tests.unit.intake.intake_builders import a_submission, bundle, read, resource
+from tests.unit.intake.intake_builders import a_consent, a_submission, bundle, read, resource
 
 NUMBERS = tuple(RecordNumber("urn:oid:2.999.1", str(number)) for number in range(limits.MOST_NUMBERS + 1))
 CODES = tuple(
@@ -35,6 +35,25 @@ def found(submission: Submission) -> list[tuple[str, str]]:
     """Places and codes of what is wrong with it."""
     faults = faults_of(submission, NOW, taxonomy.load().codes)
     return [(fault.path, fault.code) for fault in faults]
+
+
+def test_what_is_kept_of_too_much_is_within_the_limits():
+    """Whoever says no is looked for by what fits; the no itself, its day and the first numbers stay."""
+    consent = replace(a_consent(is_permitted=False), witness="W" * 5_000, recipients=("R",) * 300)
+    crowded = changed(
+        record_numbers=NUMBERS,
+        family_name="A" * 301,
+        phones=("1" * 201, "+15185550177"),
+        former_names=("B",) * 60,
+        visit=RecordNumber("x", "9" * 300),
+        consent=consent,
+    )
+    kept = limits.kept_within(crowded)
+    assert limits.faults_of(kept) == []
+    assert kept.person.record_numbers == NUMBERS[:-1] and kept.person.phones == ("+15185550177",)
+    assert kept.consent is not None
+    assert (kept.consent.is_permitted, kept.consent.signed_at) == (False, consent.signed_at)
+    assert limits.kept_within(a_submission()) == a_submission()
 
 
 @pytest.mark.parametrize(
