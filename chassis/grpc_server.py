@@ -6,10 +6,11 @@ is left of the deadline, and whatever the method raises becomes a status with de
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -26,6 +27,7 @@ from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
 from chassis.live_streams import LiveStreams
 from chassis.rich_status import code_name, internal_status, refusal_status
+from chassis.shares import Shares
 
 KEEPALIVE_MS = 60_000
 GRACE_S = 20.0
@@ -49,6 +51,8 @@ class GrpcSettings(Protocol):
     def grpc_address(self) -> str: ...
     @property
     def max_body_bytes(self) -> int: ...
+    @property
+    def organization_per_s(self) -> float: ...
 
 
 class TokenReading(Protocol):
@@ -80,9 +84,11 @@ def build_server(
     At most `concurrent` calls are in the process; more are answered RESOURCE_EXHAUSTED at once.
     Raises RuntimeError where the address cannot be bound.
     """
-    around = _Around(frozenset(service.full_name for service in services), tokens, on_denied)
+    pool = _Pool(threads, thread_name_prefix="grpc")
+    shares = Shares(threads, settings.organization_per_s, is_crowded=lambda: pool.waiting > threads // 4)
+    around = _Around(frozenset(service.full_name for service in services), tokens, on_denied, shares)
     server = grpc.server(
-        ThreadPoolExecutor(threads, thread_name_prefix="grpc"),
+        pool,
         interceptors=[around],
         options=_options(settings.max_body_bytes),
         maximum_concurrent_rpcs=concurrent,
@@ -149,8 +155,11 @@ class KindredGrpcServer:
 class _Around(grpc.ServerInterceptor):
     """Wraps the methods of our own services; health and reflection are open and have no deadline."""
 
-    def __init__(self, ours: frozenset[str], tokens: TokenReading, on_denied: answers.OnDenied) -> None:
+    def __init__(
+        self, ours: frozenset[str], tokens: TokenReading, on_denied: answers.OnDenied, shares: Shares
+    ) -> None:
         self._ours = ours
+        self._shares = shares
         self._tokens = tokens
         self._on_denied = on_denied
         self._wrapped: dict[str, grpc.RpcMethodHandler] = {}
@@ -170,7 +179,7 @@ class _Around(grpc.ServerInterceptor):
     def _wrap(self, method: str, handler: Any) -> grpc.RpcMethodHandler:
         behavior, make = _behavior(handler)
         if getattr(behavior, "is_live", False):
-            around = self.live.wrap(method, behavior, self._served)
+            around = self.live.wrap(method, behavior, self._open)
         elif handler.response_streaming:
             around = self._streaming(method, behavior)
         else:
@@ -192,7 +201,15 @@ class _Around(grpc.ServerInterceptor):
         return call
 
     @contextmanager
-    def _served(self, method: str, context: grpc.ServicerContext) -> Iterator[None]:
+    def _open(self, method: str, context: grpc.ServicerContext) -> Iterator[None]:
+        """A stream that stays open waits, and is no work that could crowd anybody out."""
+        with self._served(method, context, holds_place=False):
+            yield
+
+    @contextmanager
+    def _served(
+        self, method: str, context: grpc.ServicerContext, *, holds_place: bool = True
+    ) -> Iterator[None]:
         sent = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
         started = time.perf_counter()
         metrics.RPC_RUNNING.inc()
@@ -208,7 +225,11 @@ class _Around(grpc.ServerInterceptor):
                 try:
                     remaining_s = _remaining_s(context)
                     caller = self._caller(sent)
-                    with identity_of(caller), pymongo.timeout(_store_s(remaining_s)):
+                    with (
+                        self._shares.entered(caller) if holds_place else nullcontext(),
+                        identity_of(caller),
+                        pymongo.timeout(_store_s(remaining_s)),
+                    ):
                         yield
                 except Exception as error:
                     if _is_abort(error):
@@ -245,6 +266,29 @@ class _Around(grpc.ServerInterceptor):
             return internal_status(answers.note_bug(error, "grpc", method))
         answers.note_refusal(refusal, error, caller, method, self._on_denied)
         return refusal_status(refusal)
+
+
+class _Pool(ThreadPoolExecutor):
+    """A thread pool that says how many calls wait for a thread."""
+
+    def __init__(self, threads: int, thread_name_prefix: str) -> None:
+        super().__init__(threads, thread_name_prefix)
+        self.waiting = 0
+        self._counting = threading.Lock()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """As in the base class; a call waits from here until its thread begins."""
+        self._count(1)
+
+        def begun() -> Any:
+            self._count(-1)
+            return fn(*args, **kwargs)
+
+        return super().submit(begun)
+
+    def _count(self, change: int) -> None:
+        with self._counting:
+            self.waiting += change
 
 
 class DeadlinePassed(Exception):  # noqa: N818

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from chassis.errors import HTTP_STATUS, Kind, Refusal
 from chassis.http_names import method_of, route_of
 from chassis.identity import Caller
 from chassis.readiness import Readiness, page
+from chassis.shares import PER_S, Shares
 
 RenderRefusal = Callable[[Request, Refusal], Response]
 # A client has this long to send its whole body, and to take each part of an answer.
@@ -55,6 +57,7 @@ class RequestRules:
     readiness: Readiness
     render_refusal: RenderRefusal
     on_denied: answers.OnDenied
+    organization_per_s: float = PER_S
 
 
 def render_plain(request: Request, refusal: Refusal) -> Response:
@@ -71,6 +74,7 @@ class AroundRequests:
         self.app = app
         self.rules = rules
         self.running = 0
+        self._shares = Shares(_MOST_RUNNING, rules.organization_per_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request; raises only when an answer had already begun."""
@@ -82,7 +86,9 @@ class AroundRequests:
         headers = Headers(scope=scope)
         started = time.perf_counter()
         self._count(1)
-        outgoing = _Outgoing(send, on_stream=lambda: self._count(-1))
+        place = ExitStack()
+        place.callback(self._count, -1)
+        outgoing = _Outgoing(send, on_stream=place.close)
         try:
             with (
                 telemetry.continue_trace(headers.get("traceparent", "")),
@@ -90,11 +96,11 @@ class AroundRequests:
                 telemetry.span(method_of(scope), SpanKind.SERVER) as span,
             ):
                 outgoing.headers["x-request-id"] = correlation_id
-                await self._serve(scope, headers, _Incoming(headers, receive), outgoing)
+                await self._serve(scope, headers, _Incoming(headers, receive), outgoing, place)
                 self._name_span(span, scope, outgoing.status)
         finally:
+            place.close()
             if not outgoing.is_stream:
-                self._count(-1)
                 seconds = metrics.HTTP_SECONDS.labels(method_of(scope), route_of(scope), outgoing.status)
                 seconds.observe(time.perf_counter() - started)
 
@@ -112,26 +118,34 @@ class AroundRequests:
         await response(scope, receive, send)
         return True
 
-    async def _serve(self, scope: Scope, headers: Headers, incoming: _Incoming, outgoing: _Outgoing) -> None:
+    async def _serve(
+        self, scope: Scope, headers: Headers, incoming: _Incoming, outgoing: _Outgoing, place: ExitStack
+    ) -> None:
         caller: Caller | None = None
         try:
             if self.running > _MOST_RUNNING:
                 raise Refusal("overloaded", Kind.EXHAUSTED, "Too many requests at once.", retry_after_s=1)
             caller = self._caller(headers)
-            body = await incoming.read(self.rules.max_body_bytes)
-            scope.setdefault("state", {}).update(caller=caller, body=body)
-            token = identity.set_current(caller)
-            try:
-                with pymongo.timeout(_STORE_S):
-                    await self.app(scope, incoming.replay(body), outgoing)
-            finally:
-                identity.reset_current(token)
+            place.enter_context(self._shares.entered(caller))
+            await self._served(caller, scope, incoming, outgoing)
         except ClientGone:
             outgoing.status = 499
         except Exception as error:
             if outgoing.status:
                 raise  # too late for another answer: the connection is cut, so that nobody takes half for whole
             await self._answer(error, caller, scope, incoming, outgoing)
+
+    async def _served(
+        self, caller: Caller | None, scope: Scope, incoming: _Incoming, outgoing: _Outgoing
+    ) -> None:
+        body = await incoming.read(self.rules.max_body_bytes)
+        scope.setdefault("state", {}).update(caller=caller, body=body)
+        token = identity.set_current(caller)
+        try:
+            with pymongo.timeout(_STORE_S):
+                await self.app(scope, incoming.replay(body), outgoing)
+        finally:
+            identity.reset_current(token)
 
     def _caller(self, headers: Headers) -> Caller | None:
         sent = headers.get("authorization")

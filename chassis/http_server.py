@@ -49,6 +49,8 @@ class HttpSettings(Protocol):
 
     @property
     def max_body_bytes(self) -> int: ...
+    @property
+    def organization_per_s(self) -> float: ...
 
 
 def build_app(
@@ -62,7 +64,9 @@ def build_app(
 ) -> Starlette:
     """The application with /healthz, /readyz and /metrics, and every route behind the same limits and answers."""
     asked = readiness if isinstance(readiness, Readiness) else Readiness(readiness)
-    rules = RequestRules(settings.max_body_bytes, tokens, asked, render_refusal, on_denied)
+    rules = RequestRules(
+        settings.max_body_bytes, tokens, asked, render_refusal, on_denied, settings.organization_per_s
+    )
     return Starlette(
         routes=list(routes),
         middleware=[Middleware(AroundRequests, rules)],

@@ -111,3 +111,5 @@ class ProcessSettings:
     trace_ratio: float = setting("KINDRED_TRACE_RATIO", 1.0)
     failpoints: str = setting("KINDRED_FAILPOINTS", "")
     max_body_bytes: int = setting("KINDRED_MAX_BODY_BYTES", 1_000_000)
+    # Requests a second one organization may make of each door of each process, twice as many in one second.
+    organization_per_s: float = setting("KINDRED_ORGANIZATION_PER_S", 500.0)

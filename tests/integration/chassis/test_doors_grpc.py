@@ -18,7 +18,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from pymongo import MongoClient
 from pymongo.errors import AutoReconnect
 
-from chassis import grpc_client, identity, logs, telemetry
+from chassis import grpc_client, identity, logs, metrics, telemetry
 from chassis.errors import GRPC_STATUS, Fault, Kind, Refusal
 from chassis.grpc_server import GrpcService, KindredGrpcServer, build_server
 from chassis.rich_status import refused
@@ -43,6 +43,7 @@ class Settings:
 
     grpc_address: str = "127.0.0.1:0"
     max_body_bytes: int = 20_000
+    organization_per_s: float = 1e6
 
 
 @dataclass
@@ -386,6 +387,53 @@ def test_more_calls_than_the_limit_are_refused_at_once(door: Open, channel: grpc
         served = [call for call in calls if call.exception() is None]
     assert {error.code() for error in refusals} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
     assert len(served) == 6
+
+
+def test_a_flood_of_one_organization_does_not_keep_another_out(folder: Path) -> None:
+    """Once another is inside, the flood is told to wait at its turn, and the other's next call is served."""
+    one_at_a_time, free = threading.Semaphore(0), threading.Event()
+
+    def serve(request: Any, context: Any) -> Any:
+        is_flood = identity.current_caller().organization_id == "flood"
+        assert one_at_a_time.acquire(timeout=UNTIL_S) if is_flood else free.wait(UNTIL_S)
+        return ListParkedResponse()
+
+    desk = Desk(unary=serve)
+    server = build_server(
+        Settings(),
+        services=[GrpcService(SERVICE, desk.add, desk)],
+        tokens=identity.TokenReader.from_file(folder / "issuer.pub.pem"),
+        on_denied=lambda *_: None,
+        threads=4,
+        concurrent=40,
+    )
+    server.start()
+    pem = (folder / "issuer.pem").read_bytes()
+    flood, quiet = (
+        identity.mint(pem, actor_id="eng_1", role="engineer", organization_id=one)
+        for one in ("flood", "quiet")
+    )
+    opened = Open(desk, server, flood)
+    try:
+        with (
+            grpc_client.channel(opened.address, token=quiet) as calm,
+            grpc_client.channel(opened.address, token=flood) as busy,
+            ThreadPoolExecutor(24) as pool,
+        ):
+            first = pool.submit(opened.read, calm, 30.0)
+            until(lambda: metrics.RPC_RUNNING._value.get() >= 1)
+            flooding = [pool.submit(opened.read, busy, 30.0) for _ in range(20)]
+            until(lambda: metrics.RPC_RUNNING._value.get() >= 4)
+            one_at_a_time.release()
+            until(lambda: sum(call.done() for call in flooding) > 10)
+            refusals = [call.exception() for call in flooding if call.done() and call.exception()]
+            free.set()
+            assert opened.read(calm, 30.0) == first.result() == ListParkedResponse()
+            one_at_a_time.release(20)
+    finally:
+        server.stop(grace_s=0.2)
+    assert {refused(error).code for error in refusals} == {"share-used"}
+    assert {error.code() for error in refusals} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
 
 
 def test_a_message_over_the_limit_is_refused(door: Open, channel: grpc.Channel) -> None:

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from chassis import http_requests, http_server, identity, logs, telemetry
+from chassis import http_requests, http_server, identity, logs, metrics, telemetry
 from chassis.errors import HTTP_STATUS, Kind, Refusal
 from chassis.http_server import HttpServer, build_app, form, serve, waiting_app
 from chassis.readiness import NotYet, Readiness
@@ -35,6 +35,7 @@ class Settings:
     """What the door reads."""
 
     max_body_bytes: int = LIMIT
+    organization_per_s: float = 1e6
 
 
 @dataclass
@@ -378,6 +379,42 @@ def test_too_many_at_once_are_told_to_come_back(door: Open, monkeypatch: pytest.
         free.set()
     statuses = sorted(call.result().status_code for call in asked)
     assert statuses == [200] * 4 + [429] * 6
+
+
+def until_inside(count: int) -> None:
+    """Waits until so many requests are being served."""
+    deadline = time.monotonic() + UNTIL_S
+    while metrics.HTTP_RUNNING._value.get() != count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_flood_of_one_organization_leaves_room_for_another(
+    door: Open, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who floods the door gets 429 with Retry-After at its share, while another hospital is served."""
+    monkeypatch.setattr(http_requests, "_MOST_RUNNING", 16)
+    free = threading.Event()
+    door.desk.route = lambda request: JSONResponse({"free": free.wait(UNTIL_S)})
+    pem = (folder / "issuer.pem").read_bytes()
+    other = identity.mint(pem, actor_id="nurse_2", role="nurse", organization_id="er-quiet")
+    headers = {"authorization": f"Bearer {other}"}
+    with ThreadPoolExecutor(16) as pool:
+        quiet = pool.submit(door.client.get, "/things/2", headers=headers)
+        until_inside(1)
+        asked = [pool.submit(door.client.get, "/things/1") for _ in range(14)]
+        deadline = time.monotonic() + UNTIL_S
+        while sum(call.done() for call in asked) < 6:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        again = pool.submit(door.client.get, "/things/3", headers=headers)
+        until_inside(10)
+        free.set()
+        told = [call.result() for call in asked]
+        assert (quiet.result().status_code, again.result().status_code) == (200, 200)
+    refusals = [answer for answer in told if answer.status_code == 429]
+    assert len(refusals) == 6 and all(answer.headers["retry-after"] == "1" for answer in refusals)
+    assert {answer.json()["code"] for answer in refusals} == {"share-used"}
 
 
 def test_a_page_carries_its_protection(door: Open) -> None:

@@ -23,6 +23,7 @@ class Settings:
     """What the door reads."""
 
     max_body_bytes: int = 400_000
+    organization_per_s: float = 1e6
 
 
 def deadline(_: Request) -> JSONResponse:

@@ -1,0 +1,82 @@
+"""Who holds how many of a door's places, so that no organization crowds out the others (OWASP API4).
+
+While the door is not crowded everybody may enter. After that each organization that is inside, or wants in, may
+hold an equal share and no more: whoever floods the door is told to wait, and the next hospital's referral is taken.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from chassis.errors import Kind, Refusal
+from chassis.identity import Caller
+
+PER_S = 500.0
+_BURST_S = 2.0
+_MOST_KNOWN = 10_000
+
+
+class Shares:
+    """The places of one door of one process; may be used by many threads.
+
+    `per_s` is how many requests a second one organization may make for long, twice as many in one second.
+    `is_crowded` says when others wait; without it the door is crowded when half of its places are held.
+    """
+
+    def __init__(
+        self,
+        most: int,
+        per_s: float = PER_S,
+        now: Callable[[], float] = time.monotonic,
+        is_crowded: Callable[[], bool] | None = None,
+    ) -> None:
+        self._most, self._per_s, self._now = most, per_s, now
+        self._is_crowded = is_crowded or (lambda: self._held.total() >= most // 2)
+        self._held: Counter[str] = Counter()
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def entered(self, caller: Caller | None) -> Iterator[None]:
+        """A place is held in the block; raises Refusal EXHAUSTED share-used or rate-exceeded, with when to come back.
+
+        Whoever shows no token (pages with a session of their own) shares one share.
+        """
+        who = (caller.organization_id or caller.actor_id) if caller else ""
+        with self._lock:
+            self._take(who)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held[who] -= 1
+                if not self._held[who]:
+                    del self._held[who]
+
+    def _take(self, who: str) -> None:
+        left = self._spend(who)
+        if left < 0:
+            wait_s = max(1, round(-left / self._per_s))
+            message = "Your organization asks too often."
+            raise Refusal("rate-exceeded", Kind.EXHAUSTED, message, retry_after_s=wait_s)
+        share = self._most // len(self._held.keys() | {who})
+        if self._held[who] >= max(1, share) and self._is_crowded():
+            if not self._held[who]:
+                del self._held[who]
+            message = "Your organization holds its share of this door; others are waiting."
+            raise Refusal("share-used", Kind.EXHAUSTED, message, retry_after_s=1)
+        self._held[who] += 1
+
+    def _spend(self, who: str) -> float:
+        """What is left of the organization's requests; below zero where there were none left, and nothing was spent."""
+        most, now = self._per_s * _BURST_S, self._now()
+        before, at = self._left.pop(who, (most, now))
+        left = min(most, before + (now - at) * self._per_s) - 1
+        self._left[who] = (left if left >= 0 else left + 1, now)
+        while len(self._left) > _MOST_KNOWN:
+            self._left.popitem(last=False)
+        return left

@@ -1,0 +1,79 @@
+"""A door's places are shared fairly, whoever pushes."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chassis.errors import Refusal
+from chassis.identity import Caller
+from chassis.shares import Shares
+
+MOST = 12
+
+
+def of(organization):
+    return Caller("somebody", "nurse", organization) if organization else None
+
+
+@given(st.lists(st.tuples(st.sampled_from(["", "a", "b", "c"]), st.booleans()), max_size=80))
+def test_nobody_holds_more_than_their_share_of_a_crowded_door(steps):
+    """However requests come and go: a newcomer always gets in, and who is refused holds a fair share at least."""
+    shares = Shares(MOST, per_s=1e6)
+    inside: dict[str, list[ExitStack]] = {"": [], "a": [], "b": [], "c": []}
+    for who, is_leaving in steps:
+        held = {name: len(stacks) for name, stacks in inside.items() if stacks}
+        if is_leaving and inside[who]:
+            inside[who].pop().close()
+            continue
+        stack = ExitStack()
+        try:
+            stack.enter_context(shares.entered(of(who)))
+            inside[who].append(stack)
+        except Refusal as refused:
+            assert refused.code == "share-used" and refused.retry_after_s
+            assert sum(held.values()) >= MOST // 2
+            assert held.get(who, 0) >= MOST // len(held)
+        else:
+            assert sum(held.values()) < MOST // 2 or held.get(who, 0) < MOST // len(held.keys() | {who})
+    for stack in [one for stacks in inside.values() for one in stacks]:
+        stack.close()
+    assert not shares._held
+
+
+def test_an_organization_alone_may_use_the_whole_door_and_gives_way():
+    """One hospital may hold every place while it is alone; another one still gets in at once."""
+    shares = Shares(MOST, per_s=1e6)
+    with ExitStack() as stack:
+        for _ in range(MOST):
+            stack.enter_context(shares.entered(of("busy")))
+        with pytest.raises(Refusal, match="share-used"):
+            stack.enter_context(shares.entered(of("busy")))
+        stack.enter_context(shares.entered(of("quiet")))
+
+
+def test_who_asks_too_often_is_told_when_to_come_back_and_the_others_are_not():
+    """A second's worth and as much again in reserve; after a second there is a second's worth."""
+    clock = [0.0]
+    shares = Shares(MOST, per_s=5, now=lambda: clock[0])
+
+    def ask(organization, times):
+        refused = 0
+        for _ in range(times):
+            try:
+                with shares.entered(of(organization)):
+                    pass
+            except Refusal as told:
+                assert told.code == "rate-exceeded" and told.retry_after_s >= 1
+                refused += 1
+        return refused
+
+    assert ask("a", 30) == 20
+    assert ask("b", 10) == 0
+    clock[0] = 1.0
+    assert ask("a", 10) == 5
+    clock[0] = 1e6
+    assert ask("a", 30) == 20
