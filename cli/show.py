@@ -25,11 +25,23 @@ def rows(found: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bo
         console.print(f"[dim]{title + ': ' if title else ''}nothing found[/]")
         return
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")  # an id that is cut cannot be copied
-    for row in found:
-        table.add_row(*(plain(row.get(column)) for column in columns))
-    console.print(table)
+    cells = [[plain(row.get(column)) for column in columns] for row in found]
+    needed = 2 * len(columns)
+    for place, column in enumerate(columns):
+        name = column.replace("_", " ")
+        whole = max([_longest_id(name), *(_longest_id(row[place]) for row in cells)])
+        # An id that is cut or folded cannot be copied; words may fold.
+        table.add_column(name, overflow="fold", min_width=whole)
+        needed += whole
+    for row_cells in cells:
+        table.add_row(*row_cells)
+    is_too_wide = needed > console.width  # then the terminal breaks the lines, and copies them whole
+    console.print(table, width=max(console.width, needed), crop=False, soft_wrap=is_too_wide)
+
+
+def _longest_id(text: str) -> int:
+    """The length of the longest word: what must stand on one line."""
+    return max((len(word) for word in text.replace("\\[", "[").split()), default=0)
 
 
 def record(facts: dict[str, Any], *, as_json: bool) -> None:

@@ -39,7 +39,7 @@ from services.audit.tlog.tiles import TILE_WIDTH, Edge
 
 
 def a_reading_room(
-    database: Database[Any], keys_dir: Path, mongo_uri: str, clock: Clock | None = None
+    database: Database[Any], keys_dir: Path, mongo_uri: str, clock: Clock | None = None, **told: Any
 ) -> ReadingRoom:
     """The officer's part of audit on this database, prepared."""
     settings = Settings(
@@ -47,6 +47,7 @@ def a_reading_room(
         mongo_database=database.name,
         amqp_uri="amqp://none/",
         keys_dir=keys.create(keys_dir),
+        **told,
     )  # type: ignore[arg-type]
     client = mongo.connect(mongo_uri)
     database, clock = client[database.name], clock or SystemClock()
@@ -168,13 +169,13 @@ class ReadLog:
 
 
 @contextmanager
-def a_read_log(mongo_uri: str, folder: Path, clock: Clock | None = None) -> Iterator[ReadLog]:
+def a_read_log(mongo_uri: str, folder: Path, clock: Clock | None = None, **told: Any) -> Iterator[ReadLog]:
     """A log in a database of its own, dropped afterwards."""
     import secrets
 
     client = mongo.connect(mongo_uri)
     name = f"kindred_test_{secrets.token_hex(6)}"
-    room = a_reading_room(client[name], folder / "keys", mongo_uri, clock)
+    room = a_reading_room(client[name], folder / "keys", mongo_uri, clock, **told)
     try:
         yield ReadLog(room, (folder / "keys" / "issuer.pem").read_bytes())
     finally:

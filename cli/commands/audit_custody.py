@@ -56,10 +56,13 @@ def show_entry(context: typer.Context, number: Number, as_json: show.AsJson = Fa
 def prove(
     context: typer.Context,
     number: Number,
-    out: Annotated[Path | None, typer.Option(help="Where to write the proof (C2SP tlog-proof).")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The proof's file (C2SP tlog-proof), named by you.")
+    ] = None,
+    to: Annotated[Path, typer.Option(help="The folder to write proof and leaf into.")] = Path(),
     as_json: show.AsJson = False,
 ) -> None:
-    """The proof that an entry is in the log, checked here, as a file for anybody."""
+    """The proof that an entry is in the log, checked here, as two files for anybody: the proof and the leaf."""
     from cli import auditing
 
     answer = _shown(context.obj, number)
@@ -67,12 +70,12 @@ def prove(
         facts = auditing.check_proof(answer.proof, answer.policy, answer.entry.leaf)
     except NotVerified as wrong:
         raise show.fail(f"The proof does not verify: {wrong}") from None
-    path = out or Path(f"entry-{number}.tlog-proof")
+    path = (out or to / f"entry-{number}.tlog-proof").resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(answer.proof)
-    path.with_suffix(".leaf").write_bytes(answer.entry.leaf)
-    show.record(
-        {"proven": True, **facts, "proof": str(path), "leaf": str(path.with_suffix(".leaf"))}, as_json=as_json
-    )
+    leaf = path.with_suffix(".leaf")
+    leaf.write_bytes(answer.entry.leaf)
+    show.record({"proven": True, **facts, "proof": str(path), "leaf": str(leaf)}, as_json=as_json)
 
 
 def export(
@@ -109,7 +112,10 @@ def export(
     asked.known_sizes.extend([*(known or []), *auditing.known_sizes(place.here().var)])
     with reaching.plain_errors():
         size = auditing.export(context.obj, asked, out)
-    told = {"file": str(out), "bytes": size, "verify_with": f"python {out}   (or: python verify.py {out})"}
+    told = {"file": str(out.resolve()), "bytes": size, "verify_with": f"python {out}"}
+    policy = place.here().keys / "audit" / "audit.policy"
+    if policy.exists():
+        told["policy_to_hand_over"] = str(policy)
     show.record(told, as_json=as_json)
 
 

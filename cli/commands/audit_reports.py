@@ -11,7 +11,8 @@ from cli import show
 from cli.officer import OfficersDoor
 from cli.reach import Reach
 
-MINUTES = 10.0
+# A name may be looked up as long as the token that the link was made of is valid.
+MINUTES = 30.0
 _ROW = (
     "number",
     "at",
@@ -89,8 +90,9 @@ def report(
     if as_json:
         show.record(found, as_json=True)
         return
-    columns = [column for column in found["columns"] if any(row.get(column) for row in found["rows"])]
-    show.rows(found["rows"], columns or _ROW, as_json=False, title=found["title"])
+    said = found.get("shown", found["rows"])
+    columns = [column for column in found["columns"] if any(row.get(column) for row in said)]
+    show.rows(said, columns or _ROW, as_json=False, title=found["title"])
     print(f"{found['rule']}\n{found['searched']} entries searched, {found['from']} to {found['until']}.")
 
 
@@ -135,9 +137,12 @@ def sign_in(
     ] = "cli-compliance",
     as_json: show.AsJson = False,
 ) -> None:
-    """Print a link that signs a compliance officer in at the console, once, within ten minutes."""
+    """Print a link that signs a compliance officer in at the console: once, within half an hour.
+
+    As long, and no longer, people can be looked up by name there.
+    """
     reach: Reach = context.obj
-    token = reach.token("compliance", actor, "kindred", minutes=MINUTES)
+    token = reach.handed_out("compliance", actor, "kindred", minutes=MINUTES)
     url = f"http://{reach.http_address('audit')}/console/sign-in#token={token}"
     if as_json:
         show.record({"url": url, "minutes": MINUTES}, as_json=True)

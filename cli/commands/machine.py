@@ -129,7 +129,7 @@ def token(
 ) -> None:
     """A bearer token for one hour, signed with the local issuer's key."""
     reach: Reach = context.obj
-    minted = reach.token(role, actor, org)
+    minted = reach.handed_out(role, actor, org)
     if as_json:
         show.record({"token": minted}, as_json=True)
     else:

@@ -30,7 +30,7 @@ def sign_in(
     reach: Reach = context.obj
     if role not in ROLES:
         raise show.fail(f"The desk lets in: {', '.join(ROLES)}.", code=2)
-    token = reach.token(role, actor, organization, minutes=MINUTES)
+    token = reach.handed_out(role, actor, organization, minutes=MINUTES)
     url = f"http://{reach.http_address('intake')}/desk/sign-in#token={token}"
     if as_json:
         show.record({"url": url, "minutes": MINUTES}, as_json=True)

@@ -106,6 +106,7 @@ def _process(place: Place, known: Addresses, service: str, role: str, overrides:
         "KINDRED_AUDIT_SIGNER_URL": f"http://{known.signer_http}",
         "KINDRED_AUDIT_PRODUCERS": ",".join(f"{name}=kindred_{name}" for name in ports.SERVICES),
         "KINDRED_AUDIT_MIRROR_DIR": str(place.mirror),
+        "KINDRED_INTAKE_GRPC": known.grpc["intake"],
     }
     return replace(part, env=more | dict(part.env))
 

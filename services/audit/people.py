@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import grpc
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 
 from chassis import telemetry
-from chassis.errors import Fault, Kind, Refusal
+from chassis.errors import Kind, Refusal
 from chassis.grpc_client import channel
+from chassis.rich_status import refused
 from kindred.intake.v1 import lookup_pb2 as pb
 from kindred.intake.v1.lookup_pb2_grpc import LookupServiceStub
 
 FIELDS = ("family_name", "given_name", "birth_date", "record_number", "record_system")
 _WAIT_S = 5.0
-_KINDS = {
-    "INVALID_ARGUMENT": Kind.INVALID,
-    "PERMISSION_DENIED": Kind.FORBIDDEN,
-    "UNAUTHENTICATED": Kind.UNAUTHENTICATED,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +48,8 @@ class People:
         with channel(self._address, token=token, purpose=purpose, correlation_id=correlation_id) as opened:
             try:
                 answer = LookupServiceStub(opened).FindPeople(asked, timeout=_WAIT_S)
-            except grpc.RpcError as refused:
-                raise _refusal(refused) from None
+            except grpc.RpcError as failed:
+                raise _refusal(failed) from None
         return [
             FoundPerson(
                 one.peer_id,
@@ -71,20 +64,9 @@ class People:
         ]
 
 
-def _refusal(refused: grpc.RpcError) -> Refusal:
-    """Intake's refusal as ours, with the fields at fault; anything else says that intake does not answer."""
-    kind = _KINDS.get(refused.code().name)
-    if kind is None:
-        return Refusal("intake-away", Kind.UNAVAILABLE, "Intake does not answer.", retry_after_s=2)
-    code, faults = "lookup-refused", []
-    status = rpc_status.from_call(cast(grpc.Call, refused))
-    for detail in status.details if status else ():
-        if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
-            info = error_details_pb2.ErrorInfo()
-            detail.Unpack(info)
-            code = info.reason
-        elif detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
-            request = error_details_pb2.BadRequest()
-            detail.Unpack(request)
-            faults += [Fault(one.field, code, one.description) for one in request.field_violations]
-    return Refusal(code, kind, "Intake refused.", faults=faults)
+def _refusal(failed: grpc.RpcError) -> Refusal:
+    """Intake's refusal with the fields at fault; whatever says nothing of the question says that intake is away."""
+    told = refused(failed)
+    if told.kind in (Kind.INVALID, Kind.FORBIDDEN, Kind.UNAUTHENTICATED):
+        return told
+    return Refusal("intake-away", Kind.UNAVAILABLE, "Intake does not answer.", retry_after_s=2)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
+import zipfile
+import zlib
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,20 +14,24 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
+from kindred.audit.v1.events_pb2 import LogChecked
+from services.audit.checking import last_check
 from services.audit.detecting import Detector
 from services.audit.officers_door import render_refusal, routes
+from services.audit.offline import export as verifier
 from services.audit.web import pages, timeline
 from services.audit.web.bar import understood
 from services.audit.web.words import WORDS
-from tests.audit_facts import MOMENT
+from tests.audit_facts import MOMENT, facts_of
 from tests.audit_reading import ReadLog, a_read_log
-from tests.integration.audit.test_audit_reports import AtClock, a_disclosure, a_read
+from tests.integration.audit.test_audit_reports import AtClock, a_disclosure, a_read, who
 
 expect.set_options(timeout=20_000)
 CHROMIUM = Path("/usr/bin/chromium")
 PAGES = ("/console", "/console?patient=peer_rosa", "/console/people?person=peer_rosa", "/console/users?user=nurse-1",
          "/console/reports", "/console/reports/who-saw-person?run=1&person=peer_rosa", "/console/reviews",
-         "/console/log")  # fmt: skip
+         "/console/log", "/console/look-up",
+         "/console/accounting?run=1&person=peer_rosa&document=part2-accounting")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +124,69 @@ def test_a_report_runs_on_the_page_and_leaves_as_pdf(page, log):
     assert "record.exported.v1" in {kind for kind, _ in log.said()}
 
 
+def text_of(pdf: bytes) -> str:
+    """The words that reportlab set: its streams are Flate in ASCII85, its strings Latin-1 with octal escapes."""
+    streams = re.findall(rb"stream\r?\n(.*?)~>endstream", pdf, re.DOTALL)
+    pages = [zlib.decompress(base64.a85decode(one)).decode("latin-1") for one in streams]
+    words = re.findall(r"\(((?:[^()\\]|\\.)*)\) Tj", " ".join(pages))
+    plain = (re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), one) for one in words)
+    return " ".join(" ".join(plain).replace("\\(", "(").replace("\\)", ")").split())
+
+
+def test_what_a_person_asks_for_is_a_letter_in_their_language_with_its_proof(page, log, tmp_path):
+    """Who and what, what it will say, the address the log cannot know, the paper, and the zip that proves it."""
+    page.goto("/console/accounting")
+    page.fill("#person", "peer_rosa")
+    page.select_option("#document", "part2-accounting")
+    page.click("text=Show")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.fill("#name", "Rosa Quillfeather")
+    page.fill("[name=address_sp-7]", "Harbor Peers, 1 Pier Road, Albany")
+    page.select_option("#reader", "es")
+    page.check("[name=is_known]")
+    with page.expect_download() as taken:
+        page.click("text=Make the paper")
+    (tmp_path / "letter.pdf").write_bytes(Path(taken.value.path()).read_bytes())
+    text = text_of((tmp_path / "letter.pdf").read_bytes())
+    assert "Preparado para Rosa Quillfeather" in text and "Harbor Peers, 1 Pier Road, Albany (sp-7)" in text
+    with page.expect_download() as taken:
+        page.click("text=Export with proof")
+    (tmp_path / "proof.zip").write_bytes(Path(taken.value.path()).read_bytes())
+    assert verifier.main([str(tmp_path / "proof.zip")]) == 0
+    left = [one for kind, one in log.said() if kind == "record.exported.v1"]
+    assert {one.format for one in left} >= {"pdf", "zip"} and "Quillfeather" not in str(log.said())
+
+
+def test_a_search_leaves_with_one_click_as_a_file_that_proves_itself(page, tmp_path):
+    """Every entry of the search, and nothing else."""
+    page.goto("/console?patient=peer_ivan")
+    shown = page.locator("tbody tr").count()
+    with page.expect_download() as taken:
+        page.click("text=Export with proof")
+    (tmp_path / "proof.zip").write_bytes(Path(taken.value.path()).read_bytes())
+    assert verifier.main([str(tmp_path / "proof.zip")]) == 0
+    with zipfile.ZipFile(tmp_path / "proof.zip") as archive:
+        assert len(archive.read("entries.ndjson").splitlines()) == shown
+
+
+def test_health_says_who_checked_the_log_last_and_when_that_was_too_long_ago(page, log):
+    """Never, then whole and by whom, then what is wrong; an old check is told to be old."""
+    page.goto("/console/log")
+    expect(page.locator("main")).to_contain_text("The whole log was never checked")
+    checked = LogChecked(provenance=who("engineer-eli", role="engineer"), is_whole=True, entries=63)
+    log.record([facts_of(checked, after=timedelta(hours=23))])
+    page.reload()
+    expect(page.locator("main")).to_contain_text("engineer-eli")
+    expect(page.locator(".proven")).to_be_visible()
+    broken = LogChecked(provenance=who("system:audit", role="system"), findings=2, codes=["root-mismatch"])
+    log.record([facts_of(broken, after=timedelta(hours=23, minutes=1))])
+    page.reload()
+    expect(page.locator(".unproven")).to_contain_text("not whole")
+    expect(page.locator("main")).to_contain_text("root-mismatch")
+    assert not last_check(log.room).is_old(log.room.clock.now())
+    assert last_check(log.room).is_old(log.room.clock.now() + timedelta(hours=36))
+
+
 def test_no_page_has_an_accessibility_fault_in_either_language_or_width(page, tmp_path):
     """axe finds nothing, on a desk's screen and on a phone's; no page scrolls sideways."""
     for reader, width in (("en", 1280), ("es", 390)):
@@ -182,6 +253,7 @@ def test_both_languages_have_every_word():
         ("ref_9 reads ayer", [("entity", "ref_9"), ("event-type", "record.read.v1"), ("date", "2026-11-20")], ()),
         ("7días divulgaciones", [("date", "ge2026-11-14"), ("event-type", "disclosure.made.v1")], ()),
         ("evt_0a", [("_id", "evt-0a")], ()),
+        ("ref-0192f3 glass", [("entity", "ref-0192f3"), ("purpose", "BTG")], ()),
         ("Rosa Quillfeather", [], ("Rosa", "Quillfeather")),
         ("", [], ()),
     ],

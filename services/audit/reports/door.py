@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -15,7 +16,7 @@ from chassis import telemetry
 from chassis.access import provenance
 from chassis.envelope import Cause
 from chassis.errors import Kind, Refusal
-from chassis.identity import Caller, current_caller, require
+from chassis.identity import Caller, current_caller, expiry_of, require
 from chassis.ids import new_id
 from kindred.access.v1.events_pb2 import RecordExported
 from services.audit import register
@@ -50,6 +51,7 @@ def routes(room: ReadingRoom) -> list[Route]:
         Route("/audit/register", served(feed_register), methods=["POST"]),
         Route("/audit/saved", served(list_saved), methods=["GET"]),
         Route("/audit/saved", served(keep_saved), methods=["POST"]),
+        Route("/audit/tokens", partial(note_token, room), methods=["POST"]),
     ]
 
 
@@ -164,6 +166,16 @@ def feed_register(room: ReadingRoom, request: Request) -> Response:
         criteria=sorted({line.kind for line in lines}), cause=telemetry.current_cause(),
     )  # fmt: skip
     return JSONResponse({"lines": len(lines), "new": room.register.feed(lines)})
+
+
+def note_token(room: ReadingRoom, request: Request) -> Response:
+    """Whoever was issued a token, or issued it, says so by calling with it: that it was is an entry before it is used."""
+    caller = current_caller()
+    token = request.headers.get("authorization", "").partition(" ")[2]
+    room.access.record_token_issued(
+        caller, [f"role:{caller.role}"], expiry_of(token), telemetry.current_cause()
+    )
+    return JSONResponse({"noted": True}, 201)
 
 
 def list_saved(room: ReadingRoom, request: Request) -> Response:
