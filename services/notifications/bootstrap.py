@@ -30,6 +30,7 @@ from services.notifications.channels.webhook import WebhookWay
 from services.notifications.courier import Courier, Limits
 from services.notifications.domain.events import ContactChanged, ContactErased
 from services.notifications.domain.intents import Channel
+from services.notifications.leaving import Leaving
 from services.notifications.people import People
 from services.notifications.sending import Sending
 from services.notifications.settings import Settings
@@ -67,6 +68,7 @@ class Room:
     people: People
     letters: Letters
     poster: Poster
+    leaving: Leaving
     sending: Sending
     access: AccessLog
     parked: ParkedEvents
@@ -87,7 +89,8 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
     addresses = Addresses(database)
     notices = Notices(Aggregates(database, "notices", clock, SERVICE), vault, codec.event_to_proto)
     poster = _poster(settings)
-    ways = _ways(settings, poster)
+    leaving = Leaving.under(master_key, settings.notices_url)
+    ways = _ways(settings, poster, leaving)
     people = People(contacts, wishes, addresses, stops, Marker(master_key), frozenset(ways))
     letters = Letters(settings.public_url)
     limits = Limits(settings.notices_per_hour, settings.webhook_most_failures, settings.notice_lease_s)
@@ -108,6 +111,7 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
         people=people,
         letters=letters,
         poster=poster,
+        leaving=leaving,
         sending=Sending(notices, courier, senders=settings.smtp_connections, lease_s=settings.notice_lease_s),
         access=AccessLog(database, clock, SERVICE),
         parked=ParkedEvents(database, SERVICE, clock, AtRest(master_key)),
@@ -151,9 +155,9 @@ def _poster(settings: Settings) -> Poster:
     )
 
 
-def _ways(settings: Settings, poster: Poster) -> dict[Channel, Way]:
+def _ways(settings: Settings, poster: Poster, leaving: Leaving) -> dict[Channel, Way]:
     """The channels that have a far side here."""
-    ways: list[Way] = [EmailWay(_smtp(settings)), WebhookWay(poster), InboxWay()]
+    ways: list[Way] = [EmailWay(_smtp(settings), leaving), WebhookWay(poster), InboxWay()]
     if settings.sms_url:
         account = SmsAccount(
             settings.sms_url,
@@ -176,7 +180,4 @@ def _smtp(settings: Settings) -> SmtpServer:
         user=settings.smtp_user,
         password=settings.smtp_password,
         timeout_s=settings.smtp_timeout_s,
-        preferences_url=f"{settings.notices_url.rstrip('/')}/notices/preferences"
-        if settings.notices_url
-        else "",
     )

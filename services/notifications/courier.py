@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from services.notifications.store import Decision, Held, Notices, Rates
 
 _PAUSE_S = 0.5
+# Whether a notice may go is asked when its attempt is recorded, and again before a send that begins later than this.
+_STILL_FRESH_S = 0.05
+_GOES_ON = (Outcome.REFUSED, Outcome.WITHHELD)
 log = logs.get()
 
 
@@ -105,9 +108,13 @@ class Courier:
         self._notices, self._people, self._rates = notices, people, rates
         self._letters, self.ways, self._clock, self._limits = letters, ways, clock, limits
 
-    def deliver(self, lines: Lines, share: Sequence[Held]) -> None:
-        """Records an attempt for each, sends one after the other, settles all of them in one write."""
+    def deliver(self, lines: Lines, share: Sequence[Held]) -> bool:
+        """Records an attempt for each, sends one after the other, settles all of them in one write.
+
+        True where one of them is due again at once, on another channel.
+        """
         packets = self._marked(self._packed(share))
+        looked_at = time.monotonic()
         answers: list[Answer] = []
         troubled: set[Channel] = set()
         for packet in packets:
@@ -115,13 +122,17 @@ class Courier:
                 # The far side is in trouble. What was not begun is certainly not there, and says so.
                 answers.append(Answer(Outcome.UNREACHABLE))
                 continue
-            if answers and not self._may_still_go(packet):
+            is_fresh = time.monotonic() - looked_at < _STILL_FRESH_S
+            if not (is_fresh and packet.attempt.channel is not Channel.SMS) and not self._may_still_go(
+                packet
+            ):
                 answers.append(Answer(Outcome.WITHHELD))
                 continue
             answers.append(self._sent(lines.of(packet.attempt.channel), packet))
             if answers[-1].outcome in (Outcome.UNKNOWN, Outcome.UNREACHABLE):
                 troubled.add(packet.attempt.channel)
         self._settle(list(zip(packets, answers, strict=True)))
+        return any(answer.outcome in _GOES_ON for answer in answers)
 
     def _packed(self, share: Sequence[Held]) -> list[Packet]:
         """Those of the share that may be sent now, with their next attempt; the others wait or end, and say so."""
@@ -190,6 +201,8 @@ class Courier:
         if notice.state is State.DEAD:
             self._notices.save(held, notice, events)
             return None
+        # Whoever finds it due after this knows that we died on the way.
+        notice = replace(notice, due_at=now + timedelta(seconds=self._limits.lease_s))
         letter = self._letter(held, reach)
         parcel = Parcel(notice, notice.attempts[-1], reach, letter, go.address, now)
         return Packet(held, notice, reach, go.address, self.ways[go.channel].compose(parcel))

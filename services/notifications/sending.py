@@ -1,6 +1,8 @@
 """Several senders that take what is due, woken at once; what each does with its share is the courier's.
 
 Knows no framework: the senders are `threading` threads, which are greenlets in a patched process.
+What was opened here a moment ago is handed on in memory; whatever else is due is looked for.
+Nothing is claimed in the database: of two workers with the same notice, the first to record its attempt has it.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, TypeVar
@@ -17,6 +19,7 @@ from chassis import logs
 from chassis.aggregates import StaleVersion
 from chassis.mongo import is_outside_trouble
 from services.notifications.courier import Courier, Lines
+from services.notifications.domain.intents import Urgency
 
 if TYPE_CHECKING:
     from services.notifications.store import Held, Notices
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
 # A sender's hands: so many notices at most have an attempt recorded and not settled. After a crash each of them may
 # be a repeat, and says so.
 MOST_IN_HAND = 4
+# More than this waits in the database, where other workers see it too.
+_MOST_HANDED_ON = 64
+# A far side that takes a notice in less time gets several in a row, so that their reads and writes go together.
+_QUICK_S = 0.02
 _IDLE_S = 1.0
 _PAUSE_S = 0.5
 
@@ -32,7 +39,7 @@ log = logs.get()
 
 
 class Sending:
-    """The senders of one worker process. `ring` wakes them; a claim is shared out, so one slow send delays no other."""
+    """The senders of one worker process. `hand_on` and `ring` wake them; a slow send delays no other."""
 
     def __init__(
         self, notices: Notices, courier: Courier, *, senders: int = 4, lease_s: float = 30.0
@@ -41,11 +48,16 @@ class Sending:
         self.courier = courier
         self._senders = senders
         self._lease_s = lease_s
-        self._claimed: deque[Held] = deque()
-        self._share = 1
-        self._claiming = threading.Lock()
+        self._waiting: deque[Held] = deque()
+        # What somebody here has, and until when it is left to them, also where they failed.
+        self._in_hand: dict[str, float] = {}
+        self._taking = threading.Lock()
         self._bell = threading.Condition()
         self._rung = 0
+        self._is_to_look = True
+        self._looked_at = 0.0
+        # How long one notice took lately, from its mark to its answer.
+        self._send_s = _QUICK_S
         self._is_stopping = False
         self._threads: list[threading.Thread] = []
 
@@ -61,20 +73,36 @@ class Sending:
             thread.start()
 
     def ring(self) -> None:
-        """Whoever waits looks for due notices now."""
-        with self._bell:
-            self._rung += 1
-            self._bell.notify_all()
+        """Somebody looks for due notices now."""
+        self._is_to_look = True
+        self._wake()
+
+    def hand_on(self, opened: Sequence[Held]) -> None:
+        """What was stored here a moment ago goes out without being looked for, what is immediate first."""
+        with self._taking:
+            room = _MOST_HANDED_ON - len(self._waiting)
+            now = [held for held in opened if held.notice.urgency is Urgency.IMMEDIATE]
+            later = [held for held in opened if held.notice.urgency is not Urgency.IMMEDIATE]
+            taken = (now + later)[: max(room, 0)]
+            self._waiting.extendleft(reversed(taken[: len(now)]))
+            self._waiting.extend(taken[len(now) :])
+            self._have(taken)
+        if len(taken) < len(opened):
+            self._is_to_look = True
+        self._wake()
 
     def stop(self, wait_s: float = 10.0) -> None:
-        """No new send begins; those that run have `wait_s` to end. What was claimed and not begun is due again."""
+        """No new send begins; those that run have `wait_s` to end. What was not begun is due as it was."""
         self._is_stopping = True
-        self.ring()
+        self._wake()
         until = time.monotonic() + wait_s
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
-        while self._claimed:
-            self._guarded(partial(self._notices.release, self._claimed.popleft()))
+
+    def _wake(self) -> None:
+        with self._bell:
+            self._rung += 1
+            self._bell.notify_all()
 
     def _work(self) -> None:
         lines = Lines(self.courier.ways)
@@ -82,13 +110,23 @@ class Sending:
             rung = self._rung
             share = self._guarded(self._take)
             if share:
-                self._guarded(partial(self.courier.deliver, lines, share))
-            else:
+                self._guarded(partial(self._deliver, lines, share))
+            elif share is not None:
                 self._wait_for(rung)
         lines.close()
 
+    def _deliver(self, lines: Lines, share: Sequence[Held]) -> None:
+        started = time.monotonic()
+        again = self.courier.deliver(lines, share)
+        self._send_s = (self._send_s * 3 + (time.monotonic() - started) / len(share)) / 4
+        with self._taking:
+            for held in share:
+                self._in_hand.pop(held.notice.notice_id, None)
+        if again:
+            self.ring()
+
     def _guarded(self, step: Callable[[], T]) -> T | None:
-        """The step's result. Trouble never ends a sender: the claim runs out and the notice is due again."""
+        """The step's result. Trouble never ends a sender: what it had is left alone for a lease and due again."""
         try:
             return step()
         except StaleVersion:
@@ -100,12 +138,35 @@ class Sending:
             return None
 
     def _take(self) -> list[Held]:
-        """One notice while there are few, more at a time under a backlog, so that their writes go together."""
-        with self._claiming:
-            if not self._claimed:
-                self._claimed.extend(self._notices.claim(self._senders * MOST_IN_HAND, self._lease_s))
-                self._share = ceil(len(self._claimed) / self._senders)
-            return [self._claimed.popleft() for _ in range(min(self._share, len(self._claimed)))]
+        """One notice where the far side is slow, so that each sender has one; more at a time where it is quick."""
+        with self._taking:
+            if not self._waiting and self._is_time_to_look():
+                self._look()
+            waiting = len(self._waiting)
+            most = MOST_IN_HAND if self._send_s <= _QUICK_S else ceil(waiting / self._senders)
+            return [self._waiting.popleft() for _ in range(min(most, MOST_IN_HAND, waiting))]
+
+    def _is_time_to_look(self) -> bool:
+        return self._is_to_look or time.monotonic() - self._looked_at >= _IDLE_S
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        self._in_hand = {one: until for one, until in self._in_hand.items() if until > now}
+        most = self._senders * MOST_IN_HAND
+        self._is_to_look, self._looked_at = False, now
+        try:
+            found = self._notices.due(most, but=self._in_hand)
+        except Exception:
+            self._is_to_look = True
+            raise
+        if len(found) == most:
+            self._is_to_look = True
+        self._waiting.extend(found)
+        self._have(found)
+
+    def _have(self, taken: Sequence[Held]) -> None:
+        until = time.monotonic() + self._lease_s
+        self._in_hand.update((held.notice.notice_id, until) for held in taken)
 
     def _wait_for(self, rung: int) -> None:
         with self._bell:

@@ -95,9 +95,8 @@ def test_no_address_is_readable_in_the_database(contacts, database):
 
 def test_the_token_of_a_link_is_unreadable_and_forgotten_when_over(notices, database, clock):
     """An answer page's token is ciphertext while the notice waits, and gone once it is over."""
-    notices.open_many([an_opening(clock, token="tok-marked-secret")])
+    [held] = notices.open_many([an_opening(clock, token="tok-marked-secret")])
     assert b"tok-marked-secret" not in raw(database)
-    [held] = notices.claim(10, 30)
     assert notices.link_token(held) == "tok-marked-secret"
     notices.save(held, cancel(held.notice, Reason.OFFER_CLOSED), [])
     assert "sealed_link" not in database.notices.find_one()
@@ -141,8 +140,7 @@ def test_many_writers_open_a_notice_once(notices, database, clock):
 
 def test_a_notice_comes_back_as_it_was_saved(notices, clock):
     """Attempts, times and codes survive the database unchanged."""
-    notices.open_many([an_opening(clock, token="tok")])
-    [held] = notices.claim(10, 30)
+    [held] = notices.open_many([an_opening(clock, token="tok")])
     begun, _ = begin_attempt(held.notice, clock.now())
     held = notices.save(held, begun, [])
     notice, events = settle_attempt(begun, 1, Answer(Outcome.DEFERRED, 451), clock.now(), 0.5)
@@ -152,8 +150,7 @@ def test_a_notice_comes_back_as_it_was_saved(notices, clock):
 
 def test_saving_twice_from_one_reading_is_refused(notices, clock):
     """Whoever saves second is told that the notice moved on."""
-    notices.open_many([an_opening(clock)])
-    [held] = notices.claim(10, 30)
+    [held] = notices.open_many([an_opening(clock)])
     begun, _ = begin_attempt(held.notice, clock.now())
     notices.save(held, begun, [])
     with pytest.raises(StaleVersion):
@@ -162,8 +159,7 @@ def test_saving_twice_from_one_reading_is_refused(notices, clock):
 
 def test_two_who_save_many_from_one_reading_do_not_both_win(notices, clock):
     """Of two workers that hold the same notices exactly one may send them, though both have the same cause."""
-    notices.open_many([an_opening(clock, number) for number in range(3)])
-    held = notices.claim(10, 30)
+    held = notices.open_many([an_opening(clock, number) for number in range(3)])
     begun = [(one, begin_attempt(one.notice, clock.now())[0], ()) for one in held]
     assert len(notices.save_many(begun)) == 3
     assert notices.save_many(begun) == {}
@@ -171,32 +167,33 @@ def test_two_who_save_many_from_one_reading_do_not_both_win(notices, clock):
 
 def test_revise_decides_again_on_the_newest_state(notices, clock):
     """A cancel that meets a running attempt keeps the attempt in the log."""
-    notices.open_many([an_opening(clock)])
-    [held] = notices.claim(10, 30)
+    [held] = notices.open_many([an_opening(clock)])
     stale = held
     notices.save(held, begin_attempt(held.notice, clock.now())[0], [])
     revised = notices.revise(stale, lambda notice: (cancel(notice, Reason.OFFER_CLOSED), []))
     assert (revised.notice.state, len(revised.notice.attempts)) == (State.CANCELLED, 1)
 
 
-def test_a_claim_belongs_to_one_until_its_lease_ends(notices, clock):
-    """A claimed notice is nobody else's until the lease runs out; then it is due again."""
-    notices.open_many([an_opening(clock)])
-    assert len(notices.claim(10, 30)) == 1
-    assert notices.claim(10, 30) == []
-    clock.turn(timedelta(seconds=31))
-    assert len(notices.claim(10, 30)) == 1
+def test_what_was_opened_is_its_openers_for_a_moment(notices, clock):
+    """Whoever opened a notice gets it in the hand; for two seconds nobody else finds it due, and then everybody does."""
+    [held] = notices.open_many([an_opening(clock)])
+    assert notices.open_many([an_opening(clock)]) == []
+    assert notices.due(10) == []
+    clock.turn(timedelta(seconds=2))
+    [found] = notices.due(10)
+    assert (found.notice, found.loaded.body) == (held.notice, held.loaded.body)
+    assert notices.due(10, but=[held.notice.notice_id]) == []
 
 
-def test_a_released_claim_is_due_at_once(notices, clock):
-    """What a stopping worker gives back waits for no lease."""
-    notices.open_many([an_opening(clock)])
-    [held] = notices.claim(10, 30)
-    notices.release(held)
-    assert len(notices.claim(10, 30)) == 1
+def test_what_was_handed_on_is_saved_without_being_read(notices, clock):
+    """The notice as it was stored is what its opener holds: its save succeeds, and a second one from it does not."""
+    [held] = notices.open_many([an_opening(clock)])
+    begun = begin_attempt(held.notice, clock.now())[0]
+    assert notices.save_many([(held, begun, [])]).keys() == {held.notice.notice_id}
+    assert notices.save_many([(held, begun, [])]) == {}
 
 
-def test_what_is_immediate_is_claimed_before_what_waited_longer(notices, clock):
+def test_what_is_immediate_comes_before_what_waited_longer(notices, clock):
     """An offer of this second goes before fifty routine notices that have been due for an hour, through an index."""
     waited = [
         an_opening(clock, number, urgency=Urgency.ROUTINE, expires_at=clock.now() + timedelta(days=1))
@@ -205,7 +202,8 @@ def test_what_is_immediate_is_claimed_before_what_waited_longer(notices, clock):
     notices.open_many(waited)
     clock.turn(timedelta(hours=1))
     notices.open_many([an_opening(clock, 99)])
-    claimed = notices.claim(4, 30)
+    clock.turn(timedelta(seconds=2))
+    claimed = notices.due(4)
     assert (claimed[0].notice.offer_id, len(claimed)) == ("off_99", 4)
     assert len({held.notice.notice_id for held in claimed}) == 4
 

@@ -9,20 +9,20 @@ from __future__ import annotations
 import re
 import smtplib
 import ssl
+from binascii import b2a_qp
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from email import charset
 from email.header import Header
-from email.mime.multipart import MIMEMultipart
-from email.mime.text import MIMEText
 from email.policy import Compat32
 from email.utils import format_datetime, parseaddr
 from typing import Any, Final
 
 from services.notifications.channels import Parcel
-from services.notifications.domain.intents import Channel, rule_of
+from services.notifications.domain.intents import Channel
 from services.notifications.domain.notices import Answer, Attempt, Notice, Outcome
 from services.notifications.domain.standing import Standing
+from services.notifications.leaving import Leaving
 from services.notifications.wording.letters import Letter
 
 # A server may count or time what comes over one connection: a fresh one after this many messages.
@@ -32,10 +32,10 @@ _LONGEST_LINE: Final = 78
 
 
 class _Wire(Compat32):
-    """How headers are written: the older half of the standard library composes in a quarter of the newer one's time."""
+    """How headers are written: folded and encoded by the standard library, where they need it."""
 
     def fold_binary(self, name: str, value: Any) -> bytes:
-        """A header that is one short plain line needs no folding: half of what composing takes is saved."""
+        """A header that is one short plain line needs neither."""
         line = f"{name}: {value}"
         if isinstance(value, str) and len(line) <= _LONGEST_LINE and line.isascii() and line.isprintable():
             return line.encode() + b"\r\n"
@@ -43,8 +43,6 @@ class _Wire(Compat32):
 
 
 _WIRE: Final = _Wire(linesep="\r\n")
-_QUOTED: Final = charset.Charset("utf-8")
-_QUOTED.body_encoding = charset.QP
 # There is no such mailbox, or no such domain, and will not be one (RFC 3463): nothing is sent there any more.
 _NO_MAILBOX: Final = re.compile(rb"5\.1\.(1|2|3|6|10)\b")
 _LEADING_DOT: Final = re.compile(rb"^\.", re.MULTILINE)
@@ -63,8 +61,6 @@ class SmtpServer:
     timeout_s: float = 10.0
     # TLS from the first byte (RFC 8314, port 465) instead of STARTTLS.
     is_implicit_tls: bool = False
-    # Where the recipient chooses how they are written to; opening it changes nothing.
-    preferences_url: str = ""
 
     def __post_init__(self) -> None:
         """Raises ValueError where a password would cross the wire in the clear."""
@@ -83,29 +79,46 @@ class SmtpServer:
 
 
 def compose(
-    letter: Letter, notice: Notice, attempt: Attempt, *, address: str, server: SmtpServer, now: datetime
+    letter: Letter,
+    notice: Notice,
+    attempt: Attempt,
+    *,
+    address: str,
+    server: SmtpServer,
+    now: datetime,
+    unsubscribe: Sequence[tuple[str, str]] = (),
 ) -> bytes:
-    """The message as it goes over the wire (RFC 5322): the same words as plain text and as HTML.
+    """The message as it goes over the wire (RFC 5322, 2046): the same words as plain text and as HTML.
 
     The Message-ID comes from the notice alone, so a repeat carries the id of the first and mail systems can drop it.
     """
     if not address.isprintable():
         raise ValueError("an address has one line")
-    # "=_" cannot stand in a quoted-printable text (RFC 2045, 6.7), so that no boundary has to be searched for.
-    mail = MIMEMultipart("alternative", boundary=f"=_{notice.notice_id}", policy=_WIRE)
-    mail["From"] = server.sender
-    mail["To"] = address
-    mail["Subject"] = _subject(letter.subject)
-    mail["Date"] = format_datetime(now)
-    mail["Message-ID"] = f"<{notice.notice_id}@{server.domain}>"
-    mail["Content-Language"] = letter.language
-    mail["Auto-Submitted"] = "auto-generated"
-    if server.preferences_url and rule_of(notice.intent).may_wait:
-        mail["List-Unsubscribe"] = f"<{server.preferences_url}>"  # RFC 2369; what cannot wait is no list
-    mail["X-Kindred-Attempt"] = f"{attempt.number}{'; possible-repeat' if attempt.is_possible_repeat else ''}"
-    mail.attach(MIMEText(letter.text, "plain", _QUOTED))  # type: ignore[arg-type]  # takes a Charset too
-    mail.attach(MIMEText(letter.html, "html", _QUOTED))  # type: ignore[arg-type]
-    return mail.as_bytes()
+    headers: list[tuple[str, Any]] = [
+        ("MIME-Version", "1.0"),
+        # "=_" cannot stand in a quoted-printable text (RFC 2045, 6.7), so that no boundary has to be searched for.
+        ("Content-Type", f'multipart/alternative; boundary="=_{notice.notice_id}"'),
+        ("From", server.sender),
+        ("To", address),
+        ("Subject", _subject(letter.subject)),
+        ("Date", format_datetime(now)),
+        ("Message-ID", f"<{notice.notice_id}@{server.domain}>"),
+        ("Content-Language", letter.language),
+        ("Auto-Submitted", "auto-generated"),
+        ("X-Kindred-Attempt", f"{attempt.number}{'; possible-repeat' if attempt.is_possible_repeat else ''}"),
+        *unsubscribe,
+    ]
+    head = b"".join(_WIRE.fold_binary(name, value) for name, value in headers)
+    mark = f"--=_{notice.notice_id}".encode()
+    parts = (mark + _part(kind, words) for kind, words in (("plain", letter.text), ("html", letter.html)))
+    return head + b"\r\n" + b"".join(parts) + mark + b"--\r\n"
+
+
+def _part(kind: str, words: str) -> bytes:
+    """A part of text with lines that every server takes (RFC 2045, 6.7)."""
+    head = f'\r\nContent-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
+    lines = "\r\n".join(words.splitlines())
+    return head.encode() + b2a_qp(lines.encode(), istext=True) + b"\r\n"
 
 
 def _subject(words: str) -> Any:
@@ -118,8 +131,8 @@ class EmailWay:
 
     channel: Final = Channel.EMAIL
 
-    def __init__(self, server: SmtpServer) -> None:
-        self.server = server
+    def __init__(self, server: SmtpServer, leaving: Leaving) -> None:
+        self.server, self.leaving = server, leaving
 
     def compose(self, parcel: Parcel) -> bytes:
         """The message as it goes over the wire."""
@@ -130,6 +143,7 @@ class EmailWay:
             address=parcel.address,
             server=self.server,
             now=parcel.now,
+            unsubscribe=self.leaving.headers(parcel.notice),
         )
 
     def open(self) -> EmailLine:

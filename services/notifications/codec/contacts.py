@@ -41,6 +41,7 @@ def contact_to_proto(person_id: str, told: Told) -> notifications_pb2.GetContact
         quiet=[_window_to_proto(window) for window in wishes.quiet],
         unsafe=[_window_to_proto(window) for window in wishes.unsafe],
         digest_minute=wishes.digest_minute,
+        is_routine_only_here=wishes.is_routine_only_here,
     )
     return notifications_pb2.GetContactResponse(
         person_id=person_id,
@@ -135,4 +136,5 @@ _READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "quiet": _windows,
     "unsafe": _windows,
     "digest_minute": _as_it_is,
+    "is_routine_only_here": _as_it_is,
 }

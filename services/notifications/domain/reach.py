@@ -36,6 +36,7 @@ class Reach:
     is_do_not_contact: bool = False
     secrets: tuple[str, ...] = field(default=(), repr=False)
     digest_minute: int = -1
+    is_routine_only_here: bool = False
 
     @property
     def zone(self) -> ZoneInfo:
@@ -90,6 +91,7 @@ def reach_of(contact: Contact | None, wishes: Wishes | None) -> Reach | None:
         is_do_not_contact=wishes.is_do_not_contact,
         secrets=wishes.webhook_secrets,
         digest_minute=wishes.digest_minute,
+        is_routine_only_here=wishes.is_routine_only_here,
     )
 
 
@@ -126,6 +128,8 @@ def _way(notice: Notice, reach: Reach, now: datetime) -> Verdict:
 def next_channel(rule: Rule, reach: Reach, notice: Notice) -> Channel | None:
     """The channel of the next attempt: the person's order, never one that refused, each for a few tries in turn."""
     wanted = reach.channels or rule.channels
+    if reach.is_routine_only_here and rule.may_wait:
+        wanted = (Channel.IN_APP,)
     refused = _refused(notice)
     usable = [
         one for one in wanted if reach.addresses.get(one) and one not in reach.closed and one not in refused
@@ -138,6 +142,7 @@ def digest_at(notice: Notice, reach: Reach, now: datetime) -> datetime | None:
     """When a notice of low urgency is due for somebody who wants one letter a day; None where it does not wait."""
     if (
         reach.digest_minute < 0
+        or reach.is_routine_only_here
         or not rule_of(notice.intent).may_wait
         or notice.urgency is not Urgency.ROUTINE
     ):

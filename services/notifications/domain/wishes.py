@@ -36,6 +36,8 @@ class Wishes:
     unsafe: tuple[Window, ...] = ()
     # Low urgency waits for one letter a day, at this minute of the person's day; -1: it does not wait.
     digest_minute: int = -1
+    # What can wait is only in the inbox: they ended routine mail.
+    is_routine_only_here: bool = False
 
     @property
     def is_reachable(self) -> bool:

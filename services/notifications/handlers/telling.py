@@ -39,8 +39,8 @@ def tell(room: Room, told: Sequence[Told]) -> None:
     known = _known(room, told)
     early = [happening for happening, _ in told if _is_too_early(room, happening, known)]
     ready = [pair for pair in told if pair[0] not in early]
-    room.notices.open_many([opening for pair in ready if (opening := _opening(room, *pair, known))])
-    room.sending.ring()
+    opened = room.notices.open_many([opening for pair in ready if (opening := _opening(room, *pair, known))])
+    room.sending.hand_on(opened)
     if early:
         raise Refusal("contact-not-known-yet", Kind.TOO_EARLY, referral_id=early[0].referral_id)
 

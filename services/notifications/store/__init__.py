@@ -2,7 +2,8 @@
 
 from services.notifications.store.addresses import Addresses, Marker, Rates, Stops
 from services.notifications.store.contacts import Contacts
-from services.notifications.store.notices import Decision, Held, Notices
+from services.notifications.store.notice_documents import Held
+from services.notifications.store.notices import Decision, Notices
 from services.notifications.store.sessions import Sessions
 from services.notifications.store.wishes import HeldWishes, WishStore
 

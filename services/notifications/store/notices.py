@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import datetime
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from bson.binary import Binary
 from google.protobuf.message import Message
 from pymongo import ASCENDING, DESCENDING
 
-from chassis.aggregates import Aggregates, Change, Loaded, New, StaleVersion
+from chassis.aggregates import Aggregates, Change, New, StaleVersion
 from chassis.envelope import Cause
 from chassis.vault import Unreadable, Vault
 from services.notifications.domain.events import Event
-from services.notifications.domain.intents import Channel, Intent, Urgency
-from services.notifications.domain.notices import Attempt, Notice, Opening, Outcome, State
+from services.notifications.domain.intents import Urgency
+from services.notifications.domain.notices import Notice, Opening, State
+from services.notifications.store import notice_documents as documents
+from services.notifications.store.notice_documents import Held
 
 _MOST_TRIES = 10
-# A state in which nothing will be sent any more: the link's token is forgotten.
-_OVER = (State.SENT, State.DEAD, State.CANCELLED)
 _STILL_WAITING = [State.DUE.value, State.SENDING.value, State.FOLDED.value]
-# The fields of a notice that are its body; the id and the due time have their own places in the document.
-_KEPT = tuple(row.name for row in fields(Notice) if row.name not in ("notice_id", "due_at"))
+# Whoever opens a notice has it so long before anybody else looks at it: what is handed on in memory is not claimed.
+_OPENERS = timedelta(seconds=2)
 
 Decision = Callable[[Notice], tuple[Notice, list[Event]]]
-
-
-@dataclass(frozen=True)
-class Held:
-    """A notice as it was read, with what is needed to save it again."""
-
-    notice: Notice
-    cause: Cause
-    loaded: Loaded = field(repr=False)
 
 
 class Notices:
@@ -68,28 +57,39 @@ class Notices:
             partialFilterExpression={"attempts.address_mark": {"$exists": True}},
         )
 
-    def open_many(self, openings: Sequence[tuple[Opening, Cause]]) -> None:
-        """Each notice is there exactly once, however often and in however many batches it is opened (P4)."""
-        news: dict[str, New] = {}
-        for opening, cause in openings:
-            news.setdefault(opening.notice.notice_id, self._new(opening, cause))
-        self._aggregates.insert_many(list(news.values()))
+    def open_many(self, openings: Sequence[tuple[Opening, Cause]]) -> list[Held]:
+        """Each notice is there exactly once, however often and in however many batches it is opened (P4).
 
-    def claim(self, limit: int, lease_s: float) -> list[Held]:
-        """Notices whose time has come, each given to this caller alone for `lease_s` seconds.
-
-        What is immediate comes first: it never stands behind a hundred thousand that waited for the morning.
+        Returns those that are new and to be sent; nobody else takes them for a moment.
         """
-        first = {"urgency": Urgency.IMMEDIATE.value}
-        found = self._aggregates.claim_due(limit, lease_s, first)
-        if len(found) < limit:
-            found += self._aggregates.claim_due(limit - len(found), lease_s)
-        return [_held(loaded) for loaded in found]
+        news: dict[str, tuple[Notice, New]] = {}
+        for opening, cause in openings:
+            if opening.notice.notice_id not in news:
+                news[opening.notice.notice_id] = opening.notice, self._new(opening, cause)
+        there = self._aggregates.insert_many([new for _, new in news.values()])
+        fresh = [pair for notice_id, pair in news.items() if notice_id not in there]
+        return [documents.opened(notice, new) for notice, new in fresh if new.due_at is not None]
 
-    def release(self, held: Held) -> None:
-        """A claim that was not used: the notice is due again, unless somebody changed it since."""
-        query = {"_id": held.notice.notice_id, "version": held.loaded.version, "due_at": held.notice.due_at}
-        self._aggregates.collection.update_one(query, {"$set": {"due_at": held.notice.opened_at}})
+    def due(self, limit: int, *, but: Collection[str] = ()) -> list[Held]:
+        """Notices whose time has come, without those in `but`; what is immediate first, and then what waited longest.
+
+        Nothing is claimed: of two who take the same one, the first to save it has it.
+        What is immediate never stands behind a hundred thousand that waited for the morning.
+        """
+        found = self._due({"urgency": Urgency.IMMEDIATE.value}, limit, but)
+        if len(found) < limit:
+            taken = [*but, *(held.notice.notice_id for held in found)]
+            found += self._due({}, limit - len(found), taken)
+        return found
+
+    def _due(self, where: dict[str, Any], limit: int, but: Collection[str]) -> list[Held]:
+        query = {**where, "due_at": {"$lte": self._aggregates.clock.now()}}
+        if but:
+            query["_id"] = {"$nin": list(but)}
+        rows = self._aggregates.collection.find(query, {"_id": 1}).sort("due_at", ASCENDING).limit(limit)
+        ids = [row["_id"] for row in rows]
+        held = self.load_many(ids) if ids else {}
+        return [held[notice_id] for notice_id in ids if notice_id in held]
 
     def save(self, held: Held, notice: Notice, events: Sequence[Event]) -> Held:
         """The notice's new state and what it says are stored in one write; raises StaleVersion."""
@@ -97,14 +97,14 @@ class Notices:
         self._aggregates.save(
             held.loaded, change.body, says=change.says, cause=held.cause, due_at=notice.due_at
         )
-        return _after(held, notice, change)
+        return documents.after(held, notice, change)
 
     def save_many(self, decided: Sequence[tuple[Held, Notice, Sequence[Event]]]) -> dict[str, Held]:
         """Each notice is stored where nobody was quicker; returns those that were stored, by id."""
         changes = [self._change(held, notice, events) for held, notice, events in decided]
         stale = self._aggregates.save_many(changes)
         return {
-            notice.notice_id: _after(held, notice, change)
+            notice.notice_id: documents.after(held, notice, change)
             for (held, notice, _), change in zip(decided, changes, strict=True)
             if notice.notice_id not in stale
         }
@@ -129,7 +129,7 @@ class Notices:
     def load_many(self, notice_ids: Sequence[str]) -> dict[str, Held]:
         """Those of the notices that exist, by id."""
         found = self._aggregates.load_many(notice_ids)
-        return {notice_id: _held(loaded) for notice_id, loaded in found.items()}
+        return {notice_id: documents.held_of(loaded) for notice_id, loaded in found.items()}
 
     def link_token(self, held: Held) -> str:
         """The token of the recipient's answer page, "" where there is none or their key was destroyed."""
@@ -219,7 +219,7 @@ class Notices:
         )
 
     def _change(self, held: Held, notice: Notice, events: Sequence[Event]) -> Change:
-        body = {**_body(notice, held.cause), **_kept_link(held.loaded, notice)}
+        body = {**documents.body_of(notice, held.cause), **documents.kept_link(held.loaded, notice)}
         says = [self._to_proto(event) for event in events]
         return Change(held.loaded, body, held.cause, says, notice.due_at)
 
@@ -231,62 +231,9 @@ class Notices:
 
     def _new(self, opening: Opening, cause: Cause) -> New:
         notice = opening.notice
-        body = _body(notice, cause)
-        if opening.link_token and notice.state not in _OVER:
+        body = documents.body_of(notice, cause)
+        if opening.link_token and notice.state not in documents.OVER:
             body["sealed_link"] = self._vault.seal(notice.recipient_id, {"token": opening.link_token})
         says = [self._to_proto(event) for event in opening.events]
-        return New(notice.notice_id, body, cause, says, notice.due_at)
-
-
-def _held(loaded: Loaded) -> Held:
-    body = loaded.body
-    notice = Notice(
-        notice_id=loaded.aggregate_id,
-        due_at=loaded.due_at,
-        **{
-            **{name: body[name] for name in _KEPT if name in body},
-            "intent": Intent(body["intent"]),
-            "channel": Channel(body["channel"]),
-            "urgency": Urgency(body["urgency"]),
-            "state": State(body["state"]),
-            "attempts": tuple(_attempt(row) for row in body["attempts"]),
-        },
-    )
-    return Held(notice, Cause(**body["cause"]), loaded)
-
-
-def _after(held: Held, notice: Notice, change: Change) -> Held:
-    loaded = replace(
-        held.loaded,
-        body=dict(change.body),
-        version=held.loaded.version + 1,
-        event_seq=held.loaded.event_seq + len(change.says),
-        due_at=notice.due_at,
-    )
-    return Held(notice, held.cause, loaded)
-
-
-def _attempt(row: dict[str, Any]) -> Attempt:
-    told = {"outcome": Outcome(row["outcome"]), "channel": Channel(row.get("channel", Channel.EMAIL))}
-    return Attempt(**{**row, **told})
-
-
-def _attempt_row(attempt: Attempt) -> dict[str, Any]:
-    return {**asdict(attempt), "outcome": attempt.outcome.value, "channel": attempt.channel.value}
-
-
-def _body(notice: Notice, cause: Cause) -> dict[str, Any]:
-    body: dict[str, Any] = {name: getattr(notice, name) for name in _KEPT}
-    for name in ("intent", "channel", "urgency", "state"):
-        body[name] = body[name].value
-    body["attempts"] = [_attempt_row(attempt) for attempt in notice.attempts]
-    body["cause"] = asdict(cause)
-    return body
-
-
-def _kept_link(loaded: Loaded, notice: Notice) -> dict[str, Binary]:
-    # Who reads in the inbox opens the link there, so it stays as long as the notice does.
-    is_read_there = notice.state is State.SENT and notice.channel is Channel.IN_APP
-    if (notice.state in _OVER and not is_read_there) or "sealed_link" not in loaded.body:
-        return {}
-    return {"sealed_link": loaded.body["sealed_link"]}
+        due_at = notice.due_at + _OPENERS if notice.due_at is not None else None
+        return New(notice.notice_id, body, cause, says, due_at)

@@ -86,6 +86,7 @@ def read(fields: Mapping[str, str]) -> dict[str, Any]:
         "quiet": windows["quiet"],
         "unsafe": windows["unsafe"],
         "digest_minute": digest[0].from_minute if digest else -1,
+        "is_routine_only_here": fields.get("is_routine_only_here") == "yes",
     }
 
 
@@ -121,6 +122,7 @@ def _page(visit: Visit, shown: Mapping[str, Any], status: int = 200) -> Response
     wishes = told.wishes
     given = {
         "is_do_not_contact": "yes" if wishes.is_do_not_contact else "",
+        "is_routine_only_here": "yes" if wishes.is_routine_only_here else "",
         "email": wishes.email,
         "phone": wishes.phone,
         "language": wishes.language,

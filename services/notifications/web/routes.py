@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 from chassis.errors import HTTP_STATUS, Refusal
 from chassis.http_server import render_plain
 from services.notifications.bootstrap import Room
-from services.notifications.web import door, inbox, operator, pages, preferences
+from services.notifications.web import door, inbox, leave, operator, pages, preferences
 
 
 def routes(room: Room) -> list[BaseRoute]:
@@ -20,6 +20,7 @@ def routes(room: Room) -> list[BaseRoute]:
         *inbox.routes(room),
         *preferences.routes(room),
         *operator.routes(room),
+        *leave.routes(room),
     ]
 
 

@@ -7,15 +7,16 @@ Nothing about the peer can reach it, because nothing about the peer is handed to
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 from babel.dates import format_date, format_datetime, format_time
-from jinja2 import FileSystemLoader, StrictUndefined, Template
+from jinja2 import FileSystemLoader, StrictUndefined, Template, meta
 from jinja2.sandbox import SandboxedEnvironment
+from markupsafe import escape
 
 from services.notifications.domain.contacts import Contact
 from services.notifications.domain.notices import Notice
@@ -28,6 +29,9 @@ _LOCALES: Final = {"en": "en_US", "es": "es_US", "pt": "pt_BR"}
 _DAYS: Final = {"en": "EEEE, MMMM d", "es": "EEEE d 'de' MMMM", "pt": "EEEE, d 'de' MMMM"}
 _REFERENCE_CHARS = 6
 _DIGEST: Final = "digest"
+# Where the link goes: no text has this character.
+_LINK: Final = "\x02"
+_MOST_KNOWN: Final = 2_000
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ class Letters:
         self._public_url = public_url.rstrip("/")
         self._words = {language: _spoken(language, templates, catalog_folder) for language in LANGUAGES}
         self._layout: Template = _pages().get_template("layout.html")
+        # Many people read the same words at the same time: a wave of offers is one letter with as many links.
+        self._known: dict[tuple[Any, ...], Letter] = {}
 
     def write(self, notice: Notice, contact: Contact, link_token: str = "") -> Letter:
         """The letter of a notice to one person; `link_token` opens their answer page."""
@@ -71,9 +77,16 @@ class Letters:
             "modality": notice.modality,
             "day": day_words(notice.last_day, language),
             "reference": reference(notice.referral_id),
-            "link": f"{self._public_url}/answer/{link_token}?lang={language}",  # the page speaks as the letter does
+            "link": _LINK,
         }
-        return self._letter(notice.intent.value, facts, contact)
+        used = _used(self._words[language], notice.intent.value)
+        key = (notice.intent, contact.language, *(facts.get(name) for name in used))
+        if key not in self._known:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[key] = self._letter(notice.intent.value, facts, contact)
+        # The page speaks as the letter does.
+        return _with_link(self._known[key], f"{self._public_url}/answer/{link_token}?lang={language}")
 
     def write_digest(self, notices: Sequence[Notice], contact: Contact) -> Letter:
         """One letter for several notices that may wait: the subject of each, oldest first."""
@@ -112,6 +125,23 @@ def _spoken(language: str, templates: Path, catalog_folder: Path) -> SandboxedEn
         catalogs.load(language, catalog_folder), newstyle=True
     )
     return words
+
+
+@lru_cache(maxsize=256)
+def _used(words: SandboxedEnvironment, name: str) -> tuple[str, ...]:
+    """The facts that a template shows."""
+    assert words.loader is not None
+    source, _, _ = words.loader.get_source(words, f"{name}.txt")
+    return tuple(sorted(meta.find_undeclared_variables(words.parse(source))))
+
+
+def _with_link(letter: Letter, link: str) -> Letter:
+    return replace(
+        letter,
+        text=letter.text.replace(_LINK, link),
+        html=letter.html.replace(_LINK, escape(link)),
+        short=letter.short.replace(_LINK, link),
+    )
 
 
 @lru_cache(maxsize=1)

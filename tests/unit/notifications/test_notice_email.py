@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import email
-from dataclasses import replace
 from email import policy
 from email.utils import parsedate_to_datetime
 
 import pytest
 
-from services.notifications.channels.mail import SmtpServer, compose
+from services.notifications.channels import Parcel
+from services.notifications.channels.mail import EmailWay, SmtpServer, compose
 from services.notifications.domain.contacts import Contact
 from services.notifications.domain.intents import Intent
 from services.notifications.domain.notices import Attempt
+from services.notifications.domain.reach import Reach
+from services.notifications.leaving import Leaving
 from services.notifications.wording.letters import Letters
 from tests.unit.notifications.notice_builders import NOW, a_notice
 
@@ -53,20 +55,30 @@ def test_a_repeat_has_the_message_id_of_the_first_and_says_what_it_is():
     assert (first["X-Kindred-Attempt"], second["X-Kindred-Attempt"]) == ("1", "2; possible-repeat")
 
 
-def test_what_can_wait_says_where_it_is_ended():
-    """Routine news name the page where they are ended (RFC 2369); an offer is no list."""
-    server = replace(SERVER, preferences_url="https://n.example.org/notices/preferences")
+def test_what_can_wait_is_ended_with_one_click():
+    """Routine news carry both headers of RFC 8058 with a link that names nobody; an offer is no list."""
+    leaving = Leaving.under(b"m" * 96, "https://n.example.org/")
+    letter = Letters("https://answers.example.org").write(a_notice(Intent.PERSON_MET), Contact())
     heads = {}
     for intent in (Intent.PERSON_MET, Intent.OFFER_MADE):
-        letter = Letters("https://answers.example.org").write(a_notice(intent), Contact(), "tok")
-        raw = compose(
-            letter, a_notice(intent), Attempt(1, NOW), address="a@example.org", server=server, now=NOW
-        )
-        heads[intent] = email.message_from_bytes(raw, policy=policy.SMTP)["List-Unsubscribe"]
-    assert heads == {
-        Intent.PERSON_MET: "<https://n.example.org/notices/preferences>",
-        Intent.OFFER_MADE: None,
-    }
+        parcel = Parcel(a_notice(intent), Attempt(1, NOW), Reach(Contact()), letter, "a@example.org", NOW)
+        raw = EmailWay(SERVER, leaving).compose(parcel)
+        heads[intent] = email.message_from_bytes(raw, policy=policy.SMTP)
+    met = heads[Intent.PERSON_MET]
+    where = met["List-Unsubscribe"].strip(" <>")
+    assert met["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert where.startswith("https://n.example.org/notices/leave/")
+    assert leaving.person_of(where.rpartition("/")[2]) == a_notice().recipient_id
+    assert a_notice().recipient_id not in where
+    assert heads[Intent.OFFER_MADE]["List-Unsubscribe"] is None
+
+
+@pytest.mark.parametrize("token", ["", "x", "gAAAAAB", "gAAAAABé", "../.."])
+def test_a_made_up_link_ends_nothing(token):
+    """Only a token that we made names somebody; another service's key reads none of ours."""
+    leaving = Leaving.under(b"m" * 96, "")
+    assert leaving.person_of(token) == ""
+    assert Leaving.under(b"n" * 96, "").person_of(leaving.token("sp_1")) == ""
 
 
 def test_a_signer_finds_what_it_signs():

@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Wishes(_message.Message):
-    __slots__ = ("is_do_not_contact", "email", "phone", "webhook_url", "language", "time_zone", "channels", "shared", "quiet", "unsafe", "digest_minute")
+    __slots__ = ("is_do_not_contact", "email", "phone", "webhook_url", "language", "time_zone", "channels", "shared", "quiet", "unsafe", "digest_minute", "is_routine_only_here")
     IS_DO_NOT_CONTACT_FIELD_NUMBER: _ClassVar[int]
     EMAIL_FIELD_NUMBER: _ClassVar[int]
     PHONE_FIELD_NUMBER: _ClassVar[int]
@@ -22,6 +22,7 @@ class Wishes(_message.Message):
     QUIET_FIELD_NUMBER: _ClassVar[int]
     UNSAFE_FIELD_NUMBER: _ClassVar[int]
     DIGEST_MINUTE_FIELD_NUMBER: _ClassVar[int]
+    IS_ROUTINE_ONLY_HERE_FIELD_NUMBER: _ClassVar[int]
     is_do_not_contact: bool
     email: str
     phone: str
@@ -33,7 +34,8 @@ class Wishes(_message.Message):
     quiet: _containers.RepeatedCompositeFieldContainer[Window]
     unsafe: _containers.RepeatedCompositeFieldContainer[Window]
     digest_minute: int
-    def __init__(self, is_do_not_contact: _Optional[bool] = ..., email: _Optional[str] = ..., phone: _Optional[str] = ..., webhook_url: _Optional[str] = ..., language: _Optional[str] = ..., time_zone: _Optional[str] = ..., channels: _Optional[_Iterable[str]] = ..., shared: _Optional[_Iterable[str]] = ..., quiet: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., unsafe: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., digest_minute: _Optional[int] = ...) -> None: ...
+    is_routine_only_here: bool
+    def __init__(self, is_do_not_contact: _Optional[bool] = ..., email: _Optional[str] = ..., phone: _Optional[str] = ..., webhook_url: _Optional[str] = ..., language: _Optional[str] = ..., time_zone: _Optional[str] = ..., channels: _Optional[_Iterable[str]] = ..., shared: _Optional[_Iterable[str]] = ..., quiet: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., unsafe: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., digest_minute: _Optional[int] = ..., is_routine_only_here: _Optional[bool] = ...) -> None: ...
 
 class Window(_message.Message):
     __slots__ = ("from_minute", "until_minute", "days")

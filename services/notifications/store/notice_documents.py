@@ -1,0 +1,97 @@
+"""A notice as a document and back: ids and times in clear, the secret of its link only as ciphertext."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from bson.binary import Binary
+
+from chassis.aggregates import Change, Loaded, New
+from chassis.envelope import Cause
+from services.notifications.domain.intents import Channel, Intent, Urgency
+from services.notifications.domain.notices import Attempt, Notice, Outcome, State
+
+# A state in which nothing will be sent any more: the link's token is forgotten.
+OVER = (State.SENT, State.DEAD, State.CANCELLED)
+# The fields of a notice that are its body; the id and the due time have their own places in the document.
+_KEPT = tuple(row.name for row in fields(Notice) if row.name not in ("notice_id", "due_at"))
+_ATTEMPT = tuple(row.name for row in fields(Attempt))
+_CAUSE = tuple(row.name for row in fields(Cause))
+
+
+@dataclass(frozen=True)
+class Held:
+    """A notice as it was read, with what is needed to save it again."""
+
+    notice: Notice
+    cause: Cause
+    loaded: Loaded = field(repr=False)
+
+
+def held_of(loaded: Loaded) -> Held:
+    """The notice of a document."""
+    body = loaded.body
+    notice = Notice(
+        notice_id=loaded.aggregate_id,
+        due_at=loaded.due_at,
+        **{
+            **{name: body[name] for name in _KEPT if name in body},
+            "intent": Intent(body["intent"]),
+            "channel": Channel(body["channel"]),
+            "urgency": Urgency(body["urgency"]),
+            "state": State(body["state"]),
+            "attempts": tuple(_attempt(row) for row in body["attempts"]),
+        },
+    )
+    return Held(notice, Cause(**body["cause"]), loaded)
+
+
+def opened(notice: Notice, new: New) -> Held:
+    """The notice as it was stored a moment ago, without reading it again."""
+    handled = frozenset({new.cause.event_id} if new.cause.event_id else ())
+    body = dict(new.body)
+    kept = frozenset(body)
+    loaded = Loaded(new.aggregate_id, body, 1, len(new.says), handled, new.due_at, kept)
+    return Held(replace(notice, due_at=new.due_at), new.cause, loaded)
+
+
+def after(held: Held, notice: Notice, change: Change) -> Held:
+    """The notice as it was saved a moment ago."""
+    loaded = replace(
+        held.loaded,
+        body=dict(change.body),
+        version=held.loaded.version + 1,
+        event_seq=held.loaded.event_seq + len(change.says),
+        due_at=notice.due_at,
+    )
+    return Held(notice, held.cause, loaded)
+
+
+def _attempt(row: dict[str, Any]) -> Attempt:
+    told = {"outcome": Outcome(row["outcome"]), "channel": Channel(row.get("channel", Channel.EMAIL))}
+    return Attempt(**{**row, **told})
+
+
+def _attempt_row(attempt: Attempt) -> dict[str, Any]:
+    row = {name: getattr(attempt, name) for name in _ATTEMPT}
+    return {**row, "outcome": attempt.outcome.value, "channel": attempt.channel.value}
+
+
+def body_of(notice: Notice, cause: Cause) -> dict[str, Any]:
+    """What the document holds of the notice."""
+    body: dict[str, Any] = {name: getattr(notice, name) for name in _KEPT}
+    for name in ("intent", "channel", "urgency", "state"):
+        body[name] = body[name].value
+    body["attempts"] = [_attempt_row(attempt) for attempt in notice.attempts]
+    body["cause"] = {name: getattr(cause, name) for name in _CAUSE}
+    return body
+
+
+def kept_link(loaded: Loaded, notice: Notice) -> dict[str, Binary]:
+    """The sealed link, as long as somebody may still open it."""
+    # Who reads in the inbox opens the link there, so it stays as long as the notice does.
+    is_read_there = notice.state is State.SENT and notice.channel is Channel.IN_APP
+    if (notice.state in OVER and not is_read_there) or "sealed_link" not in loaded.body:
+        return {}
+    return {"sealed_link": loaded.body["sealed_link"]}
