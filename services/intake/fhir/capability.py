@@ -15,6 +15,8 @@ PUBLISHED = "2026-11-22"
 _LIMIT = extensions.BASE + "limit"
 Resource = dict[str, Any]
 _SEARCHED = {"Subscription": {"_id": "token", "status": "token", "url": "uri"}}
+_OAUTH = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+_SECURITY_SERVICES = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 _VALIDATE = "http://hl7.org/fhir/OperationDefinition/Resource-validate"
 # (shape of the path below its type, method) -> interaction.
 _INTERACTIONS = {
@@ -48,8 +50,11 @@ _SAID = {
 }
 
 
-def statement(routes: Iterable[Route], most: Mapping[str, int]) -> Resource:
-    """The CapabilityStatement of exactly these routes; `most` has the limits by their names."""
+def statement(routes: Iterable[Route], most: Mapping[str, int], token_url: str) -> Resource:
+    """The CapabilityStatement of exactly these routes; `most` has the limits by their names.
+
+    `token_url` is where systems sign in.
+    """
     by_type: dict[str, dict[str, set[str]]] = {}
     system: list[Resource] = []
     for route in routes:
@@ -75,6 +80,7 @@ def statement(routes: Iterable[Route], most: Mapping[str, int]) -> Resource:
             {
                 "extension": [_limit(name, number) for name, number in most.items()],
                 "mode": "server",
+                "security": _security(token_url),
                 "documentation": (
                     "A transaction, collection or message Bundle with one ServiceRequest, its Patient and their "
                     "Consent becomes a referral, shown as a Task. Send a bearer token, and X-Purpose-Of-Use to read. "
@@ -84,6 +90,15 @@ def statement(routes: Iterable[Route], most: Mapping[str, int]) -> Resource:
                 "interaction": system,
             }
         ],
+    }
+
+
+def _security(token_url: str) -> Resource:
+    coding = {"system": _SECURITY_SERVICES, "code": "SMART-on-FHIR"}
+    return {
+        "extension": [{"url": _OAUTH, "extension": [{"url": "token", "valueUri": token_url}]}],
+        "service": [{"coding": [coding]}],
+        "description": "SMART Backend Services: private_key_jwt for a token of five minutes.",
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 
 from starlette.requests import Request
@@ -23,6 +23,7 @@ from services.intake.fhir import (
     showing,
     subscriptions,
 )
+from services.intake.smart.addresses import TOKEN, public_base
 
 Answer = Callable[[Room, Request], Response]
 # Path below /fhir -> method -> what answers it; where no method fits Starlette answers 405 and says which would.
@@ -61,7 +62,7 @@ SERVED: Mapping[str, Mapping[str, Answer]] = {
 def routes(room: Room) -> list[Route]:
     """Every FHIR path, with the CapabilityStatement made from them and from the limits."""
     served = [_route(room, path, answers) for path, answers in SERVED.items()]
-    statement = cache(lambda: capability.statement(served, limited.most_of(room.settings)))
+    statement = cache(partial(_statement, room, tuple(served)))
 
     def metadata(request: Request) -> Response:
         """GET /fhir/metadata: open to everybody, as R4 asks."""
@@ -69,6 +70,12 @@ def routes(room: Room) -> list[Route]:
         return outcome.answer(statement(), is_pretty=outcome.is_pretty(request))
 
     return [Route("/fhir/metadata", metadata, methods=["GET"], name="metadata"), *served]
+
+
+def _statement(room: Room, served: Sequence[Route]) -> capability.Resource:
+    settings = room.settings
+    token_url = public_base(settings.fhir_public_url, settings.http_address) + TOKEN
+    return capability.statement(served, limited.most_of(settings), token_url)
 
 
 def _route(room: Room, path: str, answers: Mapping[str, Answer]) -> Route:

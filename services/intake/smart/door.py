@@ -18,14 +18,13 @@ from chassis.identity import Caller
 from chassis.outbound import system_lookup
 from services.intake.bootstrap import Room
 from services.intake.smart import scopes
+from services.intake.smart.addresses import CONFIGURATION, TOKEN, public_base
 from services.intake.smart.assertions import ALGORITHMS, TYPE, Unproven, prove
 from services.intake.smart.clients import Client, Clients
 from services.intake.smart.issuing import EXPIRES_IN_S, ROLE, Issuer
 from services.intake.smart.key_sets import KeySets, fetching
 from services.intake.store.assertions import Assertions
 
-CONFIGURATION = "/fhir/.well-known/smart-configuration"
-TOKEN = "/auth/token"  # noqa: S105  a path
 _MOST_SCOPES = 50
 
 
@@ -107,11 +106,6 @@ class SmartDoor:
             reason_code=code,
             cause=telemetry.current_cause(),
         )
-
-
-def public_base(fhir_public_url: str, http_address: str) -> str:
-    """Our address as clients know it, without /fhir: never what a request's Host header says."""
-    return fhir_public_url.rstrip("/").removesuffix("/fhir") or f"http://{http_address}"
 
 
 class _Refused(Exception):  # noqa: N818

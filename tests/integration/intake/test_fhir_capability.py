@@ -157,3 +157,11 @@ def test_conditions_and_versions_are_as_promised(fhir: Fhir, statement: dict[str
     assert statement["format"] == ["application/fhir+json", "json"]
     assert statement["patchFormat"] == ["application/json-patch+json"]
     assert statement["fhirVersion"] == "4.0.1"
+
+
+def test_it_says_how_systems_sign_in(fhir: Fhir, statement: dict[str, Any]):
+    """The statement and SMART's discovery document name the same token endpoint."""
+    security = statement["rest"][0]["security"]
+    told = fhir.send("GET", ".well-known/smart-configuration").json()
+    assert security["service"][0]["coding"][0]["code"] == "SMART-on-FHIR"
+    assert security["extension"][0]["extension"] == [{"url": "token", "valueUri": told["token_endpoint"]}]
