@@ -11,12 +11,13 @@ from chassis.grpc_server import GrpcService
 from chassis.identity import Caller
 from chassis.operations import OperationsServicer
 from chassis.roles import Doors
-from kindred.intake.v1 import intake_pb2_grpc
+from kindred.intake.v1 import intake_pb2_grpc, lookup_pb2_grpc
 from kindred.operations.v1 import operations_pb2_grpc
 from services.intake import bootstrap, handlers
 from services.intake.bootstrap import NAME, Room, build_room, prepare
 from services.intake.fhir import outcome
 from services.intake.fhir.server import routes
+from services.intake.lookup_servicer import LookupServicer
 from services.intake.servicer import IntakeServicer
 from services.intake.settings import Settings
 from services.intake.smart.door import SmartDoor
@@ -25,6 +26,8 @@ from services.intake.watching import Hub
 from services.intake.web import pages
 from services.intake.web.routes import routes as desk_routes
 
+_RECORD_OF = {"FindPeople": "Person"}
+
 
 def denied(room: Room, caller: Caller | None, method: str, code: str) -> None:
     """Somebody was turned away at the door; what ResolvePerson denied is already in the trail with its id."""
@@ -32,7 +35,7 @@ def denied(room: Room, caller: Caller | None, method: str, code: str) -> None:
     if code == "body-too-large" and caller is not None:
         handlers.reject(room, caller, "fhir", Refusal(code, Kind.TOO_LARGE), cause)
     elif not (caller and method.endswith("/ResolvePerson")):
-        record_type = "Task" if "Task" in method else "Referral"
+        record_type = _RECORD_OF.get(method.rpartition("/")[2], "Task" if "Task" in method else "Referral")
         room.access.record_denied(
             caller, record_type=record_type, record_id="", action=method, reason_code=code, cause=cause
         )
@@ -46,6 +49,11 @@ def open_doors(room: Room) -> Doors:
         intake_pb2_grpc.add_IntakeServiceServicer_to_server,
         IntakeServicer(room, hub),
     )
+    lookup = GrpcService(
+        "kindred.intake.v1.LookupService",
+        lookup_pb2_grpc.add_LookupServiceServicer_to_server,
+        LookupServicer(room),
+    )
     relay = bootstrap.relay(room)
     systems = Issuer((room.settings.keys_dir / "intake.master.key").read_bytes())
     operations = GrpcService(
@@ -54,7 +62,7 @@ def open_doors(room: Room) -> Doors:
         OperationsServicer(room.parked, room.access, room.settings.amqp_uri, relay.replay),
     )
     return Doors(
-        grpc=[intake, operations],
+        grpc=[intake, lookup, operations],
         routes=[*SmartDoor(room, systems).routes(), *routes(room), *desk_routes(room, hub)],
         tokens=room.tokens,
         http_tokens=FhirTokens(systems.reader(), room.tokens),
