@@ -14,7 +14,14 @@ from chassis.clock import Clock
 from chassis.envelope import Cause
 from chassis.identity import Caller
 from chassis.ids import new_id
-from kindred.access.v1.events_pb2 import AccessDenied, RecordRead, SessionBegan, SessionEnded, TokenIssued
+from kindred.access.v1.events_pb2 import (
+    AccessDenied,
+    GlassBroken,
+    RecordRead,
+    SessionBegan,
+    SessionEnded,
+    TokenIssued,
+)
 from kindred.bus.v1.bus_pb2 import Provenance
 
 COLLECTION = "accesses"
@@ -60,6 +67,27 @@ class AccessLog:
             action=action,
             criteria=criteria,
             referral_id=referral_id,
+        )
+        self._write([event], cause)
+
+    def record_glass_broken(
+        self,
+        caller: Caller,
+        *,
+        record_type: str,
+        record_id: str,
+        reason_code: str,
+        cause: Cause,
+        subject_id: str = "",
+        referral_id: str = "",
+    ) -> None:
+        """The read past a policy, and why, is in a majority's journal; call this instead of `record_read`, BEFORE too."""
+        event = GlassBroken(
+            provenance=provenance(caller, subject_id),
+            record_type=record_type,
+            record_id=record_id,
+            referral_id=referral_id,
+            reason_code=reason_code,
         )
         self._write([event], cause)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from chassis import telemetry
-from chassis.errors import Kind, Refusal
+from chassis.errors import Fault, Kind, Refusal
 from chassis.identity import Caller, require
 from services.intake import handlers
 from services.intake.bootstrap import Room
@@ -14,6 +14,11 @@ from services.intake.bootstrap import Room
 SUBMITTERS = ("nurse", "clinician", "coordinator", "system")
 READERS = ("nurse", "clinician", "coordinator", "system")
 PURPOSES = ("TREAT", "ETREAT", "COC", "CAREMGT", "HOPERAT")
+# Who may break the glass, and why: codes, because words would hold PHI.  It overrides a policy and never a consent.
+BREAKERS = ("nurse", "clinician")
+BREAKING = "BTG"
+WHY_BROKEN = "x-break-glass-reason"
+REASONS_TO_BREAK = ("care-now", "danger-to-peer", "danger-to-others", "usual-way-fails")
 _REJECTIONS = frozenset({Kind.INVALID, Kind.CONFLICT})
 
 
@@ -22,6 +27,21 @@ def of_an_organization(caller: Caller, *role_names: str, purposes: tuple[str, ..
     require(caller, *role_names, purposes=purposes)
     if not caller.organization_id:
         raise Refusal("organization-missing", Kind.FORBIDDEN, "The token names no organization.")
+    return caller
+
+
+def a_reader(caller: Caller, why_broken: str = "") -> Caller:
+    """The caller, who may read one record of their organization, with purpose BTG only where they say why.
+
+    Raises Refusal FORBIDDEN; `justification-missing` where the reason is none of REASONS_TO_BREAK.
+    """
+    if caller.purpose_of_use != BREAKING:
+        return of_an_organization(caller, *READERS, purposes=PURPOSES)
+    of_an_organization(caller, *BREAKERS)
+    if why_broken not in REASONS_TO_BREAK:
+        message = f"Who breaks the glass says why: {', '.join(REASONS_TO_BREAK)}."
+        faults = [Fault(WHY_BROKEN, "justification-missing", message)]
+        raise Refusal("justification-missing", Kind.FORBIDDEN, message, faults=faults)
     return caller
 
 

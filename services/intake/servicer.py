@@ -14,7 +14,15 @@ from services.intake import codec, handlers
 from services.intake.bootstrap import Room
 from services.intake.domain.errors import SubmissionRejected
 from services.intake.domain.submission import Submission, faults_of
-from services.intake.doorway import PURPOSES, READERS, SUBMITTERS, of_an_organization, rejections_audited
+from services.intake.doorway import (
+    PURPOSES,
+    READERS,
+    SUBMITTERS,
+    WHY_BROKEN,
+    a_reader,
+    of_an_organization,
+    rejections_audited,
+)
 from services.intake.live_referral import LiveReferral
 from services.intake.watching import Hub
 
@@ -119,10 +127,17 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
         self, request: intake_pb2.GetReferralRequest, context: Any
     ) -> intake_pb2.GetReferralResponse:
         """PHI, for the referral's own source, after the read is in the audit trail."""
-        caller = of_an_organization(current_caller(), *READERS, purposes=PURPOSES)
+        why_broken = str(dict(context.invocation_metadata()).get(WHY_BROKEN, ""))
+        caller = a_reader(current_caller(), why_broken)
         codec.check(request)
-        cause = telemetry.current_cause()
-        referral, kept = handlers.read_referral(self.room, caller, request.referral_id, "Referral", cause)
+        referral, kept = handlers.read_referral(
+            self.room,
+            caller,
+            request.referral_id,
+            "Referral",
+            telemetry.current_cause(),
+            why_broken=why_broken,
+        )
         return intake_pb2.GetReferralResponse(
             summary=codec.summary_to_proto(referral),
             person=codec.person_to_proto(kept.person),

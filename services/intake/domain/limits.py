@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from services.intake.domain.consent import Consent
@@ -44,7 +44,7 @@ def kept_within(submission: Submission) -> Submission:
     """
     person, visit, consent = submission.person, submission.visit, submission.consent
     numbers = [one for one in person.record_numbers[:MOST_NUMBERS] if _fits(one)]
-    texts = {
+    texts: dict[str, Any] = {
         name: "" if len(said) > NAME else said
         for name in ("family_name", "given_name", "suffix", "birth_date", "home_zip")
         if (said := getattr(person, name))
@@ -70,8 +70,10 @@ def _fits(number: RecordNumber) -> bool:
 def _short(consent: Consent) -> Consent:
     """Without its words that are too long; whether it says yes or no, and when, stays."""
     said = {one.name: getattr(consent, one.name) for one in fields(consent)}
-    words = {name: "" for name, value in said.items() if isinstance(value, str) and len(value) > WORDS}
-    lists = {
+    words: dict[str, Any] = {
+        name: "" for name, value in said.items() if isinstance(value, str) and len(value) > WORDS
+    }
+    lists: dict[str, Any] = {
         name: tuple(one for one in value[:MOST_LISTED] if len(one) <= WORDS)
         for name, value in said.items()
         if isinstance(value, tuple)

@@ -16,7 +16,7 @@ from chassis.identity import Caller, current_caller
 from services.intake import handlers
 from services.intake.bootstrap import Room
 from services.intake.domain.referral import Referral
-from services.intake.doorway import PURPOSES, READERS, of_an_organization
+from services.intake.doorway import PURPOSES, READERS, WHY_BROKEN, a_reader, of_an_organization
 from services.intake.fhir import (
     asking,
     consent_out,
@@ -63,14 +63,18 @@ def vread(name: str, room: Room, request: Request) -> Response:
 
 
 def _read(name: str, room: Room, request: Request) -> tuple[Resource, Referral]:
-    caller = of_an_organization(current_caller(), *READERS, purposes=PURPOSES)
+    why_broken = request.headers.get(WHY_BROKEN, "")
+    caller = a_reader(current_caller(), why_broken)
     referral_id = search_values.referral_id(name, request.path_params["id"])
-    return shown(name, room, caller, referral_id)
+    return shown(name, room, caller, referral_id, why_broken)
 
 
-def shown(name: str, room: Room, caller: Caller, referral_id: str) -> tuple[Resource, Referral]:
+def shown(
+    name: str, room: Room, caller: Caller, referral_id: str, why_broken: str = ""
+) -> tuple[Resource, Referral]:
     """The resource, after the read is in the audit trail; raises ReferralUnknown, NOT_FOUND."""
-    referral, kept = handlers.read_referral(room, caller, referral_id, name, telemetry.current_cause())
+    cause = telemetry.current_cause()
+    referral, kept = handlers.read_referral(room, caller, referral_id, name, cause, why_broken=why_broken)
     resource = SHOWN[name](referral, kept)
     if resource is None:
         raise Refusal("consent-unknown", Kind.NOT_FOUND, "No consent came with this referral yet.")

@@ -21,23 +21,25 @@ _USUAL_LIST = 100
 
 
 def read_referral(
-    room: Room, caller: Caller, referral_id: str, record_type: str, cause: Cause
+    room: Room, caller: Caller, referral_id: str, record_type: str, cause: Cause, *, why_broken: str = ""
 ) -> tuple[Referral, Kept]:
     """A referral with PHI, for its own source; the read is in the audit trail before it leaves.
 
-    Raises ReferralUnknown.
+    A reader with purpose BTG says why (`why_broken`, a code), and the trail says that the glass was broken.
+    Raises ReferralUnknown, also there: another hospital's referral is behind the peer's consent, and no policy.
     """
     held = own_referral(room, caller, referral_id, "read", cause)
     kept = room.referrals.open(held)
-    room.access.record_read(
-        caller,
-        record_type=record_type,
-        record_id=referral_id,
-        action="read",
-        subject_id=held.referral.peer_id,
-        referral_id=referral_id,
-        cause=cause,
-    )
+    about = {
+        "record_type": record_type,
+        "record_id": referral_id,
+        "subject_id": held.referral.peer_id,
+        "referral_id": referral_id,
+    }
+    if caller.purpose_of_use == "BTG":
+        room.access.record_glass_broken(caller, **about, reason_code=why_broken, cause=cause)
+    else:
+        room.access.record_read(caller, **about, action="read", cause=cause)
     return held.referral, kept
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from services.intake.domain.person import SAME_VISIT, Pseudonym, RecordNumber, VisitMarks
 from services.intake.domain.submission import Submission
 from services.intake.store.blind import BlindIndex
 from services.intake.store.documents import Arrival
+
+_WANTED: dict[type, tuple[tuple[str, Any], ...] | None] = {}
 
 
 class Marks:
@@ -84,8 +86,21 @@ class Marks:
         return [*([arrival.key] if arrival.key else []), *free]
 
 
+def claimed_any(claims: Sequence[str]) -> dict[str, Any]:
+    """The query for the documents that hold one of these claims."""
+    return {"claims": {"$in": list(claims)}}
+
+
+def is_claimed(claim: str, document: dict[str, Any]) -> bool:
+    """True where the query for this claim alone finds the document."""
+    return claim in document["claims"]
+
+
 def _said(value: Any) -> Any:
-    wanted = _fields_of(type(value))
+    kind = type(value)
+    if kind not in _WANTED:
+        _WANTED[kind] = _fields_of(kind)
+    wanted = _WANTED[kind]
     if wanted is not None:
         return [
             (name, _said(said))
@@ -95,7 +110,6 @@ def _said(value: Any) -> Any:
     return [_said(one) for one in value] if isinstance(value, tuple) else value
 
 
-@cache
 def _fields_of(kind: type) -> tuple[tuple[str, Any], ...] | None:
     """The names that count in a comparison, in their order, with what was not said; None where it is no dataclass."""
     if not is_dataclass(kind):

@@ -37,14 +37,12 @@ from services.intake.store.documents import (
     to_seal,
     visit_of,
 )
-from services.intake.store.marks import Marks
+from services.intake.store.marks import Marks, claimed_any, is_claimed
 
 if TYPE_CHECKING:
     from services.intake.handlers import Told
 
-_MOST_TRIES = 10
-_KEPT_ANSWERS = 50
-_MOST_FOUND = 50
+_MOST_TRIES, _KEPT_ANSWERS, _MOST_FOUND = 10, 50, 50
 _NEAR = timedelta(days=2)  # visits further apart than this have no claim in common
 _SIGHT = {"claims": 1, "visit": 1, "arrived_at": 1, "source_id": 1, "status": 1}
 Spell = Callable[[Event, Caller], Message]
@@ -89,11 +87,7 @@ class Referrals:
     def __init__(self, aggregates: Aggregates, vault: Vault, marks: Marks, spell: Spell) -> None:
         self._aggregates, self._vault, self._marks, self._spell = aggregates, vault, marks, spell
         self._by_claim: SharedFinds[str] = SharedFinds(
-            aggregates.collection,
-            lambda keys: {"claims": {"$in": list(keys)}},
-            lambda key, document: key in document["claims"],
-            most=1,
-            fields={"claims": 1, "answers": 1},
+            aggregates.collection, claimed_any, is_claimed, most=1, fields={"claims": 1, "answers": 1}
         )
 
     def ensure_indexes(self) -> None:

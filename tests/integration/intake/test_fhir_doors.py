@@ -403,6 +403,25 @@ def test_nobody_else_reads_or_finds_anything(fhir: Fhir, name: str):
     assert changed.status_code in (400, 403)
 
 
+def test_who_breaks_the_glass_says_why_and_the_trail_is_loud(fhir: Fhir, bus: Bus):
+    """Purpose BTG reads one record of one's own hospital, with a reason; another's stays behind the peer's consent."""
+    made = a_referral(fhir, "glass")
+    why = {"X_Purpose_Of_Use": "BTG", "X_Break_Glass_Reason": "care-now"}
+    assert fhir.get(f"ServiceRequest/{made}", **why).status_code == 200
+    until("said", lambda: bus.said("glass.broken.v1", referral_id=made, reason_code="care-now"))
+    assert not bus.said("record.read.v1", referral_id=made)
+    for reason in ("", "curious"):
+        refused = fhir.get(f"Task/{made}", **why | {"X_Break_Glass_Reason": reason})
+        assert (refused.status_code, codes(refused)) == (403, ["justification-missing"])
+    until("denied", lambda: bus.said("access.denied.v1", reason_code="justification-missing"))
+    engine = Fhir(replace(fhir.er, role="system")).get(f"Task/{made}", **why)
+    assert (engine.status_code, codes(engine)) == (403, ["role-not-allowed"])
+    listed = fhir.get("Task", **why)
+    assert (listed.status_code, codes(listed)) == (403, ["purpose-not-allowed"])
+    other = Fhir(replace(fhir.er, organization_id="er-harbor")).get(f"Task/{made}", **why)
+    assert (other.status_code, codes(other)) == (404, ["referral-unknown"])
+
+
 def test_a_search_finds_by_each_parameter(fhir: Fhir):
     """Every criterion finds what has it and not what lacks it; together they all hold."""
     made = a_request("sought")
