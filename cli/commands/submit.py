@@ -57,12 +57,14 @@ def submit(
     reach: Reach = context.obj
     found = reading.files_in(files)
     doors = Doors(reach, actor="cli-nurse", organization="er-st-brigid")
-    journal = Journal(place.here().var / "submitted", _target(reach))
-    run = Run(doors, journal, Reading(_zone(time_zone)), senders)
+    folder, target = place.here().var / "submitted", _target(reach)
+    journal, messages = Journal(folder, target), Journal(folder, f"{reach.http_address('intake')} hl7")
+    run = Run(doors, journal, messages, Reading(_zone(time_zone)), senders)
     try:
         tally = _json_of(run.over(found)) if as_json else _shown(run, found)
     finally:
         journal.close()
+        messages.close()
     if not as_json:
         _summary(tally)
     if run.is_stopped:

@@ -9,7 +9,7 @@ from pathlib import Path
 class Journal:
     """Pieces a system acknowledged: hashes of their content and the ids it answered; nothing that was in them.
 
-    One file for all runs in a folder that only its owner reads.  `target` names the system and the organization:
+    One file for all runs in a folder that only its owner reads.  `target` names the system and whose the referrals are:
     what one system took is not taken by another.  Each note is its own transaction, so that two runs may share the file;
     a power cut may lose the last notes, and their pieces are told "known" by the system when they are sent again.
     """

@@ -18,14 +18,19 @@ _WAITING_PER_SENDER = 4
 
 @dataclass
 class Run:
-    """Sends every piece of the files once; `is_stopped` says why the rest was left."""
+    """Sends every piece of the files once; `is_stopped` says why the rest was left.
+
+    `journal` is of the organization that asks, `messages` of HL7: whose a message is, its sender decides (MSH-4).
+    """
 
     doors: Doors
     journal: Journal
+    messages: Journal
     reading: Reading = field(default_factory=Reading)
     senders: int = 8
     is_stopped: str = ""
     _giving_up: threading.Event = field(default_factory=threading.Event)
+    _is_listener_asked: bool = False
 
     def over(self, files: list[Path]) -> Iterator[Outcome]:
         """The outcome of each piece in the order of the files; what cannot be read is told as one refused piece."""
@@ -50,17 +55,28 @@ class Run:
             yield waiting.popleft().result()
 
     def _sent(self, piece: Piece) -> Outcome:
-        known = None if piece.faults else self.journal.answer(piece.key)
-        if known is not None:
-            return Outcome(piece, End.KNOWN, *known)
-        if self._giving_up.is_set():
+        journal = self.messages if piece.form is Form.HL7 else self.journal
+        known = None if piece.faults else journal.answer(piece.key)
+        if self._giving_up.is_set() and known is None:
             return Outcome(piece, End.UNSENT)
         try:
+            if known is not None and (piece.form is not Form.HL7 or self._is_there(piece, known[0])):
+                return Outcome(piece, End.KNOWN, *known)
             outcome = self.doors.send(piece)
         except Unavailable as trouble:
             self.is_stopped = str(trouble)
             self._giving_up.set()
             return Outcome(piece, End.UNSENT)
         if outcome.end in {End.STORED, End.KNOWN}:
-            self.journal.note(piece.key, outcome.referral_id, outcome.status)
+            journal.note(piece.key, outcome.referral_id, outcome.status)
         return outcome
+
+    def _is_there(self, piece: Piece, referral_id: str) -> bool:
+        """True where the listener still has what it took; asked once a run, in the name of the message's sender."""
+        if self._is_listener_asked or not referral_id:
+            return True
+        is_known = self.doors.knows_by_message(piece, referral_id)
+        self._is_listener_asked = True
+        if not is_known:
+            self.messages.forget()
+        return is_known

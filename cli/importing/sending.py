@@ -3,10 +3,12 @@
 import http.client
 import json
 import random
+import secrets
 import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from cli.commands import referrals
@@ -20,6 +22,7 @@ _TOKEN_S = 600.0
 _LONGEST_PAUSE_S = 5.0
 _MLLP_BEGIN, _MLLP_END = b"\x0b", b"\x1c\r"
 _MOST_ANSWER_BYTES = 1_000_000
+_NOT_THERE = frozenset({"referral-unknown", "referral-not-found"})
 _LOCKED = "206"  # table 0357: not now
 _SINGLE = frozenset({"ServiceRequest", "Task"})
 _OK = 200
@@ -70,6 +73,11 @@ class Doors:
             return refused(error).code != "referral-unknown"
         finally:
             stream.cancel()
+
+    def knows_by_message(self, piece: Piece, referral_id: str) -> bool:
+        """True where the listener still has this referral of the piece's sender.  Raises Unavailable."""
+        outcome = self._message(replace(piece, content=_question(piece.content, referral_id)))
+        return outcome.end is not End.REFUSED or outcome.faults[0].code not in _NOT_THERE
 
     def _bearer(self) -> str:
         with self._lock:
@@ -188,6 +196,16 @@ def _answerable(message: bytes) -> bytes:
         if index < len(fields):
             fields[index] = b""
     return header[3:4].join(fields) + b"\r" + rest
+
+
+def _question(message: bytes, referral_id: str) -> bytes:
+    """A REF^I15 by the message's sender about a referral of ours (RF1-11), in the message's own signs."""
+    mark, sign = message[3:4], message[4:5]
+    header = message.partition(b"\r")[0].split(mark)
+    kept = [header[index] if index < len(header) else b"" for index in range(12)]
+    kept[8], kept[9] = sign.join((b"REF", b"I15")), secrets.token_hex(8).encode()
+    asked = mark.join((b"RF1", *[b""] * 10, referral_id.encode()))
+    return b"\r".join((mark.join(kept), asked, b""))
 
 
 def _acknowledged(piece: Piece, answer: bytes) -> Outcome:

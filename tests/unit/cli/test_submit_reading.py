@@ -277,6 +277,9 @@ class _Doors:
     def knows(self, _: str) -> bool:
         return True
 
+    def knows_by_message(self, _: Piece, referral_id: str) -> bool:
+        return True
+
     def send(self, piece: Piece) -> Outcome:
         with self._lock:
             self.out += 1
@@ -291,7 +294,7 @@ class _Doors:
 
 
 def _run(doors: Any, folder: Path, **given: Any) -> Run:
-    return Run(doors, Journal(folder / "journal", "here"), **given)
+    return Run(doors, Journal(folder / "journal", "here"), Journal(folder / "journal", "here hl7"), **given)
 
 
 def test_rows_go_side_by_side_and_messages_one_by_one(tmp_path: Path):
@@ -335,6 +338,30 @@ def test_a_system_that_was_emptied_gets_everything_again(tmp_path: Path):
     doors = Emptied()
     list(_run(doors, tmp_path).over([rows]))
     assert len(doors.sent) == 2
+
+
+def test_messages_are_remembered_whoever_asks(tmp_path: Path):
+    """Whose a message is its sender says: another organization at the keyboard forgets nothing; the listener may."""
+    messages = _file(tmp_path, "".join(MSH.format(n) + "\r" for n in range(3)), "messages")
+    list(_run(_Doors(), tmp_path).over([messages]))
+
+    class Anothers(_Doors):
+        def knows(self, _: str) -> bool:
+            return False
+
+    again = _run(Anothers(), tmp_path)
+    assert [one.end for one in again.over([messages])] == [End.KNOWN] * 3
+
+    class Emptied(Anothers):
+        asked = 0
+
+        def knows_by_message(self, _: Piece, referral_id: str) -> bool:
+            self.asked += 1
+            return False
+
+    doors = Emptied()
+    assert [one.end for one in _run(doors, tmp_path).over([messages])] == [End.STORED] * 3
+    assert doors.asked == 1
 
 
 def test_the_journal_holds_no_word_of_what_was_sent(tmp_path: Path):
