@@ -21,7 +21,7 @@ def notices(
     limit: Annotated[int, typer.Option(help="At most this many.", min=1)] = 100,
     as_json: show.AsJson = False,
 ) -> None:
-    """The notices of a referral or of a recipient, with every attempt."""
+    """The notices of a referral or of a recipient, newest first, with every attempt."""
     from google.protobuf.json_format import MessageToDict
 
     from kindred.notifications.v1 import notifications_pb2
@@ -37,4 +37,6 @@ def notices(
     rows = [MessageToDict(notice, preserving_proto_field_name=True) for notice in found.notices]
     for row in rows:
         row["tries"] = [attempt.get("outcome", "") for attempt in row.get("attempts", [])]
-    show.rows(rows, ("notice_id", "intent", "recipient_id", "channel", "state", "tries"), as_json=as_json)
+        row["since"] = row.get("opened_at", "")[:19].replace("T", " ")
+    shown = ("since", "notice_id", "intent", "recipient_id", "channel", "state", "reason_code", "tries")
+    show.rows(rows, shown, as_json=as_json)

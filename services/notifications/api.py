@@ -35,7 +35,7 @@ class NotificationsServicer(notifications_pb2_grpc.NotificationsServiceServicer)
     def ListNotices(  # noqa: N802
         self, request: notifications_pb2.ListNoticesRequest, context: grpc.ServicerContext
     ) -> notifications_pb2.ListNoticesResponse:
-        """The notices of a referral or of a recipient, oldest first."""
+        """The notices of a referral or of a recipient, newest first."""
         caller = current_caller()
         require(caller, *_MAY_LIST)
         found = handlers.list_notices(

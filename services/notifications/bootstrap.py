@@ -22,6 +22,7 @@ from chassis.sealing import PrivateSeal
 from chassis.vault import Vault
 from services.notifications import codec
 from services.notifications.channels import Way
+from services.notifications.channels.apprise import AppriseWay
 from services.notifications.channels.inbox import InboxWay
 from services.notifications.channels.mail import EmailWay, SmtpServer
 from services.notifications.channels.posting import Poster
@@ -31,6 +32,7 @@ from services.notifications.courier import Courier, Limits
 from services.notifications.domain.events import ContactChanged, ContactErased
 from services.notifications.domain.intents import Channel
 from services.notifications.leaving import Leaving
+from services.notifications.pacing import Pace
 from services.notifications.people import People
 from services.notifications.sending import Sending
 from services.notifications.settings import Settings
@@ -93,8 +95,9 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
     ways = _ways(settings, poster, leaving)
     people = People(contacts, wishes, addresses, stops, Marker(master_key), frozenset(ways))
     letters = Letters(settings.public_url)
-    limits = Limits(settings.notices_per_hour, settings.webhook_most_failures, settings.notice_lease_s)
-    courier = Courier(notices, people, rates, letters, ways=ways, clock=clock, limits=limits)
+    limits = Limits(settings.webhook_most_failures, settings.notice_lease_s)
+    pace = Pace(rates, settings.notices_per_hour, _per_minute(settings))
+    courier = Courier(notices, people, pace, letters, ways=ways, clock=clock, limits=limits)
     return Room(
         settings=settings,
         clock=clock,
@@ -167,7 +170,18 @@ def _ways(settings: Settings, poster: Poster, leaving: Leaving) -> dict[Channel,
             settings.notices_url,
         )
         ways.append(SmsWay(account, poster))
+    if settings.apprise_allowed:
+        ways.append(AppriseWay(settings.apprise_allowed.split(), settings.post_timeout_s))
     return {way.channel: way for way in ways}
+
+
+def _per_minute(settings: Settings) -> dict[Channel, int]:
+    """What each account bears; webhooks are everybody's own, and the inbox bears anything."""
+    return {
+        Channel.EMAIL: settings.email_per_minute,
+        Channel.SMS: settings.sms_per_minute,
+        Channel.APPRISE: settings.apprise_per_minute,
+    }
 
 
 def _smtp(settings: Settings) -> SmtpServer:

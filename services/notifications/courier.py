@@ -18,7 +18,7 @@ from chassis.mongo import is_outside_trouble
 from services.notifications.channels import Line, Parcel, Way
 from services.notifications.domain import digests
 from services.notifications.domain import reach as reaching
-from services.notifications.domain.intents import Channel, Intent, Urgency, rule_of
+from services.notifications.domain.intents import Channel, rule_of
 from services.notifications.domain.notices import (
     Answer,
     Attempt,
@@ -33,11 +33,12 @@ from services.notifications.domain.notices import (
 )
 from services.notifications.domain.reach import Go, Never, Reach, Wait
 from services.notifications.domain.standing import Standing
+from services.notifications.pacing import Pace
 from services.notifications.people import Around, People
 from services.notifications.wording.letters import Letter, Letters
 
 if TYPE_CHECKING:
-    from services.notifications.store import Decision, Held, Notices, Rates
+    from services.notifications.store import Decision, Held, Notices
 
 _PAUSE_S = 0.5
 # Whether a notice may go is asked when its attempt is recorded, and again before a send that begins later than this.
@@ -48,9 +49,8 @@ log = logs.get()
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is enough. `per_hour` counts what one address gets on one channel of what can wait."""
+    """How much is enough."""
 
-    per_hour: int = 60
     webhook_failures: int = 20
     lease_s: float = 30.0
 
@@ -98,14 +98,14 @@ class Courier:
         self,
         notices: Notices,
         people: People,
-        rates: Rates,
+        pace: Pace,
         letters: Letters,
         *,
         ways: Mapping[Channel, Way],
         clock: Clock,
         limits: Limits,
     ) -> None:
-        self._notices, self._people, self._rates = notices, people, rates
+        self._notices, self._people, self._pace = notices, people, pace
         self._letters, self.ways, self._clock, self._limits = letters, ways, clock, limits
 
     def deliver(self, lines: Lines, share: Sequence[Held]) -> bool:
@@ -156,12 +156,16 @@ class Courier:
         reach = around.reaches[notice.notice_id]
         if isinstance(verdict, Go):
             held, wait = self._gathered(held, reach)
-            verdict = wait or self._within_rate(held.notice, verdict) or verdict
+            verdict = wait or self._within_rate(held.notice, verdict)
         if isinstance(verdict, Wait):
             until = reaching.spread(verdict.until, now, held.notice.expires_at)
             self._notices.save(held, *postpone(held.notice, until))
             return None
-        assert isinstance(verdict, Go)
+        turn_at = self._pace.turn_of(held.notice, verdict.channel, now)
+        if turn_at > now:
+            waiting = replace(held.notice, turn_at=turn_at)
+            self._notices.save(held, *postpone(waiting, turn_at))
+            return None
         return self._begun(held, reach, verdict)
 
     def _end(self, held: Held, verdict: Never) -> None:
@@ -187,12 +191,9 @@ class Courier:
         failpoint("notice.after_fold_before_send")
         return held, None
 
-    def _within_rate(self, notice: Notice, go: Go) -> Wait | None:
-        is_waited_for = notice.urgency is Urgency.IMMEDIATE or notice.intent is Intent.OFFER_MADE
-        if is_waited_for or notice.attempts:
-            return None
-        until = self._rates.take(notice.contact_id, go.channel, self._clock.now(), self._limits.per_hour)
-        return Wait(until) if until is not None and until < notice.expires_at else None
+    def _within_rate(self, notice: Notice, go: Go) -> Go | Wait:
+        until = self._pace.full_until(notice, go.channel, self._clock.now())
+        return go if until is None else Wait(until)
 
     def _begun(self, held: Held, reach: Reach, go: Go) -> Packet | None:
         now = self._clock.now()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from chassis.settings import ProcessSettings, Secret, SettingsFaults, setting
+from services.notifications.channels import apprise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,8 @@ class Settings(ProcessSettings):
     sms_account: str = setting("KINDRED_SMS_ACCOUNT", "")
     sms_token: Secret = setting("KINDRED_SMS_TOKEN", Secret(""), secret=True)
     sms_from: str = setting("KINDRED_SMS_FROM", "")
+    # Services of Apprise that may be used, separated by spaces: "slack:// ntfys://ntfy.example.org". Empty: none.
+    apprise_allowed: str = setting("KINDRED_APPRISE_ALLOWED", "")
     # The longest wait for one answer of an SMS account or a webhook.
     post_timeout_s: float = setting("KINDRED_POST_TIMEOUT_S", 10.0)
     # Lets webhooks and the SMS API be plain http and on a private network: for tests and demonstrations.
@@ -47,10 +50,14 @@ class Settings(ProcessSettings):
     webhook_most_failures: int = setting("KINDRED_WEBHOOK_MOST_FAILURES", 20)
     # What one address gets on one channel in an hour of what can wait; offers and immediate news are not counted.
     notices_per_hour: int = setting("KINDRED_NOTICES_PER_HOUR", 60)
+    # What an account bears in a minute, all workers together; 0: not limited. Immediate news count and never wait.
+    email_per_minute: int = setting("KINDRED_EMAIL_PER_MINUTE", 0)
+    sms_per_minute: int = setting("KINDRED_SMS_PER_MINUTE", 0)
+    apprise_per_minute: int = setting("KINDRED_APPRISE_PER_MINUTE", 0)
 
     def __post_init__(self) -> None:
         """Raises SettingsFaults where a secret would cross a wire in the clear, or a channel is half configured."""
-        faults = [*self._smtp_faults(), *self._sms_faults()]
+        faults = [*self._smtp_faults(), *self._sms_faults(), *self._apprise_faults()]
         if faults:
             raise SettingsFaults(faults)
 
@@ -80,4 +87,13 @@ class Settings(ProcessSettings):
         faults = [f"KINDRED_SMS_URL needs {name}" for name, value in needed.items() if not value]
         if urlsplit(self.sms_url).scheme != "https" and not self.post_allow_private:
             faults.append("KINDRED_SMS_URL must be https: the account's token goes there")
+        return faults
+
+    def _apprise_faults(self) -> list[str]:
+        faults = []
+        for one in self.apprise_allowed.split():
+            try:
+                apprise.check_service(urlsplit(one))
+            except ValueError as wrong:
+                faults.append(f"KINDRED_APPRISE_ALLOWED: {wrong}")
         return faults

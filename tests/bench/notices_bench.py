@@ -210,7 +210,7 @@ def scheduled(room: Room) -> tuple[float, list[float], int]:
     for start in range(0, SCHEDULED, 1_000):
         handlers.tell(room, rows[start : start + 1_000])
     stored_s = time.perf_counter() - started
-    room.sending.courier._limits = replace(room.sending.courier._limits, per_hour=SCHEDULED)
+    room.sending.courier._pace.per_hour = SCHEDULED
     room.sending.start()
     waits = []
     for n in range(20):

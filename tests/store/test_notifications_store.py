@@ -208,13 +208,13 @@ def test_what_is_immediate_comes_before_what_waited_longer(notices, clock):
     assert len({held.notice.notice_id for held in claimed}) == 4
 
 
-def test_lists_are_oldest_first_and_bounded(notices, clock):
-    """A referral's notices come in the order they were opened, at most as many as asked for."""
+def test_lists_are_newest_first_and_bounded(notices, clock):
+    """A referral's notices come with the newest first, at most as many as asked for."""
     for number in range(5):
         notices.open_many([an_opening(clock, number)])
         clock.turn(timedelta(seconds=1))
     found = notices.of_referral("ref_0192f3aa7b31", 3)
-    assert [notice.offer_id for notice in found] == ["off_0", "off_1", "off_2"]
+    assert [notice.offer_id for notice in found] == ["off_4", "off_3", "off_2"]
     assert len(notices.of_recipient("sp_ines_calloway", 100)) == 5
     assert notices.of_recipient("nobody", 100) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from google.protobuf.message import Message
@@ -72,17 +73,23 @@ def notice_to_proto(notice: Notice) -> notifications_pb2.Notice:
         channel=notice.channel,
         state=notice.state,
         reason_code=notice.reason_code,
+        opened_at=_stamp(notice.opened_at),
+        expires_at=_stamp(notice.expires_at),
         attempts=[_attempt_to_proto(attempt) for attempt in notice.attempts],
     )
 
 
 def _attempt_to_proto(attempt: Attempt) -> notifications_pb2.Attempt:
-    at = Timestamp()
-    at.FromDatetime(attempt.at)
     return notifications_pb2.Attempt(
         number=attempt.number,
-        at=at,
+        at=_stamp(attempt.at),
         outcome=attempt.outcome,
         is_possible_repeat=attempt.is_possible_repeat,
         channel=attempt.channel,
     )
+
+
+def _stamp(moment: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp

@@ -47,6 +47,7 @@ class Channel(StrEnum):
     EMAIL = "email"
     SMS = "sms"
     WEBHOOK = "webhook"
+    APPRISE = "apprise"
     IN_APP = "in-app"
 
 
@@ -108,8 +109,8 @@ _ONE_HOUR = Expiry("happened_at", timedelta(hours=1))
 _ONE_DAY = Expiry("happened_at", timedelta(days=1))
 _ONE_WEEK = Expiry("happened_at", timedelta(days=7))
 
-_PEOPLE = (Channel.EMAIL, Channel.SMS, Channel.WEBHOOK)
-_SOURCES = (Channel.EMAIL, Channel.WEBHOOK)
+_PEOPLE = (Channel.EMAIL, Channel.SMS, Channel.WEBHOOK, Channel.APPRISE)
+_SOURCES = (Channel.EMAIL, Channel.WEBHOOK, Channel.APPRISE)
 _WAITS, _BREAKS = Quiet.WAITS, Quiet.BREAKS_IF_IMMEDIATE
 
 # fmt: off

@@ -141,6 +141,8 @@ class Notice:
     replied_at: datetime | None = None
     # An operator sent it again after so many attempts: what those found counts no more against a channel.
     fresh_after: int = 0
+    # Its turn on an account that others wait for too.
+    turn_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -212,7 +214,8 @@ def begin_attempt(
         channel=channel,
         address_mark=address_mark,
     )
-    return replace(notice, state=State.SENDING, channel=channel, attempts=(*attempts, attempt)), []
+    begun = replace(notice, state=State.SENDING, channel=channel, attempts=(*attempts, attempt))
+    return replace(begun, turn_at=None), []
 
 
 def settle_attempt(

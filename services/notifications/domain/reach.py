@@ -191,6 +191,7 @@ def _addresses(contact: Contact, wishes: Wishes | None) -> Mapping[Channel, str]
         Channel.EMAIL: contact.address,
         Channel.SMS: contact.phone,
         Channel.WEBHOOK: webhook,
+        Channel.APPRISE: wishes.apprise_url if wishes is not None else "",
         Channel.IN_APP: "inbox",
     }
     return {channel: address for channel, address in found.items() if address}

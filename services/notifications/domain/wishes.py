@@ -27,6 +27,7 @@ class Wishes:
     webhook_url: str = field(default="", repr=False)
     # Signing secrets of the webhook, the newest first; the older one is still used until it is dropped.
     webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    apprise_url: str = field(default="", repr=False)
     language: str = ""
     time_zone: str = ""
     channels: tuple[Channel, ...] = ()
@@ -42,7 +43,10 @@ class Wishes:
     @property
     def is_reachable(self) -> bool:
         """True where the wishes name an address of their own."""
-        return bool(self.email or self.phone or self.webhook_url) or Channel.IN_APP in self.channels
+        return (
+            bool(self.email or self.phone or self.webhook_url or self.apprise_url)
+            or Channel.IN_APP in self.channels
+        )
 
 
 def change(wishes: Wishes, **wanted: Any) -> tuple[Wishes, list[str]]:

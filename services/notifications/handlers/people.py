@@ -11,6 +11,7 @@ from chassis.aggregates import AlreadyThere, StaleVersion
 from chassis.envelope import Cause
 from chassis.errors import Fault, Kind, Refusal
 from chassis.identity import Caller
+from services.notifications.channels.apprise import AppriseWay
 from services.notifications.channels.webhook import new_secret
 from services.notifications.domain import notices, wishes
 from services.notifications.domain.contacts import Card, specialist_contact_id
@@ -93,7 +94,7 @@ def change_contact(
     held = room.wishes.load(person_id)
     if held.version != version:
         raise Refusal("contact-changed-meanwhile", Kind.CONFLICT, "Read it again: somebody changed it since.")
-    _check_webhook(room, wanted)
+    _check_addresses(room, wanted)
     wished, fields = wishes.change(held.wishes, **wanted)
     secret = ""
     if rotate_webhook_secret or (wished.webhook_url and not wished.webhook_secrets):
@@ -164,11 +165,21 @@ def _must_be_allowed(room: Room, caller: Caller, person_id: str) -> None:
         raise Refusal("not-your-organization", Kind.FORBIDDEN, "This person is not of your organization.")
 
 
-def _check_webhook(room: Room, wanted: Mapping[str, Any]) -> None:
+def _check_addresses(room: Room, wanted: Mapping[str, Any]) -> None:
     url = wanted.get("webhook_url")
     if url:
         private = room.settings.post_allow_private
         outbound.read(url, may_be_private=private, place="wishes.webhook_url")
+    if wanted.get("apprise_url"):
+        _check_apprise(room, wanted["apprise_url"])
+
+
+def _check_apprise(room: Room, url: str) -> None:
+    way = room.sending.courier.ways.get(Channel.APPRISE)
+    if not isinstance(way, AppriseWay):
+        fault = Fault("wishes.apprise_url", "not-allowed", "This way of writing is not used here.")
+        raise Refusal("contact-invalid", Kind.INVALID, fault.message, faults=[fault])
+    way.check(url)
 
 
 def _save(room: Room, held: HeldWishes, wished: Wishes, *, says: Message, cause: Cause) -> None:
@@ -182,7 +193,7 @@ def _save(room: Room, held: HeldWishes, wished: Wishes, *, says: Message, cause:
 
 def _start_anew(room: Room, wished: Wishes, fields: Sequence[str]) -> None:
     """An address that was just named is tried, whatever was known of it; a STOP stands until a START comes."""
-    named = {"email": Channel.EMAIL, "webhook_url": Channel.WEBHOOK}
+    named = {"email": Channel.EMAIL, "webhook_url": Channel.WEBHOOK, "apprise_url": Channel.APPRISE}
     for name, channel in named.items():
         if name in fields and getattr(wished, name):
             room.addresses.forget(room.people.mark(channel, getattr(wished, name)))

@@ -77,7 +77,7 @@ def _stop(notice: Notice) -> tuple[Notice, list[Event]]:
 def list_notices(
     room: Room, caller: Caller, *, referral_id: str, recipient_id: str, limit: int, cause: Cause
 ) -> list[Notice]:
-    """The notices of a referral or of a recipient, oldest first; the read is in the audit trail before they leave."""
+    """The notices of a referral or of a recipient, newest first; the read is in the audit trail before they leave."""
     if bool(referral_id) == bool(recipient_id):
         fault = Fault("referral_id", "one-of-two", "Name either a referral or a recipient.")
         raise Refusal("criterion-needed", Kind.INVALID, fault.message, faults=[fault])

@@ -91,7 +91,7 @@ class Stops:
 
 
 class Rates:
-    """The collection `rates`: how many notices a recipient got on a channel in the hour that runs."""
+    """The collection `rates`: how many notices a recipient got in the hour that runs, and each account's next turn."""
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self._collection = database["rates"]
@@ -110,3 +110,15 @@ class Rates:
             return_document=ReturnDocument.AFTER,
         )
         return None if found["count"] <= most else hour + timedelta(hours=1)
+
+    def queue(self, channel: Channel, earliest: datetime, apart: timedelta) -> datetime:
+        """The next turn on an account, not before `earliest`; the one after it is `apart` from it. Nobody has it too."""
+        after = {"$add": ["$turn_at", int(apart / timedelta(milliseconds=1))]}
+        found = self._collection.find_one_and_update(
+            {"_id": f"account/{channel.value}"},
+            [{"$set": {"turn_at": {"$max": ["$next_at", earliest]}}}, {"$set": {"next_at": after}}],
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
+        turn_at: datetime = found["turn_at"]
+        return turn_at

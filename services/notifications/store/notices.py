@@ -142,8 +142,8 @@ class Notices:
             return ""
 
     def of_referral(self, referral_id: str, limit: int) -> list[Notice]:
-        """The referral's notices, oldest first."""
-        return self._found("referral_id", referral_id, limit)
+        """The referral's notices, newest first."""
+        return [held.notice for held in self._newest({"referral_id": referral_id}, limit)]
 
     def held_of_referral(self, referral_id: str) -> list[Held]:
         """The referral's notices, ready to be changed."""
@@ -151,8 +151,8 @@ class Notices:
         return list(self.load_many([row["_id"] for row in rows]).values())
 
     def of_recipient(self, recipient_id: str, limit: int) -> list[Notice]:
-        """The recipient's notices, oldest first."""
-        return self._found("recipient_id", recipient_id, limit)
+        """The recipient's notices, newest first."""
+        return [held.notice for held in self._newest({"recipient_id": recipient_id}, limit)]
 
     def held_of_recipient(self, recipient_id: str) -> list[Held]:
         """The recipient's notices that may still go out, ready to be changed."""
@@ -222,12 +222,6 @@ class Notices:
         body = {**documents.body_of(notice, held.cause), **documents.kept_link(held.loaded, notice)}
         says = [self._to_proto(event) for event in events]
         return Change(held.loaded, body, held.cause, says, notice.due_at)
-
-    def _found(self, criterion: str, value: str, limit: int) -> list[Notice]:
-        rows = self._aggregates.collection.find({criterion: value}, {"_id": 1})
-        ids = [row["_id"] for row in rows.sort("opened_at", ASCENDING).limit(limit)]
-        held = self.load_many(ids)
-        return [held[notice_id].notice for notice_id in ids if notice_id in held]
 
     def _new(self, opening: Opening, cause: Cause) -> New:
         notice = opening.notice

@@ -17,7 +17,6 @@ from services.notifications.leaving import PATH
 from services.notifications.web import pages
 
 _MOST_TRIES = 3
-_SHOWN = {"caller": None, "csrf": "", "is_operator": False}
 
 
 def routes(room: Room) -> list[Route]:
@@ -31,7 +30,7 @@ def routes(room: Room) -> list[Route]:
 def _ask(room: Room, request: Request) -> Response:
     """GET: a button; whatever opens links for somebody changes nothing."""
     _person(room, request)
-    return pages.render(request, "leave.html", is_done=False, **_SHOWN)
+    return _page(request, is_done=False)
 
 
 def _leave(room: Room, request: Request) -> Response:
@@ -55,7 +54,11 @@ def _leave(room: Room, request: Request) -> Response:
                 break  # nobody writes to them any more
             if refusal.kind is not Kind.CONFLICT:
                 raise
-    return pages.render(request, "leave.html", is_done=True, **_SHOWN)
+    return _page(request, is_done=True)
+
+
+def _page(request: Request, *, is_done: bool) -> Response:
+    return pages.render(request, "leave.html", caller=None, csrf="", is_operator=False, is_done=is_done)
 
 
 def _person(room: Room, request: Request) -> str:

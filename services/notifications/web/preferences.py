@@ -19,7 +19,7 @@ from services.notifications.domain.windows import Window
 from services.notifications.web.door import HOME, Visit, signed_in
 
 PATH: Final = f"{HOME}/preferences"
-_CHANNELS: Final = (Channel.EMAIL, Channel.SMS, Channel.WEBHOOK, Channel.IN_APP)
+_CHANNELS: Final = (Channel.EMAIL, Channel.SMS, Channel.WEBHOOK, Channel.APPRISE, Channel.IN_APP)
 _LANGUAGES: Final = {"en": "English", "es": "Español", "pt": "Português"}
 
 
@@ -70,7 +70,7 @@ def read(fields: Mapping[str, str]) -> dict[str, Any]:
     if zone and not is_zone(zone):
         faults.append(Fault("time_zone", "invalid", "This is not a time zone."))
     ranks = sorted((fields.get(f"rank_{one.value}", ""), _CHANNELS.index(one), one) for one in _CHANNELS)
-    channels = tuple(one for rank, _, one in ranks if rank in ("1", "2", "3", "4"))
+    channels = tuple(one for rank, _, one in ranks if rank in ("1", "2", "3", "4", "5"))
     windows = {name: _window(fields, name, faults) for name in ("quiet", "unsafe", "digest")}
     if faults:
         raise Refusal("contact-invalid", Kind.INVALID, faults[0].message, faults=faults)

@@ -422,7 +422,7 @@ def test_routine_news_become_one_letter(room, far_side):
 
 def test_one_address_is_not_flooded(room, far_side):
     """Above the limit of an hour what can wait does, and offers do not."""
-    room.sending.courier._limits = replace(room.sending.courier._limits, per_hour=2)
+    room.sending.courier._pace.per_hour = 2
     news = [
         an_offer(
             f"off_{number}",

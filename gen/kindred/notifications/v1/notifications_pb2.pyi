@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Wishes(_message.Message):
-    __slots__ = ("is_do_not_contact", "email", "phone", "webhook_url", "language", "time_zone", "channels", "shared", "quiet", "unsafe", "digest_minute", "is_routine_only_here")
+    __slots__ = ("is_do_not_contact", "email", "phone", "webhook_url", "language", "time_zone", "channels", "shared", "quiet", "unsafe", "digest_minute", "is_routine_only_here", "apprise_url")
     IS_DO_NOT_CONTACT_FIELD_NUMBER: _ClassVar[int]
     EMAIL_FIELD_NUMBER: _ClassVar[int]
     PHONE_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,7 @@ class Wishes(_message.Message):
     UNSAFE_FIELD_NUMBER: _ClassVar[int]
     DIGEST_MINUTE_FIELD_NUMBER: _ClassVar[int]
     IS_ROUTINE_ONLY_HERE_FIELD_NUMBER: _ClassVar[int]
+    APPRISE_URL_FIELD_NUMBER: _ClassVar[int]
     is_do_not_contact: bool
     email: str
     phone: str
@@ -35,7 +36,8 @@ class Wishes(_message.Message):
     unsafe: _containers.RepeatedCompositeFieldContainer[Window]
     digest_minute: int
     is_routine_only_here: bool
-    def __init__(self, is_do_not_contact: _Optional[bool] = ..., email: _Optional[str] = ..., phone: _Optional[str] = ..., webhook_url: _Optional[str] = ..., language: _Optional[str] = ..., time_zone: _Optional[str] = ..., channels: _Optional[_Iterable[str]] = ..., shared: _Optional[_Iterable[str]] = ..., quiet: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., unsafe: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., digest_minute: _Optional[int] = ..., is_routine_only_here: _Optional[bool] = ...) -> None: ...
+    apprise_url: str
+    def __init__(self, is_do_not_contact: _Optional[bool] = ..., email: _Optional[str] = ..., phone: _Optional[str] = ..., webhook_url: _Optional[str] = ..., language: _Optional[str] = ..., time_zone: _Optional[str] = ..., channels: _Optional[_Iterable[str]] = ..., shared: _Optional[_Iterable[str]] = ..., quiet: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., unsafe: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., digest_minute: _Optional[int] = ..., is_routine_only_here: _Optional[bool] = ..., apprise_url: _Optional[str] = ...) -> None: ...
 
 class Window(_message.Message):
     __slots__ = ("from_minute", "until_minute", "days")
@@ -151,7 +153,7 @@ class ListNoticesResponse(_message.Message):
     def __init__(self, notices: _Optional[_Iterable[_Union[Notice, _Mapping]]] = ...) -> None: ...
 
 class Notice(_message.Message):
-    __slots__ = ("notice_id", "intent", "recipient_id", "referral_id", "channel", "state", "attempts", "reason_code")
+    __slots__ = ("notice_id", "intent", "recipient_id", "referral_id", "channel", "state", "attempts", "reason_code", "opened_at", "expires_at")
     NOTICE_ID_FIELD_NUMBER: _ClassVar[int]
     INTENT_FIELD_NUMBER: _ClassVar[int]
     RECIPIENT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -160,6 +162,8 @@ class Notice(_message.Message):
     STATE_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     REASON_CODE_FIELD_NUMBER: _ClassVar[int]
+    OPENED_AT_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
     notice_id: str
     intent: str
     recipient_id: str
@@ -168,7 +172,9 @@ class Notice(_message.Message):
     state: str
     attempts: _containers.RepeatedCompositeFieldContainer[Attempt]
     reason_code: str
-    def __init__(self, notice_id: _Optional[str] = ..., intent: _Optional[str] = ..., recipient_id: _Optional[str] = ..., referral_id: _Optional[str] = ..., channel: _Optional[str] = ..., state: _Optional[str] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., reason_code: _Optional[str] = ...) -> None: ...
+    opened_at: _timestamp_pb2.Timestamp
+    expires_at: _timestamp_pb2.Timestamp
+    def __init__(self, notice_id: _Optional[str] = ..., intent: _Optional[str] = ..., recipient_id: _Optional[str] = ..., referral_id: _Optional[str] = ..., channel: _Optional[str] = ..., state: _Optional[str] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., reason_code: _Optional[str] = ..., opened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Attempt(_message.Message):
     __slots__ = ("number", "at", "outcome", "is_possible_repeat", "channel")

@@ -72,7 +72,7 @@ class NotificationsServiceServicer:
     """
 
     def ListNotices(self, request, context):
-        """The notices of one referral, or of one recipient, oldest first; no address is returned.
+        """The notices of one referral, or of one recipient, newest first; no address is returned.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
