@@ -39,6 +39,10 @@ attacks: ready-dev ## play the database administrator, the thief of keys and the
 	@$(BIN)/python -m cli.local.testbed pytest -v --no-header -p no:randomly tests/store/test_audit_attacks.py \
 	  tests/store/test_audit_attacks_wide.py tests/store/test_audit_keepers.py tests/store/test_audit_exports.py
 
+.PHONY: kills
+kills: ready-dev ## 10^6 events into the audit log while its processes are killed: 0 lost, 0 twice (N=events T=seconds S=seed)
+	@$(BIN)/python -m cli.local.testbed tests.faults.audit_kills $(or $(N),1000000) $(or $(T),3600) $(S)
+
 .PHONY: conformance
 conformance: ready-dev ## what we say of each file of ../shared/data/fhir and hl7v2, and which rule says so
 	@$(BIN)/python -m cli.local.testbed tests.conformance.report

@@ -1,6 +1,7 @@
 """How fast the log is written and checked, beside a bare insert_many of documents of the same size.
 
 PYTHONPATH=.:gen MONGO_URI=... python tests/bench/audit_bench.py [rounds]
+Beside it also pymerkle over SQLite and a table in PostgreSQL, where they are installed (`beside.py`).
 Prints medians of the rounds and ratios; another run on another machine has other numbers, so trust the ratios.
 """
 
@@ -22,6 +23,7 @@ from services.audit import codec, handlers
 from services.audit.tlog.merkle import leaf_hash
 from services.audit.tlog.tiles import Edge
 from tests.audit_builders import a_read, a_room, an_envelope
+from tests.bench import beside
 
 BATCH = 2_048
 BATCHES = 4
@@ -98,7 +100,10 @@ def main(rounds: int) -> None:
     runs = [measure() for _ in range(rounds)]
     medians = {key: round(statistics.median(run[key] for run in runs), 1) for key in runs[0]}
     medians["recorded_to_bare"] = round(medians["recorded_per_s"] / medians["bare_insert_many_per_s"], 3)
-    print(json.dumps({"rounds": rounds, **medians}, indent=1))
+    found: dict[str, object] = {"rounds": rounds, "load": round(os.getloadavg()[0], 1), **medians}
+    size = int(medians["leaf_bytes"] + medians["body_bytes"])
+    found |= {"pymerkle": beside.pymerkle(20_000, size), "postgresql": beside.postgresql(20_000, size)}
+    print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

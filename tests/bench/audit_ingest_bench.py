@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import secrets
 import socket
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -66,7 +68,8 @@ def _read(each: int) -> RecordRead:
     return a_read(peer_id=f"peer_{each % 500}", actor_id=f"nurse-{each % 40}")
 
 
-def _publish(publisher: Publisher, envelopes: Sequence[Envelope]) -> None:
+def publish(publisher: Publisher, envelopes: Sequence[Envelope]) -> None:
+    """The events are on the bus, each confirmed by the broker."""
     messages = []
     for at, envelope in enumerate(envelopes):
         properties, headers = to_amqp(envelope)
@@ -87,7 +90,7 @@ class Parts:
         self._stack, self._folder = stack, folder
         keys_dir, signer = str(keys.create(folder / "keys")), f"127.0.0.1:{_free_port()}"
         Broker(self.amqp_uri).close()
-        keeper = {"KINDRED_STATE_DIR": str(folder / "signer"), "KINDRED_HTTP_ADDRESS": signer}
+        keeper = {"KINDRED_STATE_DIR": str(folder / "keys" / "signer-state"), "KINDRED_HTTP_ADDRESS": signer}
         self._environ = {
             "KINDRED_AUDIT_SIGNER_URL": f"http://{signer}",
             "KINDRED_MONGO_URI": os.environ["MONGO_URI"],
@@ -96,8 +99,10 @@ class Parts:
             "KINDRED_KEYS_DIR": keys_dir,
             "KINDRED_WORKER_HOST": host,
         }
+        self._keeper = {"KINDRED_KEYS_DIR": keys_dir, **keeper}
+        self._running: dict[int, subprocess.Popen[bytes]] = {}
         self._pids: dict[str, list[int]] = {
-            "signer": [self._run("signer", {"KINDRED_KEYS_DIR": keys_dir, **keeper})],
+            "signer": [self._run("signer", self._keeper)],
             "database": [int(self.client.admin.command("serverStatus")["pid"])],
             "broker": [_listening_on(urlsplit(self.amqp_uri).port or 0)],
             "workers": [],
@@ -106,6 +111,15 @@ class Parts:
     def start_worker(self) -> None:
         """One more worker runs and is ready."""
         self._pids["workers"].append(self._run("worker", self._environ))
+
+    def kill(self, role: str, chance: random.Random) -> None:
+        """One process of this role is killed and another one starts in its place; returns without waiting for it."""
+        environ, pids = self._keeper, self._pids["signer"]
+        if role == "worker":
+            environ, pids = self._environ, self._pids["workers"]
+        victim = chance.choice(pids)
+        self._running.pop(victim).kill()
+        pids[pids.index(victim)] = self._run(role, environ, is_awaited=False)
 
     def size(self) -> int:
         """Entries that are published."""
@@ -122,16 +136,18 @@ class Parts:
             self.client.drop_database(self.name + suffix)
         self.client.close()
 
-    def _run(self, role: str, environ: dict[str, str]) -> int:
+    def _run(self, role: str, environ: dict[str, str], *, is_awaited: bool = True) -> int:
         process = self._stack.enter_context(running(role, environ, self._folder))
-        process.ready()
+        self._running[process.popen.pid] = process.popen
+        if is_awaited:
+            process.ready()
         return process.popen.pid
 
 
 def batched(parts: Parts, publisher: Publisher, events: int, workers: int) -> dict[str, Any]:
     """All events wait in the inbox; how fast they are committed, and whose processor time each took."""
     envelopes = _events(events, 1)
-    _publish(publisher, [*envelopes, *envelopes[::_TWICE_EVERY]])
+    publish(publisher, [*envelopes, *envelopes[::_TWICE_EVERY]])
     for _ in range(workers):
         parts.start_worker()
     until("the first quarter", lambda: parts.size() >= events // 4, within_s=600)
@@ -150,7 +166,7 @@ def trickle(parts: Parts, publisher: Publisher, first: int) -> dict[str, float]:
     took = []
     for at, envelope in enumerate(_events(_TRICKLE, first + 1)):
         started = time.perf_counter()
-        _publish(publisher, [envelope])
+        publish(publisher, [envelope])
         while parts.size() <= first + at:
             time.sleep(0.002)
         took.append((time.perf_counter() - started) * 1_000)

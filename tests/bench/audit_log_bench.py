@@ -2,12 +2,11 @@
 
 `make bench B=audit_log_bench` prints JSON; SIZES (default 10000,1000000) may name 10000000 where there is half a
 gigabyte to spare for its tiles. The trees of these sizes are made of synthetic leaves of an entry's length.
-pymerkle and PostgreSQL are measured beside it where they are installed, and named as absent where they are not.
+pymerkle and PostgreSQL are measured beside it where they are installed (`beside.py`), and named as absent where not.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import secrets
@@ -35,6 +34,7 @@ from services.audit.tlog.merkle import leaf_hash
 from services.audit.tlog.notes import NoteSigner
 from services.audit.tlog.tiles import TILE_WIDTH, Edge
 from tests.audit_builders import a_room, a_witness, some_reads
+from tests.bench import beside
 
 _LEAF_BYTES = 230
 _WITH_BUNDLES_UP_TO = 1_000_000
@@ -164,20 +164,9 @@ def to_checkpoint(number: int) -> dict[str, float]:
         }
 
 
-def beside() -> dict[str, Any]:
-    """What others do on this machine in this run: pymerkle over SQLite, and whether PostgreSQL is here."""
-    found: dict[str, Any] = {
-        "postgresql": "absent" if shutil.which("postgres") is None else "present, not measured"
-    }
-    if importlib.util.find_spec("pymerkle") is None:
-        return found | {"pymerkle": "absent (GPL, so not among our requirements)"}
-    from pymerkle import SqliteTree  # type: ignore[import-not-found]
-
-    with tempfile.TemporaryDirectory() as folder:
-        tree = SqliteTree(str(Path(folder) / "tree.db"))
-        leaves = [b"%0230d" % number for number in range(5_000)]
-        seconds, _ = _timed(lambda: [tree.append_entry(leaf) for leaf in leaves])
-        return found | {"pymerkle_sqlite_per_s": round(len(leaves) / seconds)}
+def others() -> dict[str, Any]:
+    """What others do on this machine in this run."""
+    return {"pymerkle": beside.pymerkle(20_000, _LEAF_BYTES), "postgresql": beside.postgresql(20_000, 550)}
 
 
 def _timed(work: Callable[[], object]) -> tuple[float, float]:
@@ -190,7 +179,7 @@ def main() -> None:
     """Prints one JSON object."""
     sizes = [int(size) for size in os.environ.get("SIZES", "10000,1000000").split(",")]
     report: dict[str, Any] = {"load": os.getloadavg()[0], "sizes": {size: by_size(size) for size in sizes}}
-    report |= {"real_10000": real_log(10_000), **to_checkpoint(40), "beside": beside()}
+    report |= {"real_10000": real_log(10_000), **to_checkpoint(40), "beside": others()}
     print(json.dumps(report, indent=1))
 
 

@@ -3,8 +3,9 @@
 make bench B=audit_search_bench                  (100,000 entries)
 SIZES=10000,100000,1000000 make bench B=audit_search_bench
 Prints, for each size, p50 and p95 in milliseconds of each question, beside a bare indexed find of as many documents in
-the same run, and what the search index weighs.  Entries are made by the real sealer and stored as the sequencer stores
-them; the machine's load is printed, because other work on it shows in every figure.
+the same run; how long after its commit an entry is found; and what each collection weighs an entry as it is stored.
+Entries are made by the real sealer and stored as the sequencer stores them; the machine's load is printed, because
+other work on it shows in every figure.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import random
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -29,6 +31,7 @@ from kindred.intake.v1.events_pb2 import DisclosureMade
 from kindred.matching.v1.events_pb2 import OfferMade
 from services.audit.reports import running
 from services.audit.search import asked, finding
+from services.audit.search.follower import Follower
 from tests.audit_facts import MOMENT, facts_of
 from tests.audit_reading import ReadLog, a_read_log
 
@@ -160,6 +163,44 @@ def _bare(log: ReadLog, size: int, chance: random.Random) -> Callable[[], int]:
     return once
 
 
+def _found_after(log: ReadLog) -> dict[str, float]:
+    """Milliseconds from commit to being found: by a search that begins then, and in the index by itself."""
+    follower = Follower(log.room)
+    searched, followed = [], []
+    for each in range(40):
+        is_followed = bool(each % 2)
+        if each == 1:
+            threading.Thread(target=follower.run, daemon=True).start()
+        facts = facts_of(
+            _message(random.Random(each), 1_000), after=timedelta(seconds=PACE_S * log.edge.size)
+        )
+        number = log.record([facts]) - 1
+        started = time.perf_counter()
+        if is_followed:
+            while log.room.finds.reached() <= number:
+                time.sleep(0.005)
+        else:
+            wanted = asked.read([("_id", facts.event_id.replace("_", "-"))], log.room.clock.now())
+            assert finding.search(log.room, wanted, OFFICER, CAUSE).hits
+        (followed if is_followed else searched).append((time.perf_counter() - started) * 1_000)
+    follower.stop()
+    return {
+        "by_a_search_ms_p50": round(statistics.median(searched), 1),
+        "by_itself_ms_p50": round(statistics.median(followed), 1),
+        "by_itself_ms_max": round(max(followed), 1),
+    }
+
+
+def _weights(log: ReadLog, size: int) -> dict[str, int]:
+    """Bytes an entry takes in each collection, as MongoDB stores it, indexes included."""
+    log.room.database.client.admin.command("fsync")
+    found = {}
+    for name in ("entries", "rows", "tiles", "finds"):
+        stats = log.room.database.command("collStats", name)
+        found[name] = round((stats["storageSize"] + stats["totalIndexSize"]) / size)
+    return found
+
+
 def measure(log: ReadLog, size: int) -> Iterator[tuple[str, dict[str, float]]]:
     """Every question at this size."""
     chance = random.Random(size)
@@ -182,13 +223,13 @@ def main(sizes: list[int]) -> None:
         chance = random.Random(7)
         for size in sizes:
             per_second = _fill(log, size, chance)
-            weight = log.room.database.command("collStats", "finds")
             told = {
                 "entries": size,
                 "load": round(os.getloadavg()[0], 1),
                 "indexed_per_s": round(per_second),
-                "index_bytes_per_entry": round((weight["size"] + weight["totalIndexSize"]) / size),
+                "bytes_per_entry": _weights(log, size),
                 "questions": dict(measure(log, size)),
+                "found_after": _found_after(log),
             }
             worst = max(each["p95_ms"] for each in told["questions"].values() if "p95_ms" in each)
             print(json.dumps(told | {"worst_p95_ms": worst}, indent=1), flush=True)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -36,15 +37,20 @@ _MOST_BEHIND = 4_096
 
 @dataclass(frozen=True)
 class Hit:
-    """One entry that was asked for. `body` is None where the person was erased: then `document` says only that."""
+    """One entry that was asked for. `said` is what the log keeps of it, `document` what a reader is shown of that."""
 
     number: int
     event_id: str
     recorded_at: datetime
     document: Json
-    body: ReadBody | None
+    said: Json | None
     leaf: bytes
     facts: Json = field(default_factory=dict)
+
+    @cached_property
+    def body(self) -> ReadBody | None:
+        """The facts it states; None where the person was erased: then `document` says only that."""
+        return None if self.said is None else facts_in(self.said)
 
 
 @dataclass(frozen=True)
@@ -150,7 +156,7 @@ def _found(room: Room, asked: Asked, size: int, after: tuple[datetime, int] | No
         for hit in opened(room, rows):
             if any(start <= hit.recorded_at < end for start, end in asked.without):
                 continue
-            if hit.body is None or is_asked_for(hit.document, asked):
+            if hit.said is None or is_asked_for(hit.document, asked):
                 yield hit
                 continue
             missed += 1
@@ -188,7 +194,7 @@ def _hit(room: Room, row: Json, entry: Json, key: Any) -> Hit:
     if not body:
         return _closed(row, entry, "erased")
     parsed = orjson.loads(body)
-    return Hit(number, event_id, row["t"], shown(parsed), facts_in(parsed), entry["leaf"], row)
+    return Hit(number, event_id, row["t"], shown(parsed), parsed, entry["leaf"], row)
 
 
 def _closed(row: Json, entry: Json, why: str) -> Hit:

@@ -35,6 +35,7 @@ _MARK_BYTES = 8
 _NEWEST_FIRST = [("t", DESCENDING), ("_id", DESCENDING)]
 _OLDEST_FIRST = [("t", ASCENDING), ("_id", ASCENDING)]
 _FEW = 1_500
+_MOST_AT_ONCE = 512
 
 
 class SearchIndex:
@@ -125,7 +126,9 @@ class SearchIndex:
             return
         order = _NEWEST_FIRST if asked.is_newest_first else _OLDEST_FIRST
         hint = "mark" if "k" in query else "time"
-        yield from self.finds.find(query).sort(order).hint(hint).batch_size(128)
+        # As many as a page and one, so that the first answer is the last one where all of them fit.
+        piece = min(asked.count + 1, _MOST_AT_ONCE) if asked.count else _MOST_AT_ONCE
+        yield from self.finds.find(query, {"k": 0}).sort(order).hint(hint).batch_size(max(piece, 2))
 
     def between(self, since: datetime, until: datetime, size: int, **facts: Any) -> Iterator[Document]:
         """Rows of a time in its order, oldest first, with only these facts; without marks."""

@@ -13,7 +13,7 @@ from services.audit.periods import Periods
 from services.audit.store import Store
 from services.audit.tlog.merkle import leaf_hash, node_hash
 from services.audit.tlog.proofs import ProofRefused, verify_inclusion
-from services.audit.tlog.tiles import TILE_HEIGHT, TILE_WIDTH, TiledTree, TilePlace, split_hashes
+from services.audit.tlog.tiles import TILE_HEIGHT, TILE_WIDTH, TiledTree, TilePlace, edge_places, split_hashes
 
 if TYPE_CHECKING:
     from services.audit.reading_room import ReadingRoom as Room
@@ -41,7 +41,10 @@ class Proof:
 
 def proofs(room: Room, numbers: Sequence[int], head: Head) -> dict[int, Proof]:
     """The proof of each entry, made from tiles alone: under `head`, or under the last head of an earlier period."""
-    places, current = Periods(room.database).places(), room.store.place
+    current = room.store.place
+    if all(number >= current.first for number in numbers):
+        return _of_one_log(room.store, numbers, head)
+    places = Periods(room.database).places()
     logs: dict[LogPlace, list[int]] = {}
     for number in numbers:
         logs.setdefault(holding(places, number), []).append(number)
@@ -78,7 +81,7 @@ def _of_one_log(store: Store, numbers: Sequence[int], head: Head) -> dict[int, P
 
 
 class _FoldedTree(TiledTree):
-    """A tree that folds each full tile once: hits of one page, and of the next, share most of their way to the root."""
+    """A tree that folds each tile once: hits of one page, and of the next, share most of their way to the root."""
 
     def __init__(self, size: int, fetch: Callable[[TilePlace], bytes | None]) -> None:
         super().__init__(size, fetch)
@@ -89,26 +92,26 @@ class _FoldedTree(TiledTree):
         first = index << inner
         place = level, first // TILE_WIDTH
         if place not in self._folded:
-            hashes = self._tile(*place)
-            if len(hashes) != TILE_WIDTH:
-                return super()._subtree(height, index)
-            self._folded[place] = _folds(b"".join(hashes))
+            self._folded[place] = _folds(b"".join(self._tile(*place)))
         return self._folded[place][inner][(first % TILE_WIDTH) >> inner]
 
 
 @lru_cache(4_096)
 def _folds(tile: bytes) -> list[list[bytes]]:
-    """The nodes above a full tile's hashes, level by level; about 16 kB each."""
+    """The nodes above a tile's hashes that are whole, level by level; at most about 16 kB each."""
     levels = [split_hashes(tile)]
     while len(levels[-1]) > 1:
         below = levels[-1]
-        levels.append([node_hash(below[at], below[at + 1]) for at in range(0, len(below), 2)])
+        levels.append([node_hash(below[at], below[at + 1]) for at in range(0, len(below) - 1, 2)])
     return levels
 
 
 def _tiles(store: Store, indexes: Sequence[int], size: int) -> dict[TilePlace, bytes]:
-    """Full tiles on the way from the leaves to the root, in one question; those at the edge come one by one."""
-    places: set[TilePlace] = set()
+    """The tiles on the way from the leaves to the root and those at the tree's edge, in one question.
+
+    One at the edge that was outgrown and dropped meanwhile is cut from a wider one later.
+    """
+    places: set[TilePlace] = set(edge_places(size))
     for each in indexes:
         level, index = 0, each // TILE_WIDTH
         while (index + 1) * TILE_WIDTH <= size >> (TILE_HEIGHT * level):

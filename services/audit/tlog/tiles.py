@@ -203,6 +203,9 @@ class TiledTree:
         return [self._range_root(*each) for each in merkle.consistency_ranges(old_size, self.size)]
 
     def _range_root(self, start: int, end: int) -> bytes:
+        width = end - start
+        if not (width & (width - 1) or start & (width - 1)):  # most of a path: one perfect subtree
+            return self._subtree(width.bit_length() - 1, start // width)
         if (start, end) not in self._ranges:  # proofs of neighbors share most of theirs
             parts = [self._subtree(*each) for each in merkle.perfect_subtrees(start, end)]
             self._ranges[start, end] = merkle.fold(parts)

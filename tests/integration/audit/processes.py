@@ -31,13 +31,14 @@ def until(what: str, ask: Callable[[], T], *, within_s: float = 60.0) -> T:
 
 
 class Broker:
-    """What the other services would publish; the audit inbox starts empty."""
+    """What the other services would publish; the audit inbox starts empty, unless it is to be left as it is."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, *, empty: bool = True) -> None:
         self._connection = Connection(uri)
         channel = self._connection.default_channel
         topology.declare_service(channel, "audit", ["#"])
-        channel.queue_purge(topology.inbox_name("audit"))
+        if empty:
+            channel.queue_purge(topology.inbox_name("audit"))
 
     def say(self, envelopes: Sequence[Envelope]) -> None:
         """The events are on the bus, in this order."""
