@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chassis.ids import new_id
 from services.matching import candidates
@@ -15,17 +15,13 @@ from services.matching.domain.rank import Candidate, Entry, rank
 from services.matching.domain.rules import CAPACITY, Question, excluded_by
 from services.matching.domain.score import Scale
 from services.matching.domain.specialist import ORDINARY_MILLI
-from services.matching.joint import Market, Solution, Trade, greedy, solving, trades
-from services.matching.joint import market as markets
+from services.matching.joint import Lists, Market, Solution, Trade, one_by_one, solved, trades
 
 if TYPE_CHECKING:
     from services.matching.bootstrap import Room
 
 STANDS_FOR = timedelta(minutes=10)
 _PRIORITY = {"immediate": 3, "urgent": 2, "routine": 1}
-_FIRST_DEPTH = 50
-_DEEPER = 4
-_MOST_ROUNDS = 4
 _MOST_SEATS = 12
 
 
@@ -71,7 +67,7 @@ def plan(room: Room, cases: Sequence[Case], now: datetime) -> Plan:
     elsewhere = [case for case in cases if not room.roster_watch.holds(case.need)]
     board = _Board(room, here, now)
     market, solution, is_proven = board.solved()
-    alone = greedy(market)
+    greedy_served, greedy_total_milli = board.one_by_one()
     told = trades(market, solution)
     planned = [board.planned(market, solution, trade) for trade in told]
     served = {one.case.referral_id for one in planned if one}
@@ -84,8 +80,8 @@ def plan(room: Room, cases: Sequence[Case], now: datetime) -> Plan:
             *(LeftOver(case, "held-elsewhere", {}) for case in elsewhere),
         ),
         solution.total_milli(market),
-        alone.served,
-        alone.total_milli(market),
+        greedy_served,
+        greedy_total_milli,
         is_proven,
     )
 
@@ -106,26 +102,22 @@ class _Board:
         ]
         weights = [asked.weight_milli for asked, _ in self._asks]
         self._weight_milli = max(weights, default=ORDINARY_MILLI)
-        self._columns: dict[str, int] = {}
         self._entries: dict[str, Entry] = {}
-        self._lists: dict[int, tuple[int, tuple[list[int], tuple[int, ...]]]] = {}
+        self._priority = [_PRIORITY[case.need.urgency] for case in self.cases]
+        self._lists = Lists(self._ranked)
 
     def solved(self) -> tuple[Market, Solution, bool]:
-        """The best of the best fifty of each; looked further wherever the prices do not prove that this is the best."""
-        depth = [_FIRST_DEPTH] * len(self.cases)
-        for _ in range(_MOST_ROUNDS):
-            market = self._market(depth)
-            solution = solving.best(market)
-            further = solving.unproven(market, solution).tolist()
-            if not further:
-                return market, solution, solving.is_proven(market, solution)
-            for row in further:
-                depth[row] *= _DEEPER
-        return market, solution, False
+        """The best assignment, and whether it is proven to be."""
+        return solved(self._lists, self._priority, self._seats_of)
+
+    def one_by_one(self) -> tuple[int, int]:
+        """How many would be served without a plan, and the total of their scores."""
+        return one_by_one(self._lists, self._priority, self._seats_of)
 
     def planned(self, market: Market, solution: Solution, trade: Trade) -> Planned | None:
         """A row's match as a candidate by the store's facts; None where they changed since the index was read."""
-        specialist_id = self._ids[int(market.column[solution.edge[trade.row]])]
+        column = market.column[solution.edge[trade.row]]
+        [specialist_id] = self._room.index.texts(market.keys[column : column + 1])
         asked, scale = self._asks[trade.row]
         found = rank(asked, scale, [self._entries[specialist_id]], 1)
         other = self.cases[trade.other].referral_id if trade.other >= 0 else ""
@@ -138,24 +130,14 @@ class _Board:
         reason = "no-capacity-left" if is_anybody else "nobody-eligible"
         return LeftOver(self.cases[row], reason, self._room.index.exclusions(asked))
 
-    def _market(self, depth: Sequence[int]) -> Market:
-        for row, limit in enumerate(depth):
-            if (
-                row not in self._lists or self._lists[row][0] != limit
-            ):  # only who is looked at further is asked for again
-                self._lists[row] = (limit, self._proposed(row, limit))
-        lists = [self._lists[row][1] for row in range(len(self.cases))]
-        fresh = sorted(self._columns.keys() - self._entries.keys())
-        self._entries |= self._room.roster.entries(fresh)
-        self._ids = list(self._columns)
-        seats = [self._seats(specialist_id) for specialist_id in self._ids]
-        priority = [_PRIORITY[case.need.urgency] for case in self.cases]
-        return markets.built(lambda row, _: lists[row], priority, seats, depth)
+    def _ranked(self, row: int, limit: int) -> tuple[Any, Any]:
+        found = self._room.index.shortlist(*self._asks[row], limit)
+        return found.rows, found.scores_milli
 
-    def _proposed(self, row: int, limit: int) -> tuple[list[int], tuple[int, ...]]:
-        found = self._room.index.propose(*self._asks[row], limit)
-        columns = [self._columns.setdefault(one, len(self._columns)) for one in found.specialist_ids]
-        return columns, found.scores_milli
+    def _seats_of(self, rows: Any) -> list[int]:
+        ids = self._room.index.texts(rows)
+        self._entries |= self._room.roster.entries(sorted(set(ids) - self._entries.keys()))
+        return [self._seats(specialist_id) for specialist_id in ids]
 
     def _seats(self, specialist_id: str) -> int:
         """How many more they can carry of the heaviest kind in this backlog, when all who wait for their yes get it."""

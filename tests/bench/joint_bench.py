@@ -18,9 +18,8 @@ import numpy as np
 from cli.demo import roster as demo
 from services.matching import roster_rows
 from services.matching.domain.place import Place
-from services.matching.joint import Market, Solution, best, greedy
-from services.matching.joint import market as markets
-from services.matching.joint.solving import is_proven, unproven
+from services.matching.joint import Lists, Market, one_by_one, solved
+from services.matching.joint.market import Ask
 from services.matching.ranking import RosterIndex
 from services.matching.roster_file import RawRow
 from tests.unit.matching.matching_builders import NOW, POLICY, TAXONOMY, a_need, a_standing, asked, scaled
@@ -28,7 +27,6 @@ from tests.unit.matching.matching_builders import NOW, POLICY, TAXONOMY, a_need,
 SIZES = ((500, 1_000), (1_000, 2_000), (2_000, 5_000), (5_000, 20_000))
 # The dense solver's table of referrals by places must fit into memory and a minute.
 MOST_DENSE = 2_000 * 30_000
-DEPTH, DEEPER, MOST_ROUNDS = 50, 4, 4
 LIVED = ("substance.opioids", "substance.alcohol", "overdose", "homelessness", "suicide.attempt", "parenting")
 WISHES = ("military.veteran", "gender.woman", "pathway.medication", "faith.none")
 
@@ -40,7 +38,7 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float]:
     return found, time.process_time() - started
 
 
-def board(referrals: int, specialists: int) -> tuple[markets.Ask, list[int], float]:
+def board(referrals: int, specialists: int) -> tuple[Ask, list[int], float]:
     """Who may be asked for whom, as the index ranks them; the free places of each; the seconds the index took to fill."""
     dice = Random(referrals)
     rows = [row for row in demo.specialists(specialists, seed=7) if row["role"] == "specialist"]
@@ -52,7 +50,6 @@ def board(referrals: int, specialists: int) -> tuple[markets.Ask, list[int], flo
     ]
     index = RosterIndex(list(TAXONOMY.attributes))
     _, filled_s = timed(lambda: index.put(people))
-    columns = {specialist.specialist_id: number for number, (specialist, _) in enumerate(people)}
     places: list[Place] = [specialist.place for specialist, _ in people[:40]]
     rarity = index.rarity()
     asks = []
@@ -65,35 +62,25 @@ def board(referrals: int, specialists: int) -> tuple[markets.Ask, list[int], flo
         )
         asks.append((asked(need, POLICY.ladders["immediate"][1], NOW), scaled(need, rarity=rarity)))
 
-    def ask(row: int, limit: int) -> tuple[list[int], tuple[int, ...]]:
-        found = index.propose(*asks[row], limit)
-        return [columns[one] for one in found.specialist_ids], found.scores_milli
+    def ask(row: int, limit: int) -> tuple[Any, Any]:
+        found = index.shortlist(*asks[row], limit)
+        return found.rows, found.scores_milli
 
     return ask, [standing.capacity_milli // 1000 for _, standing in people], filled_s
 
 
-def solved(ask: markets.Ask, seats: list[int], referrals: int) -> tuple[Market, Solution, dict[str, float]]:
-    """As the service solves it: the best fifty of each, looked further where the prices do not prove the best."""
-    depth, spent = [DEPTH] * referrals, {"build": 0.0, "solve": 0.0, "rounds": 0.0}
-    known: dict[tuple[int, int], Any] = {}
+class Spent:
+    """The CPU seconds that go into ranking, and how often it is asked."""
 
-    def once(row: int, limit: int) -> Any:
-        if (row, limit) not in known:
-            known[row, limit] = ask(row, limit)
-        return known[row, limit]
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self.seconds, self.asked = 0.0, 0
 
-    for _ in range(MOST_ROUNDS):
-        market, build_s = timed(partial(markets.built, once, [1] * referrals, seats, depth))
-        solution, solve_s = timed(partial(best, market))
-        spent["build"] += build_s
-        spent["solve"] += solve_s
-        spent["rounds"] += 1
-        further = unproven(market, solution).tolist()
-        if not further:
-            break
-        for row in further:
-            depth[row] *= DEEPER
-    return market, solution, spent
+    def ask(self, row: int, limit: int) -> tuple[Any, Any]:
+        """The same answer, its time counted."""
+        found, seconds = timed(partial(self._ask, row, limit))
+        self.seconds, self.asked = self.seconds + seconds, self.asked + 1
+        return found
 
 
 def dense(market: Market) -> tuple[int, int]:
@@ -113,31 +100,27 @@ def dense(market: Market) -> tuple[int, int]:
 def main() -> None:
     """Prints one block for each size."""
     largest = int(sys.argv[1]) if len(sys.argv) > 1 else SIZES[-1][0]
-    best(
-        markets.built(lambda row, limit: ([0], [1]), [1], [1], [50])
-    )  # scipy is imported once, and not timed
+    solved(Lists(lambda row, limit: ([0], [1])), [1], lambda _: [1])  # scipy is imported once, and not timed
     for referrals, specialists in SIZES:
         if referrals > largest:
             break
         ask, seats, filled_s = board(referrals, specialists)
-        market, solution, spent = solved(ask, seats, referrals)
-        alone, alone_s = timed(partial(greedy, market))
-        state = (
-            "proven best"
-            if is_proven(market, solution) and not unproven(market, solution).size
-            else "NOT PROVEN"
+        spent = Spent(ask)
+        lists = Lists(spent.ask)
+        free = np.array(seats, np.int64)
+        (market, solution, is_best), joint_s = timed(
+            partial(solved, lists, [1] * referrals, free.__getitem__)
         )
+        alone, alone_s = timed(partial(one_by_one, lists, [1] * referrals, free.__getitem__))
+        state = "proven best" if is_best else "NOT PROVEN"
         print(
             f"{referrals:,} referrals x {specialists:,} specialists, {market.row.size:,} pairs, {sum(seats):,} places"
         )
         print(
-            f"  joint        {spent['build'] + spent['solve']:7.3f} s"
-            f" (lists {spent['build']:.3f}, solving and proof {spent['solve']:.3f}, {spent['rounds']:.0f} rounds)"
+            f"  joint        {joint_s:7.3f} s (lists {spent.seconds:.3f} s for {spent.asked:,} rankings)"
             f"  served {solution.served:,}  total {solution.total_milli(market):,}  {state}"
         )
-        print(
-            f"  one by one   {alone_s:7.3f} s  served {alone.served:,}  total {alone.total_milli(market):,}"
-        )
+        print(f"  one by one   {alone_s:7.3f} s  served {alone[0]:,}  total {alone[1]:,}")
         if referrals * sum(seats) <= MOST_DENSE:
             (served, total), dense_s = timed(partial(dense, market))
             print(f"  scipy dense  {dense_s:7.3f} s  served {served:,}  total {total:,}")

@@ -1,7 +1,9 @@
 """A backlog assigned as a whole: everybody who can be served is, then as well as possible (DOMAIN 4)."""
 
+from services.matching.joint.deepening import solved
 from services.matching.joint.explaining import Trade, trades
+from services.matching.joint.lists import Lists, one_by_one
 from services.matching.joint.market import Market
-from services.matching.joint.solving import Solution, best, greedy
+from services.matching.joint.solving import Solution
 
-__all__ = ["Market", "Solution", "Trade", "best", "greedy", "trades"]
+__all__ = ["Lists", "Market", "Solution", "Trade", "one_by_one", "solved", "trades"]

@@ -41,7 +41,7 @@ def trades(market: Market, solution: Solution) -> list[Trade]:
 
 def _trade(market: Market, solution: Solution, holders: dict[int, list[int]], row: int, edge: int) -> Trade:
     first = int(market.starts_of[row])
-    choice = edge - first + 1
+    choice = int(market.place[edge]) + 1
     wished = int(market.column[first])
     others = [other for other in holders.get(wished, []) if other != row]
     if choice == 1 or not others:
@@ -81,5 +81,5 @@ def _has_another_way(
 def choices(market: Market, solution: Solution) -> dict[int, int]:
     """How many have their best, their second best and so on."""
     has = np.flatnonzero(solution.edge >= 0)
-    numbers, counts = np.unique(solution.edge[has] - market.starts_of[has] + 1, return_counts=True)
+    numbers, counts = np.unique(market.place[solution.edge[has]] + 1, return_counts=True)
     return {int(number): int(count) for number, count in zip(numbers, counts, strict=True)}

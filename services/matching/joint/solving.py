@@ -1,4 +1,4 @@
-"""The best joint assignment, with prices that prove it; and the greedy one it is compared with.
+"""The best joint assignment, with prices that prove it.
 
 First as many as possible are served, the most urgent before the others; among those ways the total of the scores is
 greatest.  The two together are one sum, because serving somebody weighs more than all the scores there are.
@@ -36,19 +36,6 @@ class Solution:
         return int((self.edge >= 0).sum())
 
 
-def greedy(market: Market) -> Solution:
-    """One after another, by priority and then as they came: each the best who is still free."""
-    seats, edge = market.seats.copy(), np.full(market.rows, NOBODY, np.int64)
-    starts = market.starts_of
-    for row in np.argsort(-market.priority, kind="stable"):
-        for place in range(starts[row], starts[row + 1]):
-            if seats[market.column[place]] > 0:
-                seats[market.column[place]] -= 1
-                edge[row] = place
-                break
-    return Solution(edge, np.zeros(0, np.int64))
-
-
 def best(market: Market) -> Solution:
     """The best assignment among the market's pairs, with the prices that prove it."""
     if market.row.size == 0:
@@ -57,24 +44,26 @@ def best(market: Market) -> Solution:
     return Solution(edge, _prices(market, edge))
 
 
-def unproven(market: Market, solution: Solution) -> Numbers:
-    """The rows for which a pair outside the market could be better than what they have: look further for those.
-
-    Whoever is outside a row's list scores at most as much as the last one in it, and costs at least nothing.
-    """
-    starts, served = market.starts_of, _served_worth(market)
-    if market.row.size == 0:
-        return np.flatnonzero(~market.is_whole).astype(np.int64)
-    last = np.where(starts[1:] > starts[:-1], market.score[np.maximum(starts[1:] - 1, 0)], 0)
+def gains(market: Market, solution: Solution) -> Numbers:
+    """What each row has from the assignment beyond the price of its specialist; nothing where it has nobody."""
     gain = np.zeros(market.rows, np.int64)
     has = solution.edge >= 0
     taken = solution.edge[has]
-    gain[has] = served[has] + market.score[taken] - solution.price[market.column[taken]]
-    could = served + last
-    return np.flatnonzero(~market.is_whole & (could > gain)).astype(np.int64)
+    gain[has] = served_worth(market)[has] + market.score[taken] - solution.price[market.column[taken]]
+    return gain
 
 
-def _served_worth(market: Market) -> Numbers:
+def unproven(market: Market, solution: Solution) -> Numbers:
+    """The rows for which somebody nobody has looked at could be better than what they have: look further for those.
+
+    Whoever was not looked at costs at least nothing.
+    """
+    could = served_worth(market) + market.beyond
+    return np.flatnonzero((market.beyond >= 0) & (could > gains(market, solution))).astype(np.int64)
+
+
+def served_worth(market: Market) -> Numbers:
+    """What it is worth to serve each row at all: more than all scores together."""
     most = int(market.score.max(initial=0)) + 1
     return market.priority * (most * (market.rows + 1))
 
@@ -91,7 +80,7 @@ def _matched(market: Market) -> Numbers:
     edges = np.repeat(np.arange(market.row.size), copies)
     offset = np.arange(edges.size) - np.repeat(np.cumsum(copies) - copies, copies)
     most = int(market.score.max(initial=0)) + 1
-    costs = np.concatenate([most - market.score[edges], most + _served_worth(market)]).astype(float)
+    costs = np.concatenate([most - market.score[edges], most + served_worth(market)]).astype(float)
     rows = np.concatenate([market.row[edges], np.arange(market.rows)])
     columns = np.concatenate([first[market.column[edges]] + offset, first[-1] + np.arange(market.rows)])
     shape = (market.rows, int(first[-1]) + market.rows)
@@ -117,7 +106,7 @@ def _prices(market: Market, edge: Numbers) -> Numbers:
     Whoever is not served would pay all their worth; whoever is served, what they would gain by a change.  Prices rise
     along these chains until they stand still, which they do after at most one round for each specialist.
     """
-    worth = _served_worth(market)[market.row] + market.score
+    worth = served_worth(market)[market.row] + market.score
     has = edge[market.row] >= 0
     own = np.where(has, worth[np.maximum(edge[market.row], 0)], 0)
     own_column = np.where(has, market.column[np.maximum(edge[market.row], 0)], 0)
@@ -136,10 +125,7 @@ def is_proven(market: Market, solution: Solution) -> bool:
     """True where the prices hold: a place that is free costs nothing, and nobody gains by another (weak duality)."""
     taken = np.bincount(market.column[solution.edge[solution.edge >= 0]], minlength=market.seats.size)
     is_free_for_nothing = bool((solution.price[taken < market.seats] == 0).all())
-    gain = np.zeros(market.rows, np.int64)
-    has, worth = solution.edge >= 0, _served_worth(market)
-    chosen = solution.edge[has]
-    gain[has] = worth[has] + market.score[chosen] - solution.price[market.column[chosen]]
+    gain, worth = gains(market, solution), served_worth(market)
     could = worth[market.row] + market.score - solution.price[market.column]
     is_within = bool((taken <= market.seats).all())
     return is_within and is_free_for_nothing and bool((gain >= 0).all() and (could <= gain[market.row]).all())

@@ -73,7 +73,7 @@ class Asking:
         """The points of these rows, in thousandths, but those for free capacity."""
         roster = self._roster
         points = looked_up(roster.kinds.spoken_points(scale), taken(roster["kind"], rows))
-        closeness = roster.bases.closeness(scale, self._chords, self.ways_of_bases)
+        closeness = roster.bases.closeness(scale, self._asked)
         points += looked_up(closeness, taken(roster["base"], rows))
         for byte, worth in self._points_of_bytes(scale).items():
             points += looked_up(worth, taken(roster["released"][byte], rows))
@@ -123,13 +123,9 @@ class Asking:
         return kinds.speaking(self._asked) & kinds.within_limits(self._asked)
 
     @cached_property
-    def _chords(self) -> Column | None:
-        return self._roster.bases.chords(self._asked)
-
-    @cached_property
     def ways_of_bases(self) -> Column:
         """In which ways somebody from each base could be with the peer, as bits."""
-        return self._roster.bases.ways(self._asked, self._chords)
+        return self._roster.bases.ways(self._asked)
 
     @cached_property
     def _never(self) -> Column:

@@ -10,9 +10,10 @@ import numpy as np
 from services.matching.domain.rank import Entry
 from services.matching.domain.score import Rarity
 from services.matching.domain.specialist import Specialist, Standing
+from services.matching.ranking.credentials import Credentials
 from services.matching.ranking.ids import IdTable
 from services.matching.ranking.passing import Passing
-from services.matching.ranking.tables import NOBODY, Bases, Column, Credentials, Kinds, milliseconds
+from services.matching.ranking.tables import NOBODY, Bases, Column, Kinds, milliseconds
 
 _FIRST_ROOM = 1024
 _ANYWHERE = ""

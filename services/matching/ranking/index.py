@@ -32,6 +32,15 @@ class Proposal:
     eligible: int = 0
 
 
+@dataclass(frozen=True)
+class Shortlist:
+    """The same as row numbers, which stand for the same specialists as long as the process runs."""
+
+    rows: Column
+    scores_milli: Column
+    eligible: int
+
+
 class RosterIndex:
     """Every ranked specialist, one row each; safe to use from several threads."""
 
@@ -76,14 +85,21 @@ class RosterIndex:
 
     def propose(self, asked: Question, scale: Scale, limit: int) -> Proposal:
         """The best `limit` of those whom no hard rule keeps out, best first."""
+        found = self.shortlist(asked, scale, limit)
+        return Proposal(self.texts(found.rows), tuple(found.scores_milli.tolist()), found.eligible)
+
+    def shortlist(self, asked: Question, scale: Scale, limit: int) -> Shortlist:
+        """The same best, for who puts thousands of questions and needs few of the ids."""
         with self._lock:
             asking = Asking(self._roster, asked)
             rows = asking.eligible()
-            if rows.size == 0:
-                return Proposal((), ())
-            best, scores = self._best(asking, scale, rows, limit)
-            ids = tuple(self._roster.ids.text(row) for row in best.tolist())
-            return Proposal(ids, tuple(scores.tolist()), rows.size)
+            best, scores = self._best(asking, scale, rows, limit) if rows.size else (rows, rows)
+            return Shortlist(best, scores, rows.size)
+
+    def texts(self, rows: Column) -> tuple[str, ...]:
+        """The ids of these rows."""
+        with self._lock:
+            return tuple(self._roster.ids.text(row) for row in rows.tolist())
 
     def exclusions(self, asked: Question) -> dict[str, int]:
         """How many each rule keeps out; each is counted once, under the first rule."""

@@ -18,13 +18,11 @@ from services.matching.domain.rules import Question
 from services.matching.domain.score import Scale
 from services.matching.domain.shifts import Shifts
 from services.matching.domain.specialist import (
-    AGE_BANDS,
     MODALITIES,
-    PAYERS,
     TRANSPORTS,
-    Certification,
     Specialist,
 )
+from services.matching.ranking.remembered import Remembered
 
 Column = npt.NDArray[Any]
 Flags = npt.NDArray[np.bool_]
@@ -89,6 +87,7 @@ class Kinds:
         self._named: dict[tuple[str, str], list[tuple[int, int]]] = {}
         self._rows = Rows(shifts=np.int32, languages=np.int32, limits=np.int32)
         self._on_shift: tuple[tuple[int, bool, int], Flags] | None = None
+        self._told = Remembered()
         # Nobody never works; a key of their own, so that no real specialist is of this kind.
         self._shifts[_NEVER_ON] = 0
         self._numbers["nobody"] = self._rows.add(
@@ -124,6 +123,10 @@ class Kinds:
         """Which kinds speak a language of the peer well enough."""
         if not asked.languages:
             return np.ones(len(self._rows), bool)
+        key = "speaking", asked.languages, asked.least_level, len(self._rows)
+        return self._told.told(key, lambda: self._speak(asked))
+
+    def _speak(self, asked: Question) -> Flags:
         fits = np.zeros(len(self._languages), bool)
         for tag in asked.languages:
             fits |= self._levels_of(tag) >= asked.least_level
@@ -131,6 +134,10 @@ class Kinds:
 
     def spoken_points(self, scale: Scale) -> Column:
         """The points of the one language that gives most, for each kind."""
+        key = "points", scale.languages, len(self._rows)
+        return self._told.told(key, lambda: self._points(scale))
+
+    def _points(self, scale: Scale) -> Column:
         best = np.zeros(len(self._languages), np.int32)
         for tag, points in scale.languages:
             np.maximum(best, np.array(points, np.int32)[self._levels_of(tag)], out=best)
@@ -138,9 +145,13 @@ class Kinds:
 
     def within_limits(self, asked: Question) -> Flags:
         """Which kinds have no limit that names this referral."""
+        at, about = milliseconds(asked.at), frozenset(asked.about & self._named.keys())
+        key = "limits", at, about, len(self._rows)
+        return self._told.told(key, lambda: self._unlimited(about, at))
+
+    def _unlimited(self, about: frozenset[tuple[str, str]], at: int) -> Flags:
         fits = np.ones(len(self._limits), bool)
-        at = milliseconds(asked.at)
-        for subject in asked.about:
+        for subject in about:
             for number, ends in self._named.get(subject, ()):
                 if at < ends:
                     fits[number] = False
@@ -177,6 +188,7 @@ class Bases:
 
     def __init__(self) -> None:
         self._numbers: dict[Hashable, int] = {}
+        self._told = Remembered()
         self._rows = Rows(
             x=np.int64, y=np.int64, z=np.int64, radius=np.int64, transport=np.uint8, ways=np.uint8
         )
@@ -203,14 +215,28 @@ class Bases:
 
     def chords(self, asked: Question) -> Column | None:
         """How far each is from the facility, squared; None where nobody knows where it is."""
-        here = asked.need.source_place
+        here, rows = asked.need.source_place, self._rows
         if here is None:
             return None
-        rows = self._rows
-        return (rows["x"] - here.x) ** 2 + (rows["y"] - here.y) ** 2 + (rows["z"] - here.z) ** 2
+        return self._told.told(
+            ("chords", here, len(rows)),
+            lambda: (rows["x"] - here.x) ** 2 + (rows["y"] - here.y) ** 2 + (rows["z"] - here.z) ** 2,
+        )
 
-    def ways(self, asked: Question, chords: Column | None) -> Column:
+    def ways(self, asked: Question) -> Column:
         """In which ways somebody from each base could be with the peer in time, as bits."""
+        return self._told.told(("ways", self._way(asked)), lambda: self._ways(asked, self.chords(asked)))
+
+    def closeness(self, scale: Scale, asked: Question) -> Column:
+        """The points of each base."""
+        key = "closeness", scale.closeness, self._way(asked)
+        return self._told.told(key, lambda: self._closeness(scale, self.chords(asked), self.ways(asked)))
+
+    def _way(self, asked: Question) -> Hashable:
+        reach = tuple(asked.bedside_reach[name] for name in TRANSPORTS)
+        return asked.need.source_place, asked.modalities, reach, len(self._rows)
+
+    def _ways(self, asked: Question, chords: Column | None) -> Column:
         possible = self._rows["ways"] & np.uint8(mask(asked.modalities, MODALITIES))
         if chords is None:
             return possible & np.uint8(0xFF ^ _BEDSIDE)
@@ -218,62 +244,9 @@ class Bases:
         reach = np.minimum(self._rows["radius"], in_time[self._rows["transport"]])
         return np.where(chords > reach, possible & np.uint8(0xFF ^ _BEDSIDE), possible)
 
-    def closeness(self, scale: Scale, chords: Column | None, ways: Column) -> Column:
-        """The points of each base."""
+    def _closeness(self, scale: Scale, chords: Column | None, ways: Column) -> Column:
         if chords is None:
             return np.zeros(len(self._rows), np.int32)
         steps = np.array([limit for limit, _ in scale.closeness], np.int64)
         points = np.array([*(points for _, points in scale.closeness), 0], np.int32)
         return points[np.searchsorted(steps, chords)] * ((ways & _BEDSIDE) != 0)
-
-
-class Credentials:
-    """The certifications of a specialist, as one number. 0 is none."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[Hashable, int] = {}
-        self._states: dict[str, int] = {}
-        self.states: list[frozenset[str]] = []
-        self._rows = Rows(
-            number=np.int32, state=np.int16, payers=np.uint8, ages=np.uint8, begins=np.int64, ends=np.int64
-        )
-
-    def bytes_used(self) -> int:
-        """Of the table, the dictionaries not counted."""
-        return self._rows.bytes_used()
-
-    def number(self, specialist: Specialist) -> int:
-        """Which of the credentials this specialist has."""
-        key: tuple[tuple[Certification, ...], str] = specialist.certifications, specialist.shifts.time_zone
-        found = self._numbers.get(key)
-        if found is None:
-            found = self._numbers[key] = len(self._numbers)
-            self.states.append(frozenset(one.state for one in specialist.certifications))
-            for one in specialist.certifications:
-                self._add(found, one, specialist.shifts.time_zone)
-        return found
-
-    def valid(self, asked: Question) -> Flags:
-        """Which of them hold at that moment for this payer, age band and state."""
-        at, rows = milliseconds(asked.at), self._rows
-        fits = (rows["begins"] <= at) & (at < rows["ends"])
-        if asked.payer:
-            fits &= (rows["payers"] & mask({asked.payer}, PAYERS)) != 0
-        if asked.age_band:
-            fits &= (rows["ages"] & mask({asked.age_band}, AGE_BANDS)) != 0
-        if asked.state:
-            fits &= rows["state"] == self._states.get(asked.state, -1)
-        valid = np.zeros(len(self._numbers), bool)
-        valid[rows["number"][fits]] = True
-        return valid
-
-    def _add(self, number: int, one: Certification, zone: str) -> None:
-        begins, ends = one.span(zone)
-        self._rows.add(
-            number=number,
-            state=self._states.setdefault(one.state, len(self._states)),
-            payers=mask(one.payers, PAYERS),
-            ages=mask(one.age_bands, AGE_BANDS),
-            begins=milliseconds(begins),
-            ends=milliseconds(ends),
-        )

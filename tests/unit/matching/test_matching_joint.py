@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import itertools
+from unittest.mock import patch
 
 import hypothesis.strategies as st
+import numpy as np
 from hypothesis import given, settings
 
-from services.matching.joint import best, greedy, trades
-from services.matching.joint import market as markets
-from services.matching.joint.solving import is_proven, unproven
+from services.matching.joint import Lists, Solution, deepening, lists, one_by_one, solved, trades
+from services.matching.joint.solving import NOBODY, is_proven
 
 
-def a_market(fits, seats, priority, depth=None):
-    """A market from {row: {column: score}}."""
+def a_board(fits, seats, priority):
+    """Lists, priorities and free places from {row: {specialist: score}}."""
 
     def ask(row, limit):
-        columns = sorted(fits[row], key=lambda column: (-fits[row][column], column))[:limit]
-        return columns, [fits[row][column] for column in columns]
+        keys = sorted(fits[row], key=lambda key: (-fits[row][key], key))[:limit]
+        return keys, [fits[row][key] for key in keys]
 
-    return markets.built(ask, priority, seats, depth or [len(seats) + 1] * len(fits))
+    return Lists(ask), priority, lambda keys: [seats[key] for key in keys]
+
+
+def solve(*board):
+    """The market, the assignment and whether it is called the best."""
+    return solved(*a_board(*board))
 
 
 def worth(market, solution):
@@ -52,52 +58,49 @@ def boards(draw):
 
 
 @settings(max_examples=60, deadline=None)
-@given(boards())
-def test_nothing_is_better_than_the_joint_assignment(board):
-    """As many as possible are served, the urgent first, with the greatest total, proven; greedy is no better."""
-    market = a_market(*board)
-    solution = best(market)
+@given(boards(), st.integers(1, 3), st.integers(1, 2))
+def test_nothing_is_better_than_the_joint_assignment(board, kept, first):
+    """As many as possible are served, the urgent first, with the greatest total, proven, however short the lists begin.
+
+    Taking one after another serves no more.
+    """
+    told = a_board(*board)
+    with (
+        patch.multiple(deepening, KEPT=kept, FIRST_DEPTH=min(first, kept)),
+        patch.object(lists, "KEPT", kept),
+    ):
+        market, solution, is_best = solved(*told)
     assert worth(market, solution) == by_search(*board)
-    assert is_proven(market, solution) and unproven(market, solution).size == 0
-    assert worth(market, greedy(market)) <= worth(market, solution)
-
-
-@settings(max_examples=50, deadline=None)
-@given(boards(), st.integers(1, 2))
-def test_a_plan_of_short_lists_is_called_best_only_where_it_is(board, depth):
-    """Where no price asks to look further, the best of the short lists is the best of all."""
-    fits, seats, priority = board
-    market = a_market(fits, seats, priority, [depth] * len(fits))
-    solution = best(market)
-    if unproven(market, solution).size == 0:
-        assert worth(market, solution) == by_search(*board)
+    assert is_best
+    assert one_by_one(*a_board(*board))[0] <= solution.served
 
 
 def test_a_wrong_assignment_is_not_proven():
     """The proof can fail: the greedy way of a market where it loses has no prices that hold."""
-    market = a_market([{0: 10, 1: 9}, {0: 8}], [1, 1], [1, 1])
-    wrong = type(best(market))(greedy(market).edge, best(market).price)
-    assert not is_proven(market, wrong)
+    market, solution, _ = solve([{0: 10, 1: 9}, {0: 8}], [1, 1], [1, 1])
+    greedy = Solution(np.array([0, NOBODY]), solution.price)
+    assert is_proven(market, solution) and not is_proven(market, greedy)
 
 
 def test_the_trade_is_told():
     """The first has their second best so that the other is served at all; greedy would leave the other alone."""
-    market = a_market([{0: 90, 1: 80}, {0: 30}], [1, 1], [1, 1])
-    [first, second] = trades(market, best(market))
+    board = [{0: 90, 1: 80}, {0: 30}], [1, 1], [1, 1]
+    market, solution, _ = solve(*board)
+    [first, second] = trades(market, solution)
     assert (first.choice, first.other, first.is_served_at_all) == (2, 1, True)
     assert (second.choice, second.other) == (1, -1)
-    assert (greedy(market).served, best(market).served) == (1, 2)
+    assert (one_by_one(*a_board(*board)), solution.served) == ((1, 90), 2)
 
 
 def test_a_trade_for_the_better_is_not_called_a_rescue():
     """Where the other would have somebody anyway, nobody says that they would go without."""
-    market = a_market([{0: 90, 1: 80}, {0: 80, 1: 10}], [1, 1], [1, 1])
-    [first, _] = trades(market, best(market))
+    market, solution, _ = solve([{0: 90, 1: 80}, {0: 80, 1: 10}], [1, 1], [1, 1])
+    [first, _] = trades(market, solution)
     assert (first.choice, first.other, first.is_served_at_all) == (2, 1, False)
 
 
 def test_nobody_waits_and_nobody_can():
     """An empty backlog and one that nobody fits are plans too."""
-    assert best(a_market([], [1], [])).served == 0
-    market = a_market([{}, {}], [1], [1, 2])
-    assert best(market).served == 0 and is_proven(market, best(market))
+    assert solve([], [1], [])[1].served == 0
+    market, solution, is_best = solve([{}, {}], [1], [1, 2])
+    assert solution.served == 0 and is_best and is_proven(market, solution)
