@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
@@ -12,40 +11,23 @@ from typing import Any
 import pymongo
 from opentelemetry.trace import Span, SpanKind
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis import answers, identity, metrics, telemetry
 from chassis.errors import HTTP_STATUS, Kind, Refusal
 from chassis.http_names import method_of, route_of
+from chassis.http_streams import TOO_SLOW, ClientGone, Incoming, Outgoing
 from chassis.identity import Caller
 from chassis.readiness import Readiness, page
 from chassis.shares import PER_S, Shares
 
 RenderRefusal = Callable[[Request, Refusal], Response]
-# A client has this long to send its whole body, and to take each part of an answer.
-BODY_S = 10.0
-TAKE_S = 30.0
 _STORE_S = 8.0
 _MOST_RUNNING = 128
-TOO_SLOW = "body-too-slow"
-_LINGER_S = 3.0
-_SECURITY = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-store",
-}
-_HTML_SECURITY = {
-    "content-security-policy": (
-        "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; script-src 'self'; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "x-frame-options": "DENY",
-    "permissions-policy": "camera=(), geolocation=(), microphone=()",
-}
 
 
 @dataclass(frozen=True)
@@ -88,7 +70,7 @@ class AroundRequests:
         self._count(1)
         place = ExitStack()
         place.callback(self._count, -1)
-        outgoing = _Outgoing(send, on_stream=place.close)
+        outgoing = Outgoing(send, on_stream=place.close)
         try:
             with (
                 telemetry.continue_trace(headers.get("traceparent", "")),
@@ -96,7 +78,7 @@ class AroundRequests:
                 telemetry.span(method_of(scope), SpanKind.SERVER) as span,
             ):
                 outgoing.headers["x-request-id"] = correlation_id
-                await self._serve(scope, headers, _Incoming(headers, receive), outgoing, place)
+                await self._serve(scope, headers, Incoming(headers, receive), outgoing, place)
                 self._name_span(span, scope, outgoing.status)
         finally:
             place.close()
@@ -119,7 +101,7 @@ class AroundRequests:
         return True
 
     async def _serve(
-        self, scope: Scope, headers: Headers, incoming: _Incoming, outgoing: _Outgoing, place: ExitStack
+        self, scope: Scope, headers: Headers, incoming: Incoming, outgoing: Outgoing, place: ExitStack
     ) -> None:
         caller: Caller | None = None
         try:
@@ -136,7 +118,7 @@ class AroundRequests:
             await self._answer(error, caller, scope, incoming, outgoing)
 
     async def _served(
-        self, caller: Caller | None, scope: Scope, incoming: _Incoming, outgoing: _Outgoing
+        self, caller: Caller | None, scope: Scope, incoming: Incoming, outgoing: Outgoing
     ) -> None:
         body = await incoming.read(self.rules.max_body_bytes)
         scope.setdefault("state", {}).update(caller=caller, body=body)
@@ -158,7 +140,7 @@ class AroundRequests:
         return caller
 
     async def _answer(
-        self, error: Exception, caller: Caller | None, scope: Scope, incoming: _Incoming, outgoing: _Outgoing
+        self, error: Exception, caller: Caller | None, scope: Scope, incoming: Incoming, outgoing: Outgoing
     ) -> None:
         method = f"{method_of(scope)} {route_of(scope)}"
         refusal = answers.refusal_for(error)
@@ -184,10 +166,6 @@ class AroundRequests:
         telemetry.add(method=method_of(scope), route=route, status=status)
         if status >= 500:
             telemetry.fail(span, str(status))
-
-
-class ClientGone(Exception):  # noqa: N818
-    """The client closed before its request was whole: nothing was done and nobody waits for an answer."""
 
 
 def rendered(
@@ -222,93 +200,3 @@ def http_exception_answer(render: RenderRefusal) -> Callable[[Request, Exception
         return response
 
     return answer
-
-
-class _Outgoing:
-    """The way to the client: adds headers, notes the status, and gives up on a client that does not read."""
-
-    def __init__(self, send: Send, on_stream: Callable[[], None]) -> None:
-        self._send = send
-        self._on_stream = on_stream
-        self.headers: dict[str, str] = {}
-        self.status = 0
-        self.is_stream = False
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            kind = headers.get("content-type", "")
-            is_html = kind.startswith("text/html")
-            self.is_stream = kind.startswith("text/event-stream")
-            if self.is_stream:  # open for hours: it waits, and is no work that could be too much
-                self._on_stream()
-            for name, value in (self.headers | _SECURITY | (_HTML_SECURITY if is_html else {})).items():
-                headers.setdefault(name, value)
-        async with asyncio.timeout(TAKE_S):
-            await self._send(message)
-
-
-def _too_large(max_body_bytes: int) -> Refusal:
-    message = f"The body is larger than {max_body_bytes} bytes."
-    return Refusal("body-too-large", Kind.TOO_LARGE, message, max_body_bytes=max_body_bytes)
-
-
-class _Incoming:
-    """The way from the client: the body with its limits, and what is left of it after a refusal."""
-
-    def __init__(self, headers: Headers, receive: Receive) -> None:
-        self._headers = headers
-        self._receive = receive
-        self._is_whole = False
-
-    async def read(self, max_body_bytes: int) -> bytes:
-        """The whole body; raises a Refusal where it is too large or too slow, ClientGone where nobody is there."""
-        told = self._headers.get("content-length", "0")
-        if not told.isdigit() or int(told) > max_body_bytes:
-            raise _too_large(max_body_bytes)
-        parts: list[bytes] = []
-        size = 0
-        try:
-            async with asyncio.timeout(BODY_S):
-                while not self._is_whole:
-                    part = await self._part()
-                    size += len(part)
-                    if size > max_body_bytes:
-                        raise _too_large(max_body_bytes)
-                    parts.append(part)
-        except TimeoutError:
-            raise Refusal(TOO_SLOW, Kind.INVALID, "The body did not arrive in time.") from None
-        return b"".join(parts)
-
-    async def drain(self) -> bool:
-        """What is left is read and thrown away for a while, so that the client sees our answer and no broken pipe.
-
-        True where the connection can be used again.
-        """
-        if self._headers.get("expect", "").lower() == "100-continue":
-            return self._is_whole  # it waits for our word before it sends
-        try:
-            async with asyncio.timeout(_LINGER_S):
-                while not self._is_whole:
-                    await self._part()
-        except (TimeoutError, ClientGone):
-            return False
-        return True
-
-    async def _part(self) -> bytes:
-        message = await self._receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        self._is_whole = not message.get("more_body", False)
-        part: bytes = message.get("body", b"")
-        return part
-
-    def replay(self, body: bytes) -> Receive:
-        """A `receive` for the route, which finds the body as if it had just come."""
-        whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-        async def again() -> Message:
-            return whole.pop() if whole else await self._receive()
-
-        return again

@@ -9,6 +9,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
@@ -31,12 +32,14 @@ from chassis.http_requests import (
     http_exception_answer,
     render_plain,
 )
+from chassis.https import HttpsContext
 from chassis.readiness import Check, Readiness
 
 __all__ = ["HttpServer", "build_app", "form", "render_plain", "serve"]
 # A client has this long to send a whole request head, also on a connection that is kept open.
 HEAD_S = 10.0
 _KEEP_ALIVE_S = 5
+_RENEWED_WITHIN_S = 10.0
 _STALLED_MS = 60_000
 _MOST_CONNECTIONS = 1_000
 _MAX_HEAD_BYTES = 32_768
@@ -110,37 +113,42 @@ def form(request: Request) -> dict[str, str]:
 
 
 class HttpServer:
-    """uvicorn in a thread; `port` is the one it listens on."""
+    """uvicorn in a thread; `port` is the one it listens on, with TLS where a certificate file is named."""
 
-    def __init__(self, app: ASGIApp, bound: socket.socket) -> None:
+    def __init__(self, app: ASGIApp, bound: socket.socket, tls_cert: str = "") -> None:
         self.port: int = bound.getsockname()[1]
+        self._https = HttpsContext(Path(tls_cert)) if tls_cert else None
+        self._is_stopped = threading.Event()
         self._bound = bound
         self._app = app
-        self._uvicorn = uvicorn.Server(
-            uvicorn.Config(
-                self._dispatch,
-                http=_PatientProtocol,
-                interface="asgi3",
-                ws="none",
-                lifespan="off",
-                loop="asyncio",
-                log_config=None,
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                limit_concurrency=_MOST_CONNECTIONS,
-                timeout_keep_alive=_KEEP_ALIVE_S,
-                # Else a connection that was read from while a request ran (a body over 64 KB) hands that request's
-                # deadline and trace to every later one on it: 503 for ever, 8 seconds on.
-                reset_contextvars=True,
-                h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
-            )
+        config = uvicorn.Config(
+            self._dispatch,
+            http=_PatientProtocol,
+            interface="asgi3",
+            ws="none",
+            lifespan="off",
+            loop="asyncio",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=_MOST_CONNECTIONS,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            # Else a connection that was read from while a request ran (a body over 64 KB) hands that request's
+            # deadline and trace to every later one on it: 503 for ever, 8 seconds on.
+            reset_contextvars=True,
+            h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
         )
+        config.load()
+        config.ssl = self._https.context if self._https else None
+        self._uvicorn = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
     def start(self) -> None:
         """The port is served; connections made before were kept waiting, not refused."""
         self._thread.start()
+        if self._https:
+            threading.Thread(target=self._renew, name="http-certificate", daemon=True).start()
 
     def switch(self, app: ASGIApp) -> None:
         """Requests from here on go to another application; running ones end where they are."""
@@ -150,6 +158,7 @@ class HttpServer:
         """The port is closed at once; running requests have `grace_s` to end."""
         self._uvicorn.config.timeout_graceful_shutdown = max(1, int(grace_s))
         self._uvicorn.should_exit = True
+        self._is_stopped.set()
         self._thread.join(grace_s + 2.0)
         self._bound.close()
 
@@ -158,13 +167,21 @@ class HttpServer:
             scope.setdefault("state", {})["is_stopping"] = lambda: self._uvicorn.should_exit
         await self._app(scope, receive, send)
 
+    def _renew(self) -> None:
+        assert self._https is not None
+        while not self._is_stopped.wait(_RENEWED_WITHIN_S):
+            self._https.renew()
+
     def _run(self) -> None:
         asyncio.run(self._uvicorn.serve(sockets=[self._bound]))
 
 
-def serve(app: ASGIApp, address: str) -> HttpServer:
-    """A running server on "host:port" (port 0: any free one); raises OSError where the address cannot be bound."""
-    server = HttpServer(app, bind(address))
+def serve(app: ASGIApp, address: str, tls_cert: str = "") -> HttpServer:
+    """A running server on "host:port" (port 0: any free one).
+
+    Raises OSError where the address cannot be bound or the certificate cannot be read.
+    """
+    server = HttpServer(app, bind(address), tls_cert)
     server.start()
     return server
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 from chassis import failpoints, logs, telemetry
 from chassis.mongo import is_outside_trouble
 from chassis.readiness import NotYet, Readiness
-from chassis.settings import ProcessSettings, SettingsFaults, read
+from chassis.settings import ProcessSettings, SettingsFaults, check_doors, read
 
 GRACE_S = 20.0
 # Whoever has not ended this long after the grace is ended from outside of Python's control.
@@ -83,6 +83,8 @@ def begin(settings_class: type[S], environ: Mapping[str, str], service: str, rol
     """Settings are read, logs and telemetry run; exits with 2 where a setting is wrong, naming all of them."""
     try:
         settings = read(settings_class, environ)
+        if role == "api":
+            check_doors(settings)
         failpoints.enable(settings.failpoints)
     except SettingsFaults as faults:
         sys.stderr.write(f"kindred {service} {role} cannot start:\n{faults}\n")

@@ -101,7 +101,7 @@ class _Api:
         self._readiness = while_opening(opening)
         waiting = waiting_app(self._settings, self._readiness, self._render)
         with lifecycle.listening(self._settings.http_address):
-            self._http = serve(waiting, self._settings.http_address)
+            self._http = serve(waiting, self._settings.http_address, self._settings.http_tls_cert)
         log.info("waiting room open", http_port=self._http.port)
         opening.start()
         self._stopping.wait()

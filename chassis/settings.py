@@ -94,6 +94,16 @@ def read(cls: type[T], environ: Mapping[str, str] | None = None) -> T:
     return cls(**values)
 
 
+_LOOPBACK = ("127.", "[::1]", "localhost:")
+_GRPC = "set KINDRED_GRPC_TLS_CERT and KINDRED_GRPC_TLS_CA, or KINDRED_GRPC_ALLOW_PLAIN=1 where the network is yours"
+_HTTP = "set KINDRED_HTTP_TLS_CERT, or KINDRED_HTTP_ALLOW_PLAIN=1 where a proxy before it ends TLS"
+
+
+def is_local(address: str) -> bool:
+    """True where "host:port" can be reached from this machine only."""
+    return address.startswith(_LOOPBACK)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ProcessSettings:
     """What every process of every service needs; each service's Settings adds its own."""
@@ -111,5 +121,42 @@ class ProcessSettings:
     trace_ratio: float = setting("KINDRED_TRACE_RATIO", 1.0)
     failpoints: str = setting("KINDRED_FAILPOINTS", "")
     max_body_bytes: int = setting("KINDRED_MAX_BODY_BYTES", 1_000_000)
+    # Mutual TLS of the gRPC door, and of calls to others: our key and certificate in one PEM file, and the authority of
+    # whoever may speak with us. A door that can be reached from elsewhere does not open without, unless it is told to.
+    grpc_tls_cert: str = setting("KINDRED_GRPC_TLS_CERT", "")
+    grpc_tls_ca: str = setting("KINDRED_GRPC_TLS_CA", "")
+    grpc_allow_plain: bool = setting("KINDRED_GRPC_ALLOW_PLAIN", False)
+    # TLS of the HTTP door; or a proxy before it ends TLS on the same machine, which must then be said.
+    http_tls_cert: str = setting("KINDRED_HTTP_TLS_CERT", "")
+    http_allow_plain: bool = setting("KINDRED_HTTP_ALLOW_PLAIN", False)
     # Requests a second one organization may make of each door of each process, twice as many in one second.
     organization_per_s: float = setting("KINDRED_ORGANIZATION_PER_S", 500.0)
+
+
+def check_doors(settings: ProcessSettings) -> None:
+    """The gRPC and the HTTP door can be reached from elsewhere under TLS only; raises SettingsFaults."""
+    doors = (
+        (
+            "KINDRED_GRPC_ADDRESS",
+            settings.grpc_address,
+            settings.grpc_tls_cert,
+            settings.grpc_allow_plain,
+            _GRPC,
+        ),
+        (
+            "KINDRED_HTTP_ADDRESS",
+            settings.http_address,
+            settings.http_tls_cert,
+            settings.http_allow_plain,
+            _HTTP,
+        ),
+    )
+    faults = [
+        f"{name} can be reached from elsewhere: {remedy}"
+        for name, address, certificate, may_be_plain, remedy in doors
+        if not (certificate or may_be_plain or is_local(address))
+    ]
+    if settings.grpc_tls_cert and not settings.grpc_tls_ca:
+        faults.append("KINDRED_GRPC_TLS_CERT needs KINDRED_GRPC_TLS_CA, the authority of those who may call")
+    if faults:
+        raise SettingsFaults(faults)

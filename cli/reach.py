@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cli import show
-from cli.local import place
+from cli.local import authority, place
 from cli.local.place import Addresses
 
 DEADLINE_S = 10.0
@@ -93,9 +93,7 @@ class Reach:
     def channel(self, service: str) -> Any:
         """A gRPC channel to the service's api, opened once."""
         if service not in self._channels:
-            import grpc
-
-            self._channels[service] = grpc.insecure_channel(self.grpc_address(service))
+            self._channels[service] = _opened(self.grpc_address(service), self._certificates())
         return self._channels[service]
 
     def intake(self) -> Any:
@@ -152,6 +150,20 @@ class Reach:
             )
         return self.known
 
+    def _certificates(self) -> tuple[Path, Path] | None:
+        """Who we are and whom we trust (KINDRED_GRPC_TLS_CERT and _CA, else those of `up`); None for plain gRPC.
+
+        Somebody else's system, named by its address, is spoken to in clear unless certificates are named too.
+        """
+        own, trusted = (os.environ.get(f"KINDRED_GRPC_TLS_{name}", "") for name in ("CERT", "CA"))
+        if own:
+            return Path(own), Path(trusted)
+        if self.known is None:
+            return None
+        folder = Path(self.known.keys_dir)
+        found = folder / authority.file_of(authority.CALLER), folder / authority.AUTHORITY
+        return found if all(one.exists() for one in found) else None
+
     def _issuer(self) -> Path:
         folder = os.environ.get("KINDRED_KEYS_DIR") or (self.known.keys_dir if self.known else "")
         pem = Path(folder or place.here().keys) / "issuer.pem"
@@ -167,6 +179,18 @@ def _note_issue(address: str, token: str) -> None:
         urllib.request.urlopen(request, timeout=DEADLINE_S).close()  # noqa: S310
     except OSError:
         show.errors.print("[yellow]Note:[/] the audit log does not answer: it has no entry of this token.")
+
+
+def _opened(address: str, certificates: tuple[Path, Path] | None) -> Any:
+    import grpc
+
+    if certificates is None:
+        return grpc.insecure_channel(address)
+    try:
+        own, trusted = (one.read_bytes() for one in certificates)
+    except OSError:
+        raise show.fail("The certificates of KINDRED_GRPC_TLS_CERT and _CA cannot be read.") from None
+    return grpc.secure_channel(address, grpc.ssl_channel_credentials(trusted, own, own))
 
 
 class Away(Exception):  # noqa: N818

@@ -130,10 +130,13 @@ class Running:
 class Client:
     """One caller's connection to one service's api."""
 
-    def __init__(self, address: str, token: str, purpose: str = "") -> None:
+    def __init__(self, running: Running, service: str, token: str, purpose: str = "") -> None:
         options = [("grpc.enable_retries", 0), ("grpc.initial_reconnect_backoff_ms", 100)]
         options += [("grpc.max_reconnect_backoff_ms", 1_000), ("grpc.use_local_subchannel_pool", 1)]
-        self.channel = grpc.insecure_channel(address, options=options)
+        folder = Path(running.known.keys_dir)
+        own, trusted = ((folder / name).read_bytes() for name in ("tls.cli.pem", "tls.ca.pem"))
+        credentials = grpc.ssl_channel_credentials(trusted, own, own)
+        self.channel = grpc.secure_channel(running.known.grpc[service], credentials, options=options)
         self.metadata = [("authorization", f"Bearer {token}"), ("x-purpose-of-use", purpose)]
 
     def call(self, method: Any, request: Any) -> Any:
@@ -148,7 +151,7 @@ class Er:
         self.running = running
         self.source_id = source_id
         self.token = running.token("nurse", "nurse-ada", source_id)
-        self.client = Client(running.known.grpc["intake"], self.token, "TREAT")
+        self.client = Client(running, "intake", self.token, "TREAT")
         self.stub = intake_pb2_grpc.IntakeServiceStub(self.client.channel)
 
     def submit(self, request: intake_pb2.SubmitReferralRequest) -> intake_pb2.SubmitReferralResponse:
@@ -279,7 +282,7 @@ class Roster:
 
     def _client(self, role: str, actor_id: str) -> Client:
         token = self.running.token(role, actor_id, self.programme_id)
-        return Client(self.running.known.grpc["matching"], token, "TREAT")
+        return Client(self.running, "matching", token, "TREAT")
 
 
 class Officer:
@@ -287,9 +290,9 @@ class Officer:
 
     def __init__(self, running: Running) -> None:
         token = running.token("compliance", "officer-noor", "kindred")
-        self.client = Client(running.known.grpc["audit"], token, "HCOMPL")
+        self.client = Client(running, "audit", token, "HCOMPL")
         self.stub = audit_pb2_grpc.AuditServiceStub(self.client.channel)
-        self.notices_client = Client(running.known.grpc["notifications"], token, "HCOMPL")
+        self.notices_client = Client(running, "notifications", token, "HCOMPL")
         self.notices_stub = notifications_pb2_grpc.NotificationsServiceStub(self.notices_client.channel)
 
     def entries(self, **criteria: Any) -> list[audit_pb2.Entry]:

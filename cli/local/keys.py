@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from cli.local import authority
+
 MASTER_KEY_BYTES = 96
 SERVICES = ("intake", "matching", "notifications", "audit")
 # Processes of audit that hold a key of their own and nothing else.
@@ -27,7 +29,8 @@ def create(folder: Path) -> Path:
     Files: `<service>.master.key` (96 random bytes, the MongoDB local key provider's size), `issuer.pem` and
     `issuer.pub.pem` (Ed25519, tokens), `seal.notifications.pem` and `.pub.pem` (X25519, sealed fields),
     `audit.signer.pem` and `.pub.pem` (Ed25519, checkpoints), `audit.signer.token` (who may ask the signer),
-    `witness.pem` and `.pub.pem` (Ed25519, cosignatures).  All are created with mode 0600 in a folder of mode
+    `witness.pem` and `.pub.pem` (Ed25519, cosignatures), `tls.ca.pem` with its key and `tls.<service>.pem` (P-256,
+    mutual TLS; renewed a month before they end).  All are created with mode 0600 in a folder of mode
     0700.  A public key that is missing, or is another's, is written again from its private one.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -38,6 +41,7 @@ def create(folder: Path) -> Path:
     _pair(folder, "audit.signer", Ed25519PrivateKey)
     _write(folder / "audit.signer.token", lambda: secrets.token_hex(32).encode())
     _pair(folder, "witness", Ed25519PrivateKey)
+    authority.create(folder, (*SERVICES, authority.CALLER))
     return folder
 
 
@@ -93,7 +97,7 @@ def _needed(folder: Path, service: str) -> list[str]:
         return ["audit.signer.pem", "audit.signer.token"]
     if service == "witness":
         return ["witness.pem", "audit.signer.pub.pem"]
-    own = [f"{service}.master.key", "issuer.pub.pem"]
+    own = [f"{service}.master.key", "issuer.pub.pem", authority.AUTHORITY, authority.file_of(service)]
     if service == "notifications":
         return own + sorted(path.name for path in folder.glob("seal.notifications*.pem"))
     if service == "audit":

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cli.local import children, ports
+from cli.local import authority, children, ports
 from cli.local.children import Child
 from cli.local.faults import LocalFault
 from cli.local.place import ROOT, SMART_CLIENTS, Addresses, Place
@@ -143,6 +143,8 @@ def _service(known: Addresses, service: str, role: str, overrides: Mapping[str, 
     }
     if role == "api":
         env["KINDRED_GRPC_ADDRESS"] = known.grpc[service]
+        env["KINDRED_GRPC_TLS_CERT"] = str(Path(known.keys_dir) / service / authority.file_of(service))
+        env["KINDRED_GRPC_TLS_CA"] = str(Path(known.keys_dir) / service / authority.AUTHORITY)
     if service == "intake":
         env["KINDRED_HL7_SOURCES"] = ",".join(HL7_SOURCES)
         env["KINDRED_DESK_HOSPITALS"] = str(HOSPITALS)

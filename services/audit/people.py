@@ -11,6 +11,7 @@ from chassis import telemetry
 from chassis.errors import Kind, Refusal
 from chassis.grpc_client import channel
 from chassis.rich_status import refused
+from chassis.tls import Files
 from kindred.intake.v1 import lookup_pb2 as pb
 from kindred.intake.v1.lookup_pb2_grpc import LookupServiceStub
 
@@ -34,8 +35,8 @@ class FoundPerson:
 class People:
     """Intake's LookupService at an address; "" where nobody said where it is."""
 
-    def __init__(self, address: str) -> None:
-        self._address = address
+    def __init__(self, address: str, named: Files | None = None) -> None:
+        self._address, self._named = address, named
 
     def is_there(self) -> bool:
         """Whether anybody can be asked."""
@@ -45,7 +46,8 @@ class People:
         """Who answers to the description; intake has audited it before this returns. Raises Refusal."""
         asked = pb.FindPeopleRequest(**{name: given.get(name, "") for name in FIELDS})
         correlation_id = telemetry.current_cause().correlation_id
-        with channel(self._address, token=token, purpose=purpose, correlation_id=correlation_id) as opened:
+        call = {"token": token, "purpose": purpose, "correlation_id": correlation_id}
+        with channel(self._address, named=self._named, **call) as opened:
             try:
                 answer = LookupServiceStub(opened).FindPeople(asked, timeout=_WAIT_S)
             except grpc.RpcError as failed:

@@ -71,7 +71,7 @@ def _replay(running: Running) -> dict[str, int]:
     told = {}
     for name in SERVICES:
         token = running.token("engineer", "engineer-wei", "kindred")
-        client = Client(running.known.grpc[name], token, "HOPERAT")
+        client = Client(running, name, token, "HOPERAT")
         stub = operations_pb2_grpc.OperationsServiceStub(client.channel)
         answer = stub.ReplayPublished(
             operations_pb2.ReplayPublishedRequest(), timeout=REPLAY_S, metadata=client.metadata

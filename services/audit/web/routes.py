@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
+from chassis import tls
 from services.audit.people import People
 from services.audit.reading_room import ReadingRoom
 from services.audit.web import (
@@ -24,7 +25,10 @@ def routes(room: ReadingRoom) -> list[BaseRoute]:
     """What the HTTP door serves below /console."""
     kept = Sessions(room.database, room.clock)
     kept.ensure_indexes()
-    console = Console(room, kept, People(room.settings.intake_grpc))
+    settings = room.settings
+    console = Console(
+        room, kept, People(settings.intake_grpc, tls.files(settings.grpc_tls_cert, settings.grpc_tls_ca))
+    )
     return [
         pages.asset_route(),
         *signing_in.routes(console),

@@ -44,6 +44,8 @@ class Settings:
     grpc_address: str = "127.0.0.1:0"
     max_body_bytes: int = 20_000
     organization_per_s: float = 1e6
+    grpc_tls_cert: str = ""
+    grpc_tls_ca: str = ""
 
 
 @dataclass

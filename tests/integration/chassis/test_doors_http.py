@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from chassis import http_requests, http_server, identity, logs, metrics, telemetry
+from chassis import http_requests, http_server, http_streams, identity, logs, metrics, telemetry
 from chassis.errors import HTTP_STATUS, Kind, Refusal
 from chassis.http_server import HttpServer, build_app, form, serve, waiting_app
 from chassis.readiness import NotYet, Readiness
@@ -270,7 +270,7 @@ def test_a_body_over_the_limit_is_413_and_never_reaches_the_route(door: Open) ->
 
 def test_an_endless_body_is_cut(door: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that never stops sending is answered, then cut."""
-    monkeypatch.setattr(http_requests, "_LINGER_S", 0.3)
+    monkeypatch.setattr(http_streams, "_LINGER_S", 0.3)
     connection = door.raw(b"POST /things/1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
     over = threading.Event()
 
@@ -301,7 +301,7 @@ def test_a_client_that_waits_for_our_word_gets_it_before_it_sends(door: Open) ->
 
 def test_a_slow_body_is_408(door: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """A body that does not arrive in time is given up, and the connection with it."""
-    monkeypatch.setattr(http_requests, "BODY_S", 0.3)
+    monkeypatch.setattr(http_streams, "BODY_S", 0.3)
     connection = door.raw(b"POST /things/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
     said = closes(connection)
     assert said.startswith(b"HTTP/1.1 408")
