@@ -160,8 +160,14 @@ def _found(entry: dict[str, Any]) -> dict[str, Any]:
         "action": resource.get("action", ""),
         "outcome": resource.get("outcome", ""),
         "who": user.get("who", {}).get("identifier", {}).get("value", user.get("name", "")),
-        "what": ", ".join(one["code"] for one in resource.get("subtype", ())),
+        "what": _event_type(resource) or ", ".join(one["code"] for one in resource.get("subtype", ())),
     }
+
+
+def _event_type(resource: dict[str, Any]) -> str:
+    """Our name of the event where the profile leaves it no place among the subtypes."""
+    details = [one for entity in resource.get("entity", ()) for one in entity.get("detail", ())]
+    return next((one["valueString"] for one in details if one.get("type") == "event-type"), "")
 
 
 def _pairs(given: list[str]) -> list[tuple[str, str]]:

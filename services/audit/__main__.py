@@ -1,4 +1,4 @@
-"""python -m services.audit {api|worker|relay|signer|witness}: picks the door, nothing else."""
+"""python -m services.audit {api|worker|relay|atna|signer|witness}: picks the door, nothing else."""
 
 import os
 import sys
@@ -17,12 +17,14 @@ def main(role: str) -> int:
         from services.audit.api import run
     elif role == "relay":
         from services.audit.bootstrap import run_relay as run
+    elif role == "atna":
+        from services.audit.atna.door import run
     elif role == "signer":
         from services.audit.keeper import run_signer as run
     elif role == "witness":
         from services.audit.keeper import run_witness as run
     else:
-        sys.exit("usage: python -m services.audit {api|worker|relay|signer|witness}")
+        sys.exit("usage: python -m services.audit {api|worker|relay|atna|signer|witness}")
     return run(os.environ)
 
 

@@ -38,8 +38,13 @@ class Received:
     faults: Sequence[ProfileFault]
 
 
-def receive(room: Room, caller: Caller, content: bytes, cause: Cause) -> Received:
-    """The bytes are durable and will be an entry; the same bytes of the same sender are one entry."""
+def receive(
+    room: Room, caller: Caller, content: bytes, cause: Cause, *, flags: Sequence[str] = ()
+) -> Received:
+    """The bytes are durable and will be an entry; the same bytes of the same sender are one entry.
+
+    `flags` are what the door they came by found odd.
+    """
     document = _parsed(content)
     faults = profiles.faults_of(document)
     digest = hashlib.sha256(f"{caller.organization_id}\n{caller.actor_id}\n".encode() + content).hexdigest()
@@ -48,7 +53,7 @@ def receive(room: Room, caller: Caller, content: bytes, cause: Cause) -> Receive
         provenance=provenance(caller),  # whom it is about may be a record number: not for the bus
         content_sha256=hashlib.sha256(content).digest(),
         sealed_content=room.at_rest.seal(content, aggregate_id),
-        flags=_flags(document, faults),
+        flags=[*_flags(document, faults), *flags],
     )
     is_new = True
     try:

@@ -15,6 +15,8 @@ class Settings(ProcessSettings):
     `audit_producers` are the services whose outboxes a check compares with the log, as producer=database;
     `audit_retention_years`, at least 6, is how long entries are kept after their quarter;
     `audit_check_every_hours` is how often the whole log is checked without being asked (0: never by itself);
+    `audit_atna_address` is where the role `atna` listens (IHE's port for syslog over TLS is 6514), with its certificate,
+    key, and the authority whose certificates the nodes show;
     `intake_grpc` is where intake finds people by name, as host:port ("" for nowhere).
     """
 
@@ -24,5 +26,9 @@ class Settings(ProcessSettings):
     audit_producers: tuple[str, ...] = setting("KINDRED_AUDIT_PRODUCERS", ())
     audit_retention_years: int = setting("KINDRED_AUDIT_RETENTION_YEARS", 7)
     audit_check_every_hours: float = setting("KINDRED_AUDIT_CHECK_EVERY_HOURS", 24.0)
+    audit_atna_address: str = setting("KINDRED_AUDIT_ATNA_ADDRESS", "127.0.0.1:6514")
+    audit_atna_tls_cert: str = setting("KINDRED_AUDIT_ATNA_TLS_CERT", "")
+    audit_atna_tls_key: str = setting("KINDRED_AUDIT_ATNA_TLS_KEY", "")
+    audit_atna_tls_client_ca: str = setting("KINDRED_AUDIT_ATNA_TLS_CLIENT_CA", "")
     intake_grpc: str = setting("KINDRED_INTAKE_GRPC", "")
     tenant: str = setting("KINDRED_TENANT", "local")

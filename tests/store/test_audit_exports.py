@@ -70,7 +70,7 @@ def test_a_stranger_verifies_it_with_one_file(log, tmp_path):
         (tmp_path / "verify.py").write_bytes(archive.read("verify.py"))
         assert archive.read("verify.py").decode() == offline.program()
     clean = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    for command in (["verify.py", "export.zip"], ["export.zip"]):
+    for command in (["verify.py", "export.zip"], ["export.zip"], ["export.zip", "--remember", "seen"]):
         done = subprocess.run(
             [sys.executable, "-I", *command],
             cwd=tmp_path,
@@ -81,6 +81,17 @@ def test_a_stranger_verifies_it_with_one_file(log, tmp_path):
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert "proven: 30 entries" in done.stdout and "cosigned by: ours at 20" in done.stdout
+
+
+def test_a_wrong_call_is_told_apart_from_what_is_not_proven(log, tmp_path, capsys):
+    """No file, no such file, no such policy: usage and 2, because nothing was looked at; a file that is none is 1."""
+    (tmp_path / "noise.zip").write_bytes(b"noise")
+    missing = str(tmp_path / "missing")
+    for wrong in ([], [missing], [str(tmp_path / "noise.zip"), "--policy", missing]):
+        with pytest.raises(SystemExit) as ended:
+            verifier.main(wrong)
+        assert ended.value.code == 2 and "usage" in capsys.readouterr().err
+    assert verifier.main([str(tmp_path / "noise.zip")]) == 1
 
 
 @pytest.mark.parametrize(
@@ -159,7 +170,7 @@ def forked(log, tmp_path, mongo_client, database, mongo_uri):
 
 
 def test_a_fork_convicts_itself(log, forked, tmp_path, capsys):
-    """Two exports of two histories under everybody's keys: the verifier prints both signed notes and ends with 2."""
+    """Two exports of two histories under everybody's keys: the verifier prints both signed notes and ends with 3."""
     mine, theirs = _export(log, tmp_path / "mine.zip"), _export(forked, tmp_path / "theirs.zip")
     assert verifier.main([str(mine)]) == verifier.main([str(theirs)]) == 0
     capsys.readouterr()

@@ -87,15 +87,15 @@ def shown(document: Json) -> Json:
     if received is None:
         return document
     flags = [each["valueString"] for each in details if each["type"] == "flag"]
+    tags: list[Json] = [names.coding("urn:kindred:flag", flag) for flag in flags]
     try:
         sent = json.loads(base64.b64decode(received["valueBase64Binary"]))
     except ValueError:
-        return document
+        sent = None
     if not isinstance(sent, dict) or sent.get("resourceType") != "AuditEvent":
-        return document
+        return document | {"meta": document.get("meta", {}) | {"tag": tags}}
     meta = sent["meta"] if isinstance(sent.get("meta"), dict) else {}
-    tags = [*(meta["tag"] if isinstance(meta.get("tag"), list) else ())]
-    tags += [names.coding("urn:kindred:flag", flag) for flag in flags]
+    tags = [*(meta["tag"] if isinstance(meta.get("tag"), list) else ()), *tags]
     own_id = next((each["valueString"] for each in details if each["type"] == "received_id"), document["id"])
     return sent | {"id": own_id, "meta": meta | ({"tag": tags} if tags else {})}
 

@@ -7,7 +7,8 @@ from pathlib import Path
 _PARTS = ("proofs", "notes", "export")
 _HEADER = """Verifies an export of Kindred's audit log, offline: needs this file, Python 3.9 or newer, and `cryptography`.
 
-    python verify.py EXPORT.zip                       what the export says, and whether it is proven
+    python EXPORT.zip                                 what the export says, and whether it is proven
+    python verify.py EXPORT.zip                       the same, with a verifier from elsewhere
     python verify.py EXPORT.zip --policy FILE         believe these keys, not those that came in the export
     python verify.py EXPORT.zip --remember FOLDER     compare with what was seen before, and remember this
     python verify.py ONE.zip OTHER.zip                do two exports show one history?

@@ -166,10 +166,14 @@ def utc(seconds: int) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Prints what is proven; the exit code is 0, 1 or 3 (see above), or 2 where nothing could be looked at."""
     arguments = argparse.ArgumentParser(description="Verifies an export of Kindred's audit log, offline.")
-    arguments.add_argument("exports", nargs="+", type=Path)
+    arguments.add_argument("exports", nargs="*", type=Path)
     arguments.add_argument("--policy", type=Path, help="the keys to believe, obtained another way")
     arguments.add_argument("--remember", type=Path, help="a folder with what was seen before")
     asked = arguments.parse_args(argv)
+    if not asked.exports and zipfile.is_zipfile(sys.path[0]):
+        asked.exports = [Path(sys.path[0])]  # run as `python EXPORT.zip`, the export verifies itself
+    if not asked.exports:
+        arguments.error("which export?")
     for path in [*asked.exports, *([asked.policy] if asked.policy else [])]:
         if not path.is_file():
             arguments.error(f"there is no file {path}")
@@ -195,6 +199,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    # Run as `python EXPORT.zip`, the export verifies itself.
-    inside = [sys.path[0]] if len(sys.argv) == 1 and zipfile.is_zipfile(sys.path[0]) else None
-    sys.exit(main(inside))
+    sys.exit(main())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import timedelta
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,6 +22,7 @@ _PATH = f"{pages.HOME}/accounting"
 DOCUMENTS = ("accounting-of-disclosures", "part2-recipients", "part2-accounting", "who-saw-person")
 _RANGE = ("person", "from", "until")
 _LONGEST = 500
+_KEPT = timedelta(days=6 * 366)
 
 
 def routes(console: Console) -> list[Route]:
@@ -34,12 +38,13 @@ def show(console: Console, request: Request) -> Response:
     caller = console.caller(request, sent.get("why", "PATRQT"))
     result, rows, asked_for = None, [], []
     if sent.get("run") and sent.get("person", "").strip():
-        given = {key: sent[key].strip() for key in _RANGE if sent.get(key, "").strip()}
+        given = _given(console, name, sent)
         cause = telemetry.current_cause()
         result = running.run(console.room, name, given, caller, cause, reader=reader)
         rows = [in_words(row, reader) for row in result.rows]
         asked_for = letter.recipients(result)
-    columns = [each for each in result.columns if any(row.get(each) for row in rows)] if result else []
+    shown = [each for each in result.columns if each != "person"] if result else []
+    columns = [each for each in shown if any(row.get(each) for row in rows)]
     documents = [(each, catalog.REPORTS[each].title(reader)) for each in DOCUMENTS]
     return console.page(
         request, "accounting.html", sent=sent, documents=documents, name=name, why=caller.purpose_of_use,
@@ -60,7 +65,7 @@ def hand_out(console: Console, request: Request) -> Response:
         raise Refusal("requester-not-verified", Kind.INVALID, told, faults=[fault])
     reader = fields.get("reader", "")
     reader = reader if reader in catalog.READERS else reader_of(request)
-    given = {key: fields[key].strip() for key in _RANGE if fields.get(key, "").strip()}
+    given = _given(console, name, fields)
     result = running.run(console.room, name, given, caller, cause, reader=reader)
     typed = {key: value[:_LONGEST] for key, value in fields.items()}
     addressed = letter.Addressed(
@@ -72,3 +77,11 @@ def hand_out(console: Console, request: Request) -> Response:
     content = letter.to_letter(result, addressed, reader)
     reports_door.note_export(console.room, result, content, form="pdf", caller=caller, cause=cause)
     return reports_door.file_answer(name, "pdf", content)
+
+
+def _given(console: Console, name: str, sent: Mapping[str, str]) -> dict[str, str]:
+    """Whom and from when: left empty, as long as the law has entries kept (45 CFR 164.528: six years)."""
+    given = {key: sent[key].strip() for key in _RANGE if sent.get(key, "").strip()}
+    if "from" not in given and not catalog.REPORTS[name].document:
+        given["from"] = (console.room.clock.now() - _KEPT).date().isoformat()
+    return given
