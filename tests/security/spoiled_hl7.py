@@ -16,7 +16,8 @@ _EVENTS = (
     "ADT^A40",
     "ADT^A01",
 )
-_MRG = "MRG|MRN-2^^^BRIGID&2.999.1&ISO^MR"
+# So many messages are about the same forty people; then others come, as in life: merged without end, they would be one.
+_OF_ONE_CROWD = 400
 _ZKD = (
     "ZKD|1|preference-strong|military.veteran",
     "ZKD|2|do-not-contact|Y",
@@ -40,8 +41,11 @@ def a_message(seed: int, number: int) -> bytes:
 
 
 def _sound(dice: random.Random, number: int) -> bytes:
-    person = dice.randrange(40)
-    pid = PID.replace("MRN-70077", f"MRN-{person}").replace("QUILLFEATHER", f"QUILL{chr(65 + person % 26)}")
+    crowd = number // _OF_ONE_CROWD
+    who = dice.randrange(40)
+    person, letter = f"{crowd}-{who}", chr(65 + who % 26)
+    pid = PID.replace("MRN-70077", f"MRN-{person}").replace("QUILLFEATHER", f"QUILL{letter}")
+    pid = pid.replace("19880401", f"{1940 + crowd}0401").replace("5550177", f"555{crowd:04}")
     pv1, rf1 = PV1.replace("V-1", f"V-{person}"), RF1.replace("PEER-881", f"PEER-{person}")
     control_id = f"F{number if dice.random() < 0.9 else number // 2}"
     event = dice.choice(_EVENTS)
@@ -50,7 +54,7 @@ def _sound(dice: random.Random, number: int) -> bytes:
     if event.startswith("REF^I12"):
         return a_referral(*more, control_id=control_id, pid=pid, pv1=pv1, rf1=rf1, con=consent)
     rows = [rf1] if event.startswith("REF") else ["EVN|A03|20261121"]
-    merged = [_MRG] if event == "ADT^A40" else []
+    merged = [f"MRG|MRN-{crowd}-2^^^BRIGID&2.999.1&ISO^MR"] if event == "ADT^A40" else []
     return about(event, *rows, pid, *merged, pv1, consent, *more, control_id=control_id)
 
 
