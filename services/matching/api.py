@@ -14,7 +14,7 @@ from chassis.roles import Doors
 from kindred.matching.v1 import coordination_pb2_grpc, matching_pb2_grpc, roster_pb2_grpc
 from kindred.matching.v1 import matching_pb2 as pb
 from kindred.operations.v1 import operations_pb2_grpc
-from services.matching import bootstrap, codec, handlers, roster_reading
+from services.matching import bootstrap, capacity_fhir, codec, handlers, roster_reading
 from services.matching.bootstrap import Room
 from services.matching.coordinating import CoordinationServicer
 from services.matching.importing import RosterImport
@@ -141,7 +141,7 @@ def open_doors(room: Room) -> Doors:
                 OperationsServicer(room.parked, room.access, room.settings.amqp_uri, relay.replay),
             ),
         ],
-        routes=answer_page.routes(room),
+        routes=[*answer_page.routes(room), *capacity_fhir.routes(room)],
         tokens=room.tokens,
         on_denied=partial(denied, room),
         background=[relay, RosterKeeper(room.roster_watch)],
@@ -157,5 +157,5 @@ def run(environ: Mapping[str, str]) -> int:
         build_room=bootstrap.build_room,
         prepare=bootstrap.prepare,
         open_doors=open_doors,
-        render_refusal=answer_page.render_refusal,
+        render_refusal=capacity_fhir.refusals(answer_page.render_refusal),
     )
