@@ -10,12 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pymongo.database import Database
 from xdist.scheduler import LoadScopeScheduling
 
 from chassis import mongo
 from chassis.clock import TurnedClock
 from tests import running_order
+
+# How long one example takes says something of the machine and of who else is on it, and nothing of the code.
+settings.register_profile(
+    "kindred", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("kindred")
 
 pytest_plugins = ["tests.whole_system"]
 
