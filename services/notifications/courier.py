@@ -280,8 +280,9 @@ class Courier:
     def _decided(self, packet: Packet, answer: Answer) -> tuple[Held, Decision]:
         number, jitter, now = packet.attempt.number, random.random(), self._clock.now()
         is_last = self._is_last_way(packet, answer)
+        has_tried_all = reaching.has_tried_all(rule_of(packet.notice.intent), packet.reach, packet.notice)
         return packet.held, lambda notice: settle_attempt(
-            notice, number, answer, now, jitter, is_last_way=is_last
+            notice, number, answer, now, jitter, is_last_way=is_last, has_tried_all=has_tried_all
         )
 
     def _is_last_way(self, packet: Packet, answer: Answer) -> bool:

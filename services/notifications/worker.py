@@ -126,6 +126,11 @@ class Worker:
         self.room.sending.start()
         self.room.sending.ring()
 
+    @every(60.0)
+    def forget_links(self) -> None:
+        """A link is kept until its notice is worthless, for the inbox of its reader."""
+        handlers.forget_links(self.room)
+
     def stop(self) -> None:
         """The senders end what they began; what they had not begun is due again."""
         self.room.sending.stop()

@@ -94,12 +94,18 @@ def test_no_address_is_readable_in_the_database(contacts, database):
 
 
 def test_the_token_of_a_link_is_unreadable_and_forgotten_when_over(notices, database, clock):
-    """An answer page's token is ciphertext while the notice waits, and gone once it is over."""
+    """An answer page's token is ciphertext while somebody may open it: until it is cancelled, or its time is over."""
     [held] = notices.open_many([an_opening(clock, token="tok-marked-secret")])
     assert b"tok-marked-secret" not in raw(database)
     assert notices.link_token(held) == "tok-marked-secret"
     notices.save(held, cancel(held.notice, Reason.OFFER_CLOSED), [])
     assert "sealed_link" not in database.notices.find_one()
+    [mailed] = notices.open_many([an_opening(clock, 2, token="tok-marked-secret")])
+    mailed = notices.save(mailed, replace(mailed.notice, state=State.SENT, due_at=None), [])
+    assert notices.forget_old_links(clock.now()) == 0
+    assert notices.link_token(mailed) == "tok-marked-secret"
+    assert notices.forget_old_links(mailed.notice.expires_at) == 1
+    assert database.notices.count_documents({"sealed_link": {"$exists": True}}) == 0
 
 
 def test_an_older_revision_never_replaces_a_newer(contacts):

@@ -125,7 +125,7 @@ def test_a_code_opens_once_and_nobody_else_gets_in(running):
 
 
 def test_my_messages_are_mine(running):
-    """Ines reads what she was told, in her language and zone, without the link; somebody else reads nothing of it."""
+    """Ines reads what she was told and opens it there too, in her language and zone; nobody else reads any of it."""
     with (
         running.client() as ines,
         running.client(language="es") as spanish,
@@ -133,10 +133,11 @@ def test_my_messages_are_mine(running):
     ):
         shown = ines.get("/notices").text
         assert "There is a new request for you." in shown
-        assert "tok-secret-1" not in shown and "/answer/" not in shown
+        assert 'class="button" href="https://answers.example.org/answer/tok-secret-1?lang=en"' in shown
         assert "CST" in shown or "CDT" in shown
         assert "Hay una solicitud nueva para usted." in spanish.get("/notices").text
-        assert "Nothing yet." in other.get("/notices").text
+        nothing = other.get("/notices").text
+        assert "Nothing yet." in nothing and "/answer/" not in nothing
 
 
 def test_a_get_changes_nothing(running):
@@ -196,6 +197,24 @@ def test_who_reads_here_opens_the_request_here(running):
         assert "tok-only-here" not in ines.get("/notices").text
 
 
+def test_routine_mail_ends_with_one_click(running):
+    """Opening the link changes nothing; the mail program's POST does, once and for all; a made-up link is no link."""
+    person, room = "sp_lena", running.room
+    where = f"/notices/leave/{room.leaving.token(person)}"
+    mail_program = httpx.Client(base_url=running.url)
+    assert "End it" in mail_program.get(where).text
+    assert room.wishes.load(person).version == 0
+    for _ in range(2):
+        answer = mail_program.post(where, data={"List-Unsubscribe": "One-Click"})
+        assert answer.status_code == 200 and "Done." in answer.text
+    held = room.wishes.load(person)
+    assert (held.wishes.is_routine_only_here, held.version) == (True, 1)
+    assert mail_program.get("/notices/leave/nobody").status_code == 404
+    assert mail_program.post("/notices/leave/nobody").status_code == 404
+    with running.client(person) as lena:
+        assert 'name="is_routine_only_here" value="yes" checked' in lena.get("/notices/preferences").text
+
+
 def test_a_page_that_shows_one_window_keeps_the_others():
     """Unsafe times that the page cannot show are not lost when something else is saved."""
     friday, noon, changed = Window(0, 60, (4,)), Window(720, 780), Window(0, 90)
@@ -225,14 +244,15 @@ def test_the_operator_sees_no_address_and_sends_again(running):
 
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize(
-    "path", ["/notices/sign-in", "/notices", "/notices/preferences", "/notices/operator"]
+    "path", ["/notices/sign-in", "/notices", "/notices/preferences", "/notices/operator", "/notices/leave"]
 )
 def test_every_page_works_on_a_phone_and_for_everybody(running, browser, tmp_path, language, path):
     """No violation of axe's rules, and nothing wider than a phone's screen."""
     context = browser.new_context(viewport={"width": 360, "height": 740}, locale=language)
     page = context.new_page()
-    page.goto(f"{running.url}/notices/sign-in")
-    if path != "/notices/sign-in":
+    token = running.room.leaving.token(INES)
+    page.goto(running.url + (f"{path}/{token}" if "leave" in path else "/notices/sign-in"))
+    if path not in ("/notices/sign-in", "/notices/leave"):
         page.fill("#token", running.token("wanda" if "operator" in path else INES, "supervisor"))
         page.click("main button")
         page.goto(running.url + path)

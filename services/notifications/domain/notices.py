@@ -27,10 +27,8 @@ from services.notifications.domain.intents import (
     notice_id,
     urgency_of,
 )
+from services.notifications.domain.retrying import delay_after
 from services.notifications.domain.standing import Standing
-
-FIRST_DELAY_S = 1.0
-LONGEST_DELAY_S = 300.0
 
 
 class State(StrEnum):
@@ -219,11 +217,20 @@ def begin_attempt(
 
 
 def settle_attempt(
-    notice: Notice, number: int, answer: Answer, now: datetime, jitter: float, *, is_last_way: bool = True
+    notice: Notice,
+    number: int,
+    answer: Answer,
+    now: datetime,
+    jitter: float,
+    *,
+    is_last_way: bool = True,
+    has_tried_all: bool = False,
 ) -> tuple[Notice, list[Event]]:
     """The attempt's answer is in the log; the notice is sent, dead, or due again. `jitter` is in 0..1.
 
-    `is_last_way` is False where a refusal leaves another channel to try, at once.
+    `is_last_way` is False where a refusal leaves another channel to try, at once.  With `has_tried_all` every channel
+    had its tries in a row: an offer that surely nobody heard of is given up when half of its time is over, so that
+    somebody else can still be asked.
     A late answer (the notice was cancelled or taken over meanwhile) changes the log; "accepted" still makes it sent.
     """
     is_current = notice.state is State.SENDING and notice.attempts[-1].number == number
@@ -238,7 +245,8 @@ def settle_attempt(
     if answer.outcome in (Outcome.REFUSED, Outcome.WITHHELD):
         return replace(notice, state=State.DUE, due_at=now), []
     next_at = now + max(delay_after(number, jitter), timedelta(seconds=answer.retry_after_s))
-    if next_at >= notice.expires_at:
+    is_hopeless = has_tried_all and next_at >= _half_time(notice) and not may_have_been_heard(notice)
+    if next_at >= notice.expires_at or (is_hopeless and notice.intent is Intent.OFFER_MADE):
         return give_up(notice, reason_out_of_time(notice))
     return replace(notice, state=State.DUE, due_at=next_at), []
 
@@ -278,10 +286,8 @@ def may_have_been_heard(notice: Notice) -> bool:
     return any(a.outcome in _HEARD for a in notice.attempts)
 
 
-def delay_after(number: int, jitter: float) -> timedelta:
-    """How long to wait after attempt `number`: doubling from 1 s to 5 min, half of it by chance (`jitter` 0..1)."""
-    full_s = min(FIRST_DELAY_S * 2 ** (number - 1), LONGEST_DELAY_S)
-    return timedelta(seconds=full_s / 2 + full_s / 2 * jitter)
+def _half_time(notice: Notice) -> datetime:
+    return notice.opened_at + (notice.expires_at - notice.opened_at) / 2
 
 
 def _closed_as_unknown(attempt: Attempt) -> Attempt:

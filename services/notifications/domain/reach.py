@@ -138,6 +138,12 @@ def next_channel(rule: Rule, reach: Reach, notice: Notice) -> Channel | None:
     return min(usable, key=lambda one: (tries[one] // TRIES_IN_A_ROW, usable.index(one)), default=None)
 
 
+def has_tried_all(rule: Rule, reach: Reach, notice: Notice) -> bool:
+    """True where every usable channel had its tries in a row."""
+    channel = next_channel(rule, reach, notice)
+    return sum(attempt.channel is channel for attempt in _counting(notice)) >= TRIES_IN_A_ROW
+
+
 def digest_at(notice: Notice, reach: Reach, now: datetime) -> datetime | None:
     """When a notice of low urgency is due for somebody who wants one letter a day; None where it does not wait."""
     if (

@@ -74,6 +74,11 @@ def _stop(notice: Notice) -> tuple[Notice, list[Event]]:
     return notices.cancel(notice, Reason.REFERRAL_STOPPED), []
 
 
+def forget_links(room: Room) -> None:
+    """Links whose time is over are in no database any more."""
+    room.notices.forget_old_links(room.clock.now())
+
+
 def list_notices(
     room: Room, caller: Caller, *, referral_id: str, recipient_id: str, limit: int, cause: Cause
 ) -> list[Notice]:

@@ -12,8 +12,8 @@ from chassis.envelope import Cause
 from services.notifications.domain.intents import Channel, Intent, Urgency
 from services.notifications.domain.notices import Attempt, Notice, Outcome, State
 
-# A state in which nothing will be sent any more: the link's token is forgotten.
-OVER = (State.SENT, State.DEAD, State.CANCELLED)
+# Nobody was told, or need not answer: the link's token is forgotten.
+GIVEN_UP = (State.DEAD, State.CANCELLED)
 # The fields of a notice that are its body; the id and the due time have their own places in the document.
 _KEPT = tuple(row.name for row in fields(Notice) if row.name not in ("notice_id", "due_at"))
 _ATTEMPT = tuple(row.name for row in fields(Attempt))
@@ -89,9 +89,7 @@ def body_of(notice: Notice, cause: Cause) -> dict[str, Any]:
 
 
 def kept_link(loaded: Loaded, notice: Notice) -> dict[str, Binary]:
-    """The sealed link, as long as somebody may still open it."""
-    # Who reads in the inbox opens the link there, so it stays as long as the notice does.
-    is_read_there = notice.state is State.SENT and notice.channel is Channel.IN_APP
-    if (notice.state in OVER and not is_read_there) or "sealed_link" not in loaded.body:
+    """The sealed link, as long as somebody may still open it: also in the inbox, wherever the notice went."""
+    if notice.state in GIVEN_UP or "sealed_link" not in loaded.body:
         return {}
     return {"sealed_link": loaded.body["sealed_link"]}

@@ -47,6 +47,11 @@ class Notices:
             partialFilterExpression={"due_at": {"$exists": True}},
         )
         self._aggregates.collection.create_index([("opened_at", ASCENDING)], name="by_day")
+        self._aggregates.collection.create_index(
+            [("expires_at", ASCENDING)],
+            name="links",
+            partialFilterExpression={"sealed_link": {"$exists": True}},
+        )
         dead = {"state": State.DEAD.value}
         self._aggregates.collection.create_index(
             [("state", ASCENDING), ("opened_at", DESCENDING)], name="dead", partialFilterExpression=dead
@@ -218,6 +223,11 @@ class Notices:
             {"recipient_id": recipient_id, "sealed_link": {"$exists": True}}, {"$unset": {"sealed_link": ""}}
         )
 
+    def forget_old_links(self, now: datetime) -> int:
+        """No link that is worthless by now is kept; how many there were."""
+        old = {"sealed_link": {"$exists": True}, "expires_at": {"$lte": now}}
+        return self._aggregates.collection.update_many(old, {"$unset": {"sealed_link": ""}}).modified_count
+
     def _change(self, held: Held, notice: Notice, events: Sequence[Event]) -> Change:
         body = {**documents.body_of(notice, held.cause), **documents.kept_link(held.loaded, notice)}
         says = [self._to_proto(event) for event in events]
@@ -226,7 +236,7 @@ class Notices:
     def _new(self, opening: Opening, cause: Cause) -> New:
         notice = opening.notice
         body = documents.body_of(notice, cause)
-        if opening.link_token and notice.state not in documents.OVER:
+        if opening.link_token and notice.state not in documents.GIVEN_UP:
             body["sealed_link"] = self._vault.seal(notice.recipient_id, {"token": opening.link_token})
         says = [self._to_proto(event) for event in opening.events]
         due_at = notice.due_at + _OPENERS if notice.due_at is not None else None

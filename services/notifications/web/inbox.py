@@ -14,7 +14,6 @@ from starlette.routing import Route
 from chassis import telemetry
 from services.notifications.bootstrap import Room
 from services.notifications.domain.contacts import Contact, specialist_contact_id
-from services.notifications.domain.intents import Channel
 from services.notifications.domain.reach import reach_of
 from services.notifications.store import Held
 from services.notifications.web import pages
@@ -35,7 +34,7 @@ def routes(room: Room) -> list[Route]:
 
 
 def show(visit: Visit) -> Response:
-    """GET: the newest first; an offer's link only for who chose to read here, else it went where they chose."""
+    """GET: the newest first; what is open has its button here, wherever the notice went."""
     room, person_id = visit.room, visit.caller.actor_id
     contact = contact_of(room, person_id)
     held = room.notices.newest_of_recipient(person_id, _SHOWN)
@@ -58,9 +57,8 @@ def show(visit: Visit) -> Response:
 
 
 def _token(visit: Visit, held: Held) -> str:
-    notice = held.notice
-    is_read_here = notice.channel is Channel.IN_APP and visit.room.clock.now() < notice.expires_at
-    return visit.room.notices.link_token(held) if is_read_here else ""
+    is_open = visit.room.clock.now() < held.notice.expires_at
+    return visit.room.notices.link_token(held) if is_open else ""
 
 
 def _lines(text: str, *, is_with_link: bool) -> list[tuple[str, str]]:

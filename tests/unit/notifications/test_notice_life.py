@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.notifications.domain.contacts import Contact
 from services.notifications.domain.events import NoticeFailed, NoticeSent
-from services.notifications.domain.intents import Intent
+from services.notifications.domain.intents import Channel, Intent
 from services.notifications.domain.notices import (
     Answer,
     Outcome,
@@ -17,12 +18,14 @@ from services.notifications.domain.notices import (
     State,
     begin_attempt,
     cancel,
-    delay_after,
     may_have_been_heard,
     open_cancelled,
     open_notice,
     settle_attempt,
 )
+from services.notifications.domain.reach import Reach
+from services.notifications.domain.reach import has_tried_all as has_tried_all_ways
+from services.notifications.domain.retrying import delay_after
 from tests.unit.notifications.notice_builders import NOW, a_happening, a_notice, rule_of
 
 ACCEPTED = Answer(Outcome.ACCEPTED, 250)
@@ -185,3 +188,29 @@ def check(notice, said):
         assert attempt.is_possible_repeat == (Outcome.UNKNOWN in earlier)
         assert attempt.at < notice.expires_at
         assert not earlier & {Outcome.ACCEPTED, Outcome.REFUSED, Outcome.OPEN}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "intent", "state"),
+    [
+        (Outcome.UNREACHABLE, Intent.OFFER_MADE, State.DEAD),
+        (Outcome.DEFERRED, Intent.OFFER_MADE, State.DEAD),
+        (Outcome.UNKNOWN, Intent.OFFER_MADE, State.DUE),
+        (Outcome.UNREACHABLE, Intent.ASSIGNMENT_ENDED, State.DUE),
+    ],
+)
+def test_an_offer_nobody_can_hand_over_is_said_to_have_failed_at_half_time(outcome, intent, state):
+    """While others can still be asked: but not where somebody may have heard, nor where no answer is waited for."""
+    notice = a_notice(intent)
+    reach = Reach(Contact("ines@example.org"), {Channel.EMAIL: "ines@example.org"}, (Channel.EMAIL,))
+    half = NOW + (notice.expires_at - NOW) / 2
+    for at in (NOW, NOW, NOW, half):
+        notice, _ = begin_attempt(notice, at)
+        has_tried_all = has_tried_all_ways(rule_of(intent), reach, notice)
+        number = len(notice.attempts)
+        notice, events = settle_attempt(notice, number, Answer(outcome), at, 0.5, has_tried_all=has_tried_all)
+    assert notice.state is state
+    assert [event.notice.reason_code for event in events] == (
+        ["attempts-exhausted"] if state is State.DEAD else []
+    )
+    assert len(notice.attempts) == 4
