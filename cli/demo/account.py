@@ -85,8 +85,8 @@ def _row(one: Played, seen: Seen) -> tuple[str, ...]:
         _seconds(first),
         _seconds(accepted),
         _why(one, won, seen),
-        str(len(seen.notices.get(one.referral_id, []))),
-        str(len(seen.entries.get(one.referral_id, []))),
+        str(len(seen.notices.get(one.referral_id, []))) if one.referral_id else "-",
+        str(len(seen.entries.get(one.referral_id, []))) if one.referral_id else "refusal",
     )
 
 

@@ -163,7 +163,7 @@ class Cast:
             names = ", ".join(offer.specialist_id for offer in new)
             self._tell(played.story, f"wave {new[0].wave}: offered to {names} after {seconds:.2f} s")
         if case.state == "unfilled" != before:
-            self._tell(played.story, "nobody in time: unfilled, with the supervisor")
+            self._tell(played.story, "nobody said yes in time: unfilled, with the supervisor")
         self._answer(played, [offer for offer in case.offers if offer.state == "open"])
 
     def _answer(self, played: Played, offers: list[Any]) -> None:

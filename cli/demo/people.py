@@ -173,7 +173,7 @@ STORIES: tuple[Story, ...] = (
         "1987-01-19", ((ICD10, "F10.20"),), answer="cancelled", door="hl7v2",
     ),
     Story(
-        "second-thoughts", "takes the consent back after an hour", ALBANY, "Fitzgerald", "Stillwater-Test",
+        "second-thoughts", "takes the consent back while offers are out", ALBANY, "Fitzgerald", "Stillwater-Test",
         "1976-05-25", ((ICD10, "F11.20"),), answer="revoked",
     ),
     Story(
