@@ -1,4 +1,4 @@
-"""Door 1: gRPC and the answer page, about three lines a method, authorization named first."""
+"""Door 1: gRPC and the pages, about three lines a method, authorization named first."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from services.matching.importing import RosterImport
 from services.matching.rostering import RosterServicer
 from services.matching.settings import Settings
 from services.matching.watching import RosterKeeper
-from services.matching.web import answer_page
+from services.matching.web.routes import render_refusal, routes
 
 
 class MatchingServicer(matching_pb2_grpc.MatchingServiceServicer):
@@ -141,7 +141,7 @@ def open_doors(room: Room) -> Doors:
                 OperationsServicer(room.parked, room.access, room.settings.amqp_uri, relay.replay),
             ),
         ],
-        routes=[*answer_page.routes(room), *capacity_fhir.routes(room)],
+        routes=[*routes(room), *capacity_fhir.routes(room)],
         tokens=room.tokens,
         on_denied=partial(denied, room),
         background=[relay, RosterKeeper(room.roster_watch)],
@@ -157,5 +157,5 @@ def run(environ: Mapping[str, str]) -> int:
         build_room=bootstrap.build_room,
         prepare=bootstrap.prepare,
         open_doors=open_doors,
-        render_refusal=capacity_fhir.refusals(answer_page.render_refusal),
+        render_refusal=capacity_fhir.refusals(render_refusal),
     )

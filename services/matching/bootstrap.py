@@ -6,6 +6,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from chassis.identity import TokenReader
 from chassis.parked import ParkedEvents
 from chassis.relay import Relay
 from chassis.sealing import PublicSeal
+from chassis.web_session import Limits, WebSessions
 from services.matching import taxonomy
 from services.matching.announcing import Announcer
 from services.matching.domain import policy as policies
@@ -28,12 +30,15 @@ from services.matching.domain.policy import Policy
 from services.matching.ranking import RosterIndex
 from services.matching.settings import Settings
 from services.matching.store import CaseStore, LadderStore, PlanStore, RosterStore
+from services.matching.store.board import BoardStore
 from services.matching.store.cases import COLLECTION as CASES
 from services.matching.store.ladders import COLLECTION as PROGRAMMES
 from services.matching.store.roster import COLLECTION as SPECIALISTS
 from services.matching.watching import RosterWatch
 
 _POLICY_FILE = Path(__file__).with_name("policy.v1.json")
+# A phone in a pocket is picked up all through a shift; a screen in an office is left alone.
+_SESSIONS = Limits(idle=timedelta(minutes=30), longest=timedelta(hours=12))
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,8 @@ class Room:
     roster: RosterStore
     ladders: LadderStore
     plans: PlanStore
+    boards: BoardStore
+    sessions: WebSessions
     index: RosterIndex
     roster_watch: RosterWatch
     access: AccessLog
@@ -82,6 +89,8 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
         roster=roster,
         ladders=LadderStore(database, clock, policy),
         plans=PlanStore(database),
+        boards=BoardStore(database),
+        sessions=WebSessions(database, clock, "work", _SESSIONS, _purpose_of),
         index=index,
         roster_watch=RosterWatch(roster, cases, index, clock, settings.regions),
         access=AccessLog(database, clock, "matching"),
@@ -92,12 +101,19 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
     )
 
 
+def _purpose_of(role: str) -> str:
+    """A specialist at the pages treats; who leads coordinates care (DOMAIN 5)."""
+    return "TREAT" if role == "specialist" else "COC"
+
+
 def prepare(room: Room) -> None:
     """The store has its indexes; may be called many times."""
     room.cases.ensure_indexes()
     room.roster.ensure_indexes()
     room.ladders.ensure_indexes()
     room.plans.ensure_indexes()
+    room.boards.ensure_indexes()
+    room.sessions.ensure_indexes()
     room.access.aggregates.ensure_indexes()
     room.parked.ensure_indexes()
 
