@@ -75,6 +75,7 @@ class FullInspection:
             self._inspection(places[-1]).check_all_periods(report)
             for stone in self._erasures.forged():
                 report.note("erasure-forged", -1, str(stone.get("period", "")))
+            self._check_search_bounds(report, places, pruned)
             for found in self._reconciliation.findings():
                 report.note(found.code, found.index, found.detail)
         return report
@@ -100,6 +101,22 @@ class FullInspection:
         for at in range(start, reached, _SEARCH_STEP):
             for code, number in self._search.check(at, min(at + _SEARCH_STEP, reached)):
                 report.note(code, number)
+
+    def _check_search_bounds(
+        self, report: Report, places: list[LogPlace], pruned: dict[str, Document]
+    ) -> None:
+        """No row of the search stands for an entry that was pruned, or that was never written."""
+        kept = [place for place in places if place.name not in pruned]
+        suspects = self._search.outside(kept[0].first, report.tree_size) if kept else []
+        if not suspects:
+            return
+        heads = _heads(Store(self._database, places[-1]))
+        end = (
+            places[-1].first + heads.published.size if heads else report.tree_size
+        )  # it may have grown meanwhile
+        for number in suspects:
+            if not isinstance(number, int) or not kept[0].first <= number < end:
+                report.note("search-row-extra", number if isinstance(number, int) else -1)
 
     def _check_bounds(self, report: Report) -> None:
         """A log that is followed by another one ends where that one begins."""

@@ -125,6 +125,13 @@ def test_any_document_of_any_collection(log, database, mongo_client):
     assert log.findings() == []
 
 
+def test_search_rows_for_entries_that_never_were(log, database):
+    """Rows of the search that stand for no entry of the log, behind its end or of another kind, are named."""
+    row = database["finds"].find_one({})
+    database["finds"].insert_many([row | {"_id": 10_000}, row | {"_id": "row"}])
+    assert sorted(log.findings()) == [("search-row-extra", -1), ("search-row-extra", 10_000)]
+
+
 def test_a_quarter_taken_away_whole_is_missed(log, database):
     """Everything of the first log deleted, as if there had only ever been the second."""
     first = log.room.store.log_of(0)

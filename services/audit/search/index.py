@@ -100,6 +100,11 @@ class SearchIndex:
                 codes.append(("search-row-changed", number))
         return codes
 
+    def outside(self, start: int, end: int, most: int = 100) -> list[Any]:
+        """The numbers of rows that stand for no entry [start, end), at most so many."""
+        whole = {"$gte": start, "$lt": end, "$type": ["int", "long"]}
+        return [row["_id"] for row in self.finds.find({"_id": {"$not": whole}}, {"_id": 1}).limit(most)]
+
     def forget(self) -> None:
         """The index is empty and will be built again."""
         self._state.delete_one({"_id": _STATE})
