@@ -53,22 +53,24 @@ def verify_log(reach: Reach, folder: Path, given_key: str = "") -> dict[str, Any
     }
 
 
-def found(reach: Reach, asked: Any, limit: int) -> list[Any]:
-    """The first `limit` entries that match, newest first, page by page; each page is a search in the log.
+def found(reach: Reach, asked: Any, limit: int) -> tuple[list[Any], bytes]:
+    """The first `limit` entries that match, newest first, and the checkpoint they were searched under.
 
+    Page by page; each page is a search in the log, and the checkpoint is the first page's.
     `asked` is a SearchEntriesRequest; its limit and page token are set here.  Raises grpc.RpcError.
     """
     metadata = reach.metadata("compliance", "cli-compliance", purpose="HCOMPL")
     stub = reach.audit()
     entries: list[Any] = []
-    asked.page_token = ""
+    asked.page_token, checkpoint = "", b""
     while True:
         asked.limit = min(limit - len(entries), LARGEST_PAGE)
         answer = stub.SearchEntries(asked, timeout=reach.deadline_s, metadata=metadata)
         entries += answer.entries
+        checkpoint = checkpoint or answer.checkpoint
         asked.page_token = answer.next_page_token
         if not asked.page_token or len(entries) >= limit:
-            return entries
+            return entries, checkpoint
 
 
 def size(reach: Reach) -> int:

@@ -47,13 +47,23 @@ def search(
     if until:
         asked.recorded_until.FromDatetime(until)
     with reaching.plain_errors():
-        found = auditing.found(reach, asked, limit)
+        found, checkpoint = auditing.found(reach, asked, limit)
     rows = [MessageToDict(entry, preserving_proto_field_name=True) for entry in found]
     for row in rows:
         row.setdefault("index", 0)
     columns = ("index", "recorded_at", "event_type", "actor_id", "actor_role", "purpose_of_use", "peer_id",
                "referral_id", "outcome")  # fmt: skip
     show.rows(rows, columns, as_json=as_json)
+    if not as_json:
+        print(_searched(checkpoint, since, until))
+
+
+def _searched(checkpoint: bytes, since: datetime | None, until: datetime | None) -> str:
+    """What the answer speaks for, also where nothing was found: which range, under which checkpoint."""
+    origin, size = checkpoint.decode().split("\n")[:2]
+    start = f" from {since.isoformat()}" if since else ""
+    end = f" before {until.isoformat()}" if until else (" on" if since else " at any time")
+    return f"Searched: recorded{start}{end}, under the checkpoint of size {size} of {origin}."
 
 
 @app.command()

@@ -199,7 +199,8 @@ def health(context: typer.Context, as_json: show.AsJson = False) -> None:
     if as_json:
         show.record(MessageToDict(answer, preserving_proto_field_name=True), as_json=True)
         return
-    logs = [MessageToDict(one, preserving_proto_field_name=True) for one in answer.logs]
+    nothing = {"first_number": 0, "size": 0, "cosigned_size": 0}
+    logs = [nothing | MessageToDict(one, preserving_proto_field_name=True) for one in answer.logs]
     show.rows(
         logs, ("origin", "first_number", "size", "cosigned_size", "cosigned_at", "pruned_at"), as_json=False
     )

@@ -93,7 +93,9 @@ def report(
     said = found.get("shown", found["rows"])
     columns = [column for column in found["columns"] if any(row.get(column) for row in said)]
     show.rows(said, columns or _ROW, as_json=False, title=found["title"])
-    print(f"{found['rule']}\n{found['searched']} entries searched, {found['from']} to {found['until']}.")
+    size = found["checkpoint"].split("\n")[1]
+    searched = f"{found['searched']} entries searched, {found['from']} to {found['until']}"
+    print(f"{found['rule']}\n{searched}, under the checkpoint of size {size}.")
 
 
 def reviews(

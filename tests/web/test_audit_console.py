@@ -118,6 +118,11 @@ def test_a_report_runs_on_the_page_and_leaves_as_pdf(page, log):
     page.fill("#p-person", "peer_rosa")
     page.click("main button.main")
     expect(page.locator("tbody tr")).to_have_count(1)
+    page.fill("#name", "Rosa's disclosures")
+    page.get_by_role("button", name="Keep", exact=True).click()
+    page.get_by_role("link", name="Rosa's disclosures").click()
+    expect(page.locator("h1")).to_contain_text("2.25")
+    expect(page.locator("tbody tr")).to_have_count(1)
     with page.expect_download() as taken:
         page.click("text=PDF")
     assert Path(taken.value.path()).read_bytes().startswith(b"%PDF-")

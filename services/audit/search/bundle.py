@@ -72,10 +72,9 @@ def _entry(base: str, hit: Hit, proof: Proof | None) -> Json:
 def _what_was_searched(asked: Asked, page: Page) -> Json:
     until = "" if asked.until.year == 9999 else f" before {asked.until.isoformat()}"
     since = "" if asked.since.year == 1 else f" from {asked.since.isoformat()}"
+    until = until or (" on" if since else " at any time")
     found = "Nothing was found." if not page.hits and not page.total else "Entries were found."
-    said = (
-        f"{found} Searched: entries 0 to {page.covered.size - 1}, recorded{since}{until or ' at any time'}."
-    )
+    said = f"{found} Searched: entries 0 to {page.covered.size - 1}, recorded{since}{until}."
     under = f" Under the checkpoint of size {page.covered.head.size}."
     if page.covered.size < page.covered.whole:
         under += f" Entries from {page.covered.size} on are not yet in the search index."

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from chassis import telemetry
 from chassis.errors import Kind, Refusal
+from services.audit.reports import catalog
 from services.audit.reports.running import entry_row
 from services.audit.reports.saying import in_words
 from services.audit.search import asked, finding
@@ -117,17 +118,15 @@ def show_user(console: Console, request: Request) -> Response:
 
 
 def save(console: Console, request: Request) -> Response:
-    """POST: the search is kept under a name."""
+    """POST: the search, or the report with what it was told, is kept under a name."""
     fields = request.state.fields
     caller = console.caller(request)
-    parameters = [(name, value) for name, value in fields.items() if name.startswith("ask_") and value]
-    console.room.saved.keep(
-        caller.actor_id,
-        fields.get("name", ""),
-        "search",
-        "",
-        [(name[4:], value) for name, value in parameters],
-    )
+    asks = {name[4:]: value for name, value in fields.items() if name.startswith("ask_") and value}
+    report = asks.pop("report", "")
+    if report:
+        catalog.report_named(report)
+    kind = "report" if report else "search"
+    console.room.saved.keep(caller.actor_id, fields.get("name", ""), kind, report, list(asks.items()))
     return RedirectResponse(pages.HOME, 303)
 
 

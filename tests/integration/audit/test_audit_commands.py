@@ -51,6 +51,9 @@ def test_a_report_is_listed_run_and_written_to_a_file(told, tmp_path):
         told("report", "who-saw-person", "-w", "person=peer_rosa", "--to", str(target))
         assert target.read_bytes().startswith(begins)
     assert "person" in told("report", "who-saw-person", exit_code=1)
+    nothing = told("report", "who-saw-person", "-w", "person=peer_nobody")
+    assert "nothing found" in nothing and "under the checkpoint of size" in nothing
+    assert "treatment (TREAT)" in told("report", "who-saw-person", "-w", "person=peer_rosa")
 
 
 def test_a_review_is_listed_and_judged(told):
