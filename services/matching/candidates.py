@@ -8,12 +8,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from chassis.errors import Kind, Refusal
+from services.matching.domain import rescue
 from services.matching.domain.case import Case
 from services.matching.domain.moving import ended_at_a_wish
 from services.matching.domain.need import Need
+from services.matching.domain.policy import Policy, Wave
 from services.matching.domain.rank import Candidate, Entry, rank
 from services.matching.domain.rules import Question, excluded_by, question
 from services.matching.domain.score import Rarity, Scale, scale
+from services.matching.domain.specialist import LEVELS
 
 if TYPE_CHECKING:
     from services.matching.bootstrap import Room
@@ -31,10 +34,21 @@ def at_hand(room: Room, need: Need) -> None:
         raise Refusal("roster-not-here", Kind.UNAVAILABLE, told, retry_after_s=5)
 
 
+def rescued(room: Room, need: Need, wave: Wave) -> tuple[Wave, Policy]:
+    """The wave and the policy as they hold for this peer: wider where few speak their language (DOMAIN 4)."""
+    policy = room.policy
+    if need.is_interpreter_agreed or not need.languages:
+        return wave, policy
+    least = LEVELS[policy.common_language_from]
+    speakers = room.index.speakers(need.languages, least, need.state)
+    return rescue.widened(wave, policy, speakers, room.index.rarity(need.state).roster_size)
+
+
 def wide(room: Room, need: Need, now: datetime, barred: frozenset[str] = frozenset()) -> Question:
     """The widest question a referral's ladder asks: phone and video allowed, who was asked may be asked, but `barred`."""
     last = room.ladders.current.of(need.source_id, need.urgency)[-1]
-    return question(need, replace(last, is_wide=True), now, room.policy, barred)
+    wave, policy = rescued(room, need, replace(last, is_wide=True))
+    return question(need, wave, now, policy, barred)
 
 
 def scaled(room: Room, need: Need, rarity: Rarity | None = None) -> Scale:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from chassis.ids import new_id
+from services.matching import candidates
 from services.matching.domain import arriving, closing, renewing
 from services.matching.domain import case as cases
 from services.matching.domain.case import Case, Changed, Link
@@ -102,7 +103,8 @@ def revise(room: Room, case: Case, need: Need, revision: int, now: datetime) -> 
     ladders = room.ladders.current
     wave = ladders.wave(need.source_id, need.urgency, number) or ladders.wave(need.source_id, need.urgency, 1)
     assert wave is not None
-    asked = question(need, wave, now, room.policy, frozenset())
+    wave, policy = candidates.rescued(room, need, wave)
+    asked = question(need, wave, now, policy, frozenset())
     holders = {offer.specialist_id for offer in case.offers if offer.state in (cases.OPEN, cases.ACCEPTED)}
     roster = room.roster.entries(sorted(holders))
     case, events = closing.revise(case, need, revision, asked, roster)
@@ -176,7 +178,8 @@ def _next(room: Room, case: Case, now: datetime) -> Changed:
 def _ask(room: Room, case: Case, number: int, now: datetime) -> Ask:
     waves = room.ladders.current.of(case.need.source_id, case.need.urgency)
     wave = waves[min(number, len(waves)) - 1]  # a ladder may have become shorter since
-    asked = question(case.need, wave, now, room.policy, case.asked_ids)
+    wave, policy = candidates.rescued(room, case.need, wave)
+    asked = question(case.need, wave, now, policy, case.asked_ids)
     return Ask(
         wave, asked, scale(case.need, wave, room.policy, room.index.rarity(case.need.state), room.taxonomy)
     )

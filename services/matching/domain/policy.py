@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from services.matching.domain.plan import Plan
+from services.matching.domain.rescue import Rescue
 from services.matching.domain.wellbeing import Care
 
 _ALL_POINTS = 100_000
@@ -52,6 +53,7 @@ class Policy:
     follow_up: Plan
     care: Care
     warn_days: tuple[int, ...]
+    rescue: Rescue
 
     @property
     def most_points(self) -> int:
@@ -97,6 +99,7 @@ def from_document(document: Mapping[str, Any], immediate: tuple[Wave, ...] | Non
         follow_up=_plan(document["follow_up"]),
         care=_care(document["care"]),
         warn_days=tuple(document["certification_warning_days"]),
+        rescue=Rescue(**document["rare_language"]),
     )
 
 
@@ -109,6 +112,11 @@ def _check(document: Mapping[str, Any]) -> None:
     weights = [*document["load_milli"].values(), *document["strength_weights"].values()]
     if min(weights) <= 0 or min(document["bedside"]["minutes_per_mile"].values()) <= 0:
         raise ValueError("a weight of a policy is more than nothing")
+    rare, usual = document["rare_language"]["bedside_limit_minutes"], document["bedside"]["limit_minutes"]
+    if any(rare[urgency] < usual.get(urgency, rare[urgency]) for urgency in rare):
+        raise ValueError(
+            "whoever speaks a rare language is sought for at least as far away as everybody else"
+        )
     steps = document["certification_warning_days"]
     if list(steps) != sorted(set(steps), reverse=True) or min(steps) < 0:
         raise ValueError("the days of warning before a certification ends come one after the other")

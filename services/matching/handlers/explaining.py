@@ -75,7 +75,7 @@ def why_not(room: Room, referral_id: str, specialist_id: str, caller: Caller, ca
     _audit(room, case, "WhyNot", caller, cause, specialist_id=specialist_id)
     _catch_up(room, case.need)
     wave = _wave(room, case)
-    asked, scaled = _asked(room, case.need, wave, room.policy, frozenset())
+    asked, scaled = _asked(room, case.need, *candidates.rescued(room, case.need, wave), frozenset())
     standing = replace(found.standing, open_milli=room.roster_watch.open_milli(specialist_id))
     rules = all_that_exclude(asked, found.specialist, standing)
     ranked = rank(asked, scaled, [(found.specialist, standing)], 1)
@@ -101,7 +101,7 @@ def what_if(
     _check(case.need, difference)
     _audit(room, case, "WhatIf", caller, cause)
     _catch_up(room, case.need)
-    need, policy = case.need, room.policy
+    need = case.need
     kept = {code: s for code, s in need.preferences.items() if code not in difference.dropped_codes}
     changed = replace(
         need,
@@ -109,11 +109,11 @@ def what_if(
         modalities=need.modalities | difference.added_modalities,
         is_interpreter_agreed=need.is_interpreter_agreed or difference.is_interpreter_agreed,
     )
+    before = _asked(room, need, *candidates.rescued(room, need, _wave(room, case)), case.asked_ids)
+    wave, policy = candidates.rescued(room, changed, _wave(room, case))
     if difference.bedside_limit_minutes:
         limit = {need.urgency: difference.bedside_limit_minutes}
         policy = replace(policy, bedside_limit_minutes={**policy.bedside_limit_minutes, **limit})
-    wave = _wave(room, case)
-    before = _asked(room, need, wave, room.policy, case.asked_ids)
     after = _asked(room, changed, wave, policy, case.asked_ids)
     return _outlook(room, *before, caller), _outlook(room, *after, caller)
 

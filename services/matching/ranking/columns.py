@@ -38,6 +38,7 @@ class RosterColumns:
         self._never_of: dict[int, frozenset[str]] = {}
         self._counts: dict[str, Column] = {}
         self._sizes: dict[str, int] = {}
+        self._speakers: dict[str, Column] = {}  # how many of a state speak each set of languages
         self._columns = self._empty(_FIRST_ROOM)
 
     def __len__(self) -> int:
@@ -112,6 +113,11 @@ class RosterColumns:
         counts = self._counts.get(state)
         told = {} if counts is None else dict(zip(self.codes, counts.tolist(), strict=False))
         return Rarity(told, self._sizes.get(state, 0))
+
+    def speakers(self, languages: Sequence[str], least_level: int, state: str) -> int:
+        """How many who are certified in this state speak one of these so well; of everybody for ""."""
+        counts = self._speakers.get(state, np.zeros(0, np.int64))
+        return int(counts[self.kinds.tongues(languages, least_level)[: counts.size]].sum())
 
     def _empty(self, room: int) -> dict[str, Column]:
         return {
@@ -196,3 +202,12 @@ class RosterColumns:
             counts = self._counts.setdefault(state, np.zeros(8 * self.bytes_each, np.int64))
             counts += step * released[:, part].sum(axis=1, dtype=np.int64)
             self._sizes[state] = self._sizes.get(state, 0) + step * int(part.sum())
+            self._count_speakers(state, rows[part], step)
+
+    def _count_speakers(self, state: str, rows: Column, step: int) -> None:
+        spoken = np.bincount(self.kinds.languages_of(self._columns["kind"][rows]))
+        known = self._speakers.get(state, spoken[:0])
+        counts = np.zeros(max(known.size, spoken.size), np.int64)
+        counts[: known.size] += known
+        counts[: spoken.size] += step * spoken
+        self._speakers[state] = counts

@@ -83,6 +83,11 @@ class RosterIndex:
         with self._lock:
             return self._roster.rarity(state)
 
+    def speakers(self, languages: Sequence[str], least_level: int, state: str) -> int:
+        """How many of those certified in a state speak one of these so well; of everybody here for ""."""
+        with self._lock:
+            return self._roster.speakers(languages, least_level, state)
+
     def propose(self, asked: Question, scale: Scale, limit: int) -> Proposal:
         """The best `limit` of those whom no hard rule keeps out, best first."""
         found = self.shortlist(asked, scale, limit)

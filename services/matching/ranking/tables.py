@@ -127,10 +127,18 @@ class Kinds:
         return self._told.told(key, lambda: self._speak(asked))
 
     def _speak(self, asked: Question) -> Flags:
+        return self.tongues(asked.languages, asked.least_level)[self._rows["languages"]]
+
+    def tongues(self, languages: Sequence[str], least_level: int) -> Flags:
+        """Which sets of languages have one of these, so well."""
         fits = np.zeros(len(self._languages), bool)
-        for tag in asked.languages:
-            fits |= self._levels_of(tag) >= asked.least_level
-        return fits[self._rows["languages"]]
+        for tag in languages:
+            fits |= self._levels_of(tag) >= least_level
+        return fits
+
+    def languages_of(self, kinds: Column) -> Column:
+        """Which set of languages each of these kinds speaks."""
+        return self._rows["languages"][kinds]
 
     def spoken_points(self, scale: Scale) -> Column:
         """The points of the one language that gives most, for each kind."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from chassis.errors import Kind, Refusal
-from services.matching import waves
+from services.matching import candidates, waves
 from services.matching.domain import answering, closing, followup
 from services.matching.domain import case as cases
 from services.matching.domain.case import Case, Changed, Handoff, Offer
@@ -235,7 +235,8 @@ class Simulation:
     def _check(self, case: Case, offer: Offer) -> None:
         """By the plain rules and the facts of this moment, apart from what the wave was made with."""
         wave = self.world.ladders.current.of(case.need.source_id, case.need.urgency)[-1]
-        asked = question(case.need, wave, self.world.clock.now(), self.world.policy, frozenset())
+        wave, policy = candidates.rescued(self._room, case.need, wave)
+        asked = question(case.need, wave, self.world.clock.now(), policy, frozenset())
         rule = excluded_by(asked, *self.world.people[offer.specialist_id])
         if rule not in (None, CAPACITY):  # capacity is asked when they say yes
             self.broken.append(f"{case.referral_id}: {rule}")

@@ -96,6 +96,15 @@ def test_one_index_asked_at_many_moments_forgets_none_and_invents_none(seed):
         best = plain.rank(question, scale, roster.values(), 5)
         assert index.propose(question, scale, 5).specialist_ids == tuple(c.specialist_id for c in best)
         assert index.exclusions(question) == plain.exclusions(question, roster.values())
+        spoken, state = ("es", "ase"), dice.choice(["", *STATES])
+        assert index.speakers(spoken, 2, state) == sum(
+            _speaks(person, spoken, state) for person, _ in roster.values()
+        )
+
+
+def _speaks(person, tags, state):
+    here = not state or any(one.state == state for one in person.certifications)
+    return person.is_ranked and here and any(person.languages.get(tag, 0) >= 2 for tag in tags)
 
 
 @settings(max_examples=50, deadline=None)
