@@ -11,6 +11,8 @@ from cli import show
 from cli.commands.referrals import explained
 from cli.reach import Reach
 
+# The service counts no further: a larger count would say more about people than an ER needs.
+_MOST_COUNTED = 10
 Referral = Annotated[str, typer.Argument(help="The referral's id.")]
 Specialist = Annotated[str, typer.Option("--as", help="The specialist, by the roster's id.")]
 Programme = Annotated[str, typer.Option(help="The programme they work for.")]
@@ -28,7 +30,7 @@ def capacity(
     leaves_in: Annotated[int, typer.Option(help="Minutes until the person leaves; 0 if unknown.")] = 0,
     as_json: show.AsJson = False,
 ) -> None:
-    """Who could come now, and how soon: counts, never who. An estimate by distance, no promise."""
+    """Who could come now, and how soon: counts up to ten, never who. An estimate by distance, no promise."""
     from kindred.matching.v1 import coordination_pb2 as pb
 
     reach: Reach = context.obj
@@ -36,8 +38,14 @@ def capacity(
         facility_zip=zip_code, urgency=urgency, languages=language, minutes_until_departure=leaves_in
     )
     found = _call(reach, "QueryCapacity", asked, ("system", "cli-operator", ""))
-    bedside = {f"bedside within {band.minutes} min": band.specialists for band in found.bedside}
-    show.record({**bedside, "by phone": found.by_phone, "by video": found.by_video}, as_json=as_json)
+    told = {f"bedside within {band.minutes} min": band.specialists for band in found.bedside}
+    told |= {"by phone": found.by_phone, "by video": found.by_video}
+    if as_json:
+        show.record(told, as_json=True)
+        return
+    show.record(
+        {name: f"{n} or more" if n >= _MOST_COUNTED else n for name, n in told.items()}, as_json=False
+    )
 
 
 def pool(

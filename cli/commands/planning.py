@@ -1,6 +1,8 @@
 """A backlog assigned as a whole, and the ladders of programmes."""
 
+import json
 import secrets
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
@@ -75,13 +77,24 @@ def apply(
 
 @ladder.command("show")
 def show_ladder(context: typer.Context, programme: Programme, as_json: show.AsJson = False) -> None:
-    """A programme's own ladder, whom it serves, and who changed it why."""
+    """A programme's ladder (its own, or the platform's where it has none), whom it serves, who changed it why."""
     from google.protobuf.json_format import MessageToDict
 
     from kindred.matching.v1 import coordination_pb2 as pb
 
     found = _call(context.obj, "GetLadder", pb.GetLadderRequest(programme_id=programme), programme)
-    show.record(MessageToDict(found, preserving_proto_field_name=True), as_json=as_json)
+    told = MessageToDict(found, preserving_proto_field_name=True)
+    if as_json:
+        show.record(told, as_json=True)
+        return
+    if not found.version:
+        told = {"programme_id": programme, "version": "none of its own: the platform's ladder holds"}
+    own = {one.urgency: _steps(one.sizes, one.seconds) for one in found.ladders}
+    told["ladders"] = [
+        f"{urgency}={own.get(urgency) or f'{steps} (the platform)'}"
+        for urgency, steps in _platform_ladder(context.obj, programme).items()
+    ]
+    show.record(told, as_json=False)
 
 
 @ladder.command("set")
@@ -116,6 +129,22 @@ def set_ladder(
         )
     answer = _call(context.obj, "SetLadder", asked, programme)
     show.record({"programme_id": programme, "version": answer.version}, as_json=as_json)
+
+
+def _platform_ladder(reach: Reach, programme: str) -> dict[str, str]:
+    """The ladder of each urgency in the policy; that of immediate referrals may be set for a machine beside it."""
+    from kindred.matching.v1 import roster_pb2
+
+    with reaching.plain_errors():
+        who = reach.metadata("coordinator", "cli-lead", programme, purpose="COC")
+        answer = reach.roster().GetPolicy(roster_pb2.GetPolicyRequest(), timeout=PLAN_S, metadata=who)
+    ladders = json.loads(answer.document)["ladders"]
+    return {urgency: _steps(steps["sizes"], steps["seconds"]) for urgency, steps in ladders.items()}
+
+
+def _steps(sizes: Iterable[int], seconds: Iterable[int]) -> str:
+    """As `--step` takes it: size:seconds,size:seconds."""
+    return ",".join(f"{size}:{wait}" for size, wait in zip(sizes, seconds, strict=True))
 
 
 def _choice(one: Any) -> str:

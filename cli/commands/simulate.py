@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import Annotated
@@ -11,6 +12,9 @@ import typer
 from cli import show
 from cli.demo import roster
 from cli.local.place import ROOT
+
+# One to six waves of 1 to 99 people for 1 to 99,999 seconds.
+_LADDER = re.compile(r"[1-9]\d?:[1-9]\d{0,4}(,[1-9]\d?:[1-9]\d{0,4}){0,5}", re.ASCII)
 
 
 def simulate(
@@ -24,6 +28,10 @@ def simulate(
     as_json: show.AsJson = False,
 ) -> None:
     """Simulate referrals, offers, answers and follow-up; print time to match, unfilled, load and fairness."""
+    if not _LADDER.fullmatch(waves):
+        raise show.fail(
+            f"{waves}: write the ladder as size:seconds,size:seconds, such as 3:300,5:300", code=2
+        )
     told = {
         "hospitals": hospitals,
         "specialists": specialists,
