@@ -26,7 +26,10 @@ def example(
         show.rows(rows, ("story", "who"), as_json=as_json)
         raise typer.Exit(0 if story == "list" else 1)
     made = bundles.bundle(told[story], secrets.token_hex(3), datetime.now(UTC))
-    file.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    try:
+        file.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    except OSError as trouble:
+        raise show.fail(f"{file} cannot be written: {trouble.strerror}.", code=2) from None
     show.record({"file": str(file), "about": told[story].title}, as_json=as_json)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cli.importing.csv_rows import Reading
 from cli.importing.journal import Journal
-from cli.importing.pieces import End, Form, Outcome, Piece, Unavailable
+from cli.importing.pieces import End, Form, Outcome, Piece, PieceFault, Unavailable
 from cli.importing.reading import Unreadable, pieces_of
 from cli.importing.sending import Doors
 
@@ -42,6 +42,9 @@ class Run:
                     yield from self._of_file(pool, file)
                 except Unreadable as bad:
                     yield Outcome(Piece(file, Form.CSV, 1), End.REFUSED, faults=[bad.fault])
+                except OSError as trouble:  # gone, or another user's
+                    fault = PieceFault("file-unreadable", f"It cannot be read: {trouble.strerror}.")
+                    yield Outcome(Piece(file, Form.CSV, 1), End.REFUSED, faults=[fault])
 
     def _of_file(self, pool: ThreadPoolExecutor, file: Path) -> Iterator[Outcome]:
         """HL7 messages go one by one: a cancellation must not overtake its order."""

@@ -340,6 +340,14 @@ def test_a_system_that_was_emptied_gets_everything_again(tmp_path: Path):
     assert len(doors.sent) == 2
 
 
+def test_a_file_that_cannot_be_read_is_told_in_a_line(tmp_path: Path):
+    """What is gone, or is another user's, is one refused piece; the other files go on."""
+    rows = _file(tmp_path, "record_number\n1\n", "rows")
+    told = list(_run(_Doors(), tmp_path).over([tmp_path / "gone.csv", rows]))
+    assert [one.end for one in told] == [End.REFUSED, End.STORED]
+    assert told[0].faults[0].code == "file-unreadable"
+
+
 def test_messages_are_remembered_whoever_asks(tmp_path: Path):
     """Whose a message is its sender says: another organization at the keyboard forgets nothing; the listener may."""
     messages = _file(tmp_path, "".join(MSH.format(n) + "\r" for n in range(3)), "messages")
