@@ -61,6 +61,7 @@ LANGUAGES = (
     ),
     *("uk", "sw", "so", "ase"),
 )
+NO_LANGUAGE = "und"  # BCP 47: nobody knows yet; an answer, because a language is never guessed
 PAYERS = ("unknown", "medicaid", "medicare", "commercial", "self-pay")
 WAYS = ("bedside", "phone", "video")
 STRENGTHS = ("must", "strong", "some", "none", "avoid")

@@ -72,7 +72,10 @@ def _given(
 def _missing(fields: Mapping[str, str]) -> list[Fault]:
     """Who said yes, how, and who was there: without them it is no written consent (42 CFR 2.31(a)(1), (8), (9))."""
     wanted = [("consent_witness", True), ("consent_by_name", fields.get("consent_by") == "representative")]
-    wanted.append(("consent_kept_at", fields.get("consent_signature") == "paper"))
+    is_paper = fields.get("consent_signature") == "paper"
+    wanted.append(("consent_kept_at", is_paper))
+    # What is read aloud says that it lasts until it is revoked; a paper says what it says.
+    wanted += [("consent_by", is_paper), ("consent_until", is_paper)]
     found = [
         Fault(name, "answer-missing", "This is needed.")
         for name, is_needed in wanted
@@ -97,7 +100,7 @@ def _expires_at(
     fields: Mapping[str, str], signed_at: datetime, zone: ZoneInfo
 ) -> tuple[datetime | None, list[Fault]]:
     """A single consent for treatment may last until it is revoked (42 CFR 2.31(a)(7))."""
-    until = fields.get("consent_until", "revoked")
+    until = fields.get("consent_until", "") or "revoked"
     if until == "days":
         return signed_at + timedelta(days=_DAYS), []
     if until != "date":

@@ -26,7 +26,7 @@ def fields_of(kept: Submission, hospital: Hospital) -> dict[str, str]:
         "record_number": record_number(kept, hospital),
         "unit": unit,
         "bed": bed,
-        "language": kept.languages[0] if kept.languages else "",
+        "language": kept.languages[0] if kept.languages else choices.NO_LANGUAGE,
         "language2": kept.languages[1] if len(kept.languages) > 1 else "",
         "interpreter_needed": "1" if kept.interpreter_needed else "",
         "interpreter_agreed": "1" if kept.interpreter_agreed else "",
@@ -43,7 +43,6 @@ def fields_of(kept: Submission, hospital: Hospital) -> dict[str, str]:
         "ref_email": kept.source_contact.email,
         "note": kept.note,
         "consent": consent_form.KEEP if kept.consent else "later",
-        "consent_by": "peer",
     }
     fields |= _moment("arrived", kept.arrived_at, hospital.zone)
     fields |= _moment("leaves", kept.expected_departure_at, hospital.zone)
@@ -53,8 +52,8 @@ def fields_of(kept: Submission, hospital: Hospital) -> dict[str, str]:
 
 
 def new_fields(remembered: Mapping[str, str], hospital: Hospital) -> dict[str, str]:
-    """An empty form: what is usual, and what this person typed of themselves last time."""
-    usual = {"language": "en", "consent_by": "peer", "consent_until": "revoked", "payer": "unknown"}
+    """An empty form: what this person typed of themselves last time, and nothing said for the peer."""
+    usual = {"payer": "unknown"}
     return usual | {"zip": hospital.zip} | dict(remembered)
 
 

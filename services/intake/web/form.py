@@ -27,6 +27,7 @@ from services.intake.web.words import WORDS, reader_of
 NEW = f"{pages.HOME}/new"
 DRAFTS = f"{pages.HOME}/drafts"
 _KEY = re.compile(r"[A-Za-z0-9_-]{20,64}")
+_SENT_BEFORE = "form_sent_before"
 _OWN = ("ref_name", "ref_phone", "ref_email", "unit")
 _CONTROLS = frozenset({"key", "about", "revision", "next", "language_of_page"})
 
@@ -68,21 +69,28 @@ def show_new(desk: Desk, request: Request) -> Response:
 
 
 def show_correction(desk: Desk, request: Request) -> Response:
-    """GET: the form as the referral says it; the read is in the audit trail first."""
+    """GET: the form as the referral says it; the read is in the audit trail first.
+
+    Who came back to a form that was sent is told so.
+    """
     session, about = desk.signed_in(request), request.path_params["id"]
     cause = telemetry.current_cause()
     referral, kept = handlers.read_referral(desk.room, session.caller, about, "Referral", cause)
     fields = filling_form.fields_of(kept.submission, desk.hospital_of(session))
-    sheet = Sheet(secrets.token_urlsafe(18), fields, about, str(referral.revision))
+    told = _SENT_BEFORE if request.query_params.get("told") == _SENT_BEFORE else ""
+    sheet = Sheet(secrets.token_urlsafe(18), fields, about, str(referral.revision), told=told)
     return _page(desk, request, session, sheet)
 
 
 def show_draft(desk: Desk, request: Request) -> Response:
-    """GET: a form as far as this person typed it."""
+    """GET: a form as far as this person typed it; one that was sent (the Back button) as the referral's correction."""
     session, key = desk.signed_in(request), request.path_params["key"]
     draft = desk.room.drafts.open(session.caller, key)
     if draft is None:
-        raise Refusal("draft-gone", Kind.NOT_FOUND)
+        about = desk.room.drafts.sent_as(session.caller, key)
+        if not about:
+            raise Refusal("draft-gone", Kind.NOT_FOUND)
+        return RedirectResponse(f"{pages.HOME}/referrals/{about}/correct?told={_SENT_BEFORE}", 303)
     fields = dict(draft.fields)
     sheet = Sheet(key, fields, draft.about, fields.get("revision", ""), told="draft_back")
     return _page(desk, request, session, sheet)
@@ -145,7 +153,7 @@ def _sent_before(desk: Desk, request: Request, session: Session, reused: Idempot
     if fields.get("consent") == "yes" and kept.submission.consent is not None:
         fields["consent"] = consent_form.KEEP  # they were asked once
     key, revision = secrets.token_urlsafe(18), str(referral.revision)
-    sheet = Sheet(key, fields, about, revision, told="form_sent_before")
+    sheet = Sheet(key, fields, about, revision, told=_SENT_BEFORE)
     return _page(desk, request, session, sheet, 409)
 
 

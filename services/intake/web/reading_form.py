@@ -117,10 +117,22 @@ def merged(own: Sequence[Fault], found: Sequence[Fault], *, is_known: bool) -> l
 
 
 def _unchosen(fields: Mapping[str, str]) -> list[Fault]:
-    """An urgency is never guessed: guessing low could cost somebody two days."""
-    if fields.get("urgency", "") in set(Urgency):
-        return []
-    return [Fault("urgency", "urgency-missing", "Say how soon somebody is needed.")]
+    """None is guessed: a low urgency could cost somebody two days, a wrong language all of the meeting.
+
+    Every characteristic has who said it and how (DOMAIN 3).
+    """
+    found: list[Fault] = []
+    if fields.get("urgency", "") not in set(Urgency):
+        found.append(Fault("urgency", "urgency-missing", "Say how soon somebody is needed."))
+    if not fields.get("language", ""):
+        found.append(Fault("language", "language-missing", "Say what they speak best."))
+    if any(fields.get(f"about_{topic}") for topic in choices.ABOUT_TOPICS):
+        found += [
+            Fault(name, "answer-missing", "Say who said it, and how.")
+            for name in ("about_said_by", "about_how")
+            if not fields.get(name)
+        ]
+    return found
 
 
 def _too_long(fields: Mapping[str, str]) -> list[Fault]:
@@ -190,7 +202,8 @@ def _wishes(fields: Mapping[str, str], known: Iterable[Preference]) -> tuple[Pre
 
 def _languages(fields: Mapping[str, str], known: tuple[str, ...]) -> tuple[str, ...]:
     chosen = [fields.get(name, "") for name in ("language", "language2")]
-    return tuple(dict.fromkeys([*filter(None, chosen), *known[2:]]))
+    said = [tag for tag in chosen if tag and tag != choices.NO_LANGUAGE]
+    return tuple(dict.fromkeys([*said, *known[2:]]))
 
 
 def _characteristics(

@@ -36,6 +36,7 @@ TYPED = {
     "family": "Quillfeather",
     "given": "Wren",
     "birth": "04/01/1988",
+    "language": "en",
     "consent": "yes",
     "consent_signature": "aloud",
     "consent_witness": "Ada Lark, RN",
@@ -173,6 +174,8 @@ def test_one_way_to_find_the_person_again_is_enough():
     [
         ({"urgency": ""}, {"urgency": "urgency-missing"}),
         ({"urgency": "whenever"}, {"urgency": "urgency-missing"}),
+        ({"language": ""}, {"language": "language-missing"}),
+        ({"about_gender": "declined", "about_how": "asked"}, {"about_said_by": "answer-missing"}),
         ({"birth": "31/12/1988"}, {"birth": "birth-date-unreadable"}),
         ({"birth": "2031-01-01"}, {"birth": "birth-date-in-future"}),
         ({"arrived_time": "soon"}, {"arrived_time": "time-unreadable"}),
@@ -183,7 +186,10 @@ def test_one_way_to_find_the_person_again_is_enough():
         ({"consent": "no"}, {"consent": "consent-refused"}),
         ({"consent_witness": " "}, {"consent_witness": "answer-missing"}),
         ({"consent_signature": ""}, {"consent_signature": "answer-missing"}),
-        ({"consent_signature": "paper"}, {"consent_kept_at": "answer-missing"}),
+        (
+            {"consent_signature": "paper", "consent_until": ""},
+            dict.fromkeys(("consent_kept_at", "consent_by", "consent_until"), "answer-missing"),
+        ),
         ({"consent_by": "representative"}, {"consent_by_name": "answer-missing"}),
         ({"consent_until": "date"}, {"consent_until_date": "date-unreadable"}),
         ({"wish1": "gender.man", "wish2": "gender.man"}, {"wish1": "preference-doubled"}),
@@ -199,7 +205,8 @@ def test_each_fault_comes_back_at_its_field(typed, faults):
 
 def test_the_consent_has_every_element_of_the_rule():
     """42 CFR 2.31(a): who, by whom, what, to whom, for what, until when, how it ends, signed when and how."""
-    said, faults = read(consent_signature="paper", consent_kept_at="Chart room 2", consent_until="days")
+    paper = {"consent_signature": "paper", "consent_kept_at": "Chart room 2", "consent_by": "peer"}
+    said, faults = read(**paper, consent_until="days")
     consent = said.consent
     assert faults == {} and consent.is_permitted and consent.signed_at == NOW
     assert consent.expires_at == NOW + timedelta(days=30)
