@@ -24,6 +24,9 @@ def preview(
     context: typer.Context,
     programme: OfProgramme,
     referral: Annotated[list[str], typer.Argument(help="Only these; without, all that is unfilled.")] = [],  # noqa: B006
+    stable: Annotated[
+        bool, typer.Option(help="The assignment in which no two would rather have each other.")
+    ] = False,
     as_json: show.AsJson = False,
 ) -> None:
     """The best joint assignment of what is unfilled, with its trades; nothing is changed."""
@@ -31,7 +34,8 @@ def preview(
 
     from kindred.matching.v1 import coordination_pb2 as pb
 
-    found = _call(context.obj, "PreviewBacklog", pb.PreviewBacklogRequest(referral_ids=referral), programme)
+    asked = pb.PreviewBacklogRequest(referral_ids=referral, variant="stable" if stable else "best")
+    found = _call(context.obj, "PreviewBacklog", asked, programme)
     if as_json:
         show.record(MessageToDict(found, preserving_proto_field_name=True), as_json=True)
         return
@@ -54,6 +58,7 @@ def preview(
         "served": len(found.matches),
         "points": found.total_milli / 1000,
         "one after another": f"{found.greedy_served} served, {found.greedy_total_milli / 1000:g} points",
+        "stable": f"{found.stable_served} served, {found.stable_total_milli / 1000:g} points",
         "proven best": found.is_proven_best,
     }
     show.record(summary, as_json=False)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from chassis.ids import new_id
 from services.matching import candidates
 from services.matching.domain.case import DECLINED, Case
@@ -15,11 +17,22 @@ from services.matching.domain.rank import Candidate, Entry, rank
 from services.matching.domain.rules import CAPACITY, Question, excluded_by
 from services.matching.domain.score import Scale
 from services.matching.domain.specialist import ORDINARY_MILLI
-from services.matching.joint import Lists, Market, Solution, Trade, one_by_one, solved, trades
+from services.matching.joint import (
+    Held,
+    Lists,
+    Market,
+    Solution,
+    Trade,
+    one_by_one,
+    solved,
+    stable,
+    trades,
+)
 
 if TYPE_CHECKING:
     from services.matching.bootstrap import Room
 
+BEST, STABLE = "best", "stable"
 STANDS_FOR = timedelta(minutes=10)
 _PRIORITY = {"immediate": 3, "urgent": 2, "routine": 1}
 _MOST_SEATS = 12
@@ -56,33 +69,41 @@ class Plan:
     greedy_served: int
     greedy_total_milli: int
     is_proven: bool
+    stable_served: int
+    stable_total_milli: int
+    variant: str
 
 
-def plan(room: Room, cases: Sequence[Case], now: datetime) -> Plan:
-    """The best joint assignment of these cases under every hard rule and all capacities; nothing is changed.
+def plan(room: Room, cases: Sequence[Case], now: datetime, variant: str = BEST) -> Plan:
+    """The best joint assignment of these cases under every hard rule and all capacities, or the stable one.
 
-    Cases of a region that another process ranks are left over, and said to be.
+    Nothing is changed.  Cases of a region that another process ranks are left over, and said to be.
     """
     here = [case for case in cases if room.roster_watch.holds(case.need)]
     elsewhere = [case for case in cases if not room.roster_watch.holds(case.need)]
     board = _Board(room, here, now)
     market, solution, is_proven = board.solved()
+    held = board.stable()
     greedy_served, greedy_total_milli = board.one_by_one()
-    told = trades(market, solution)
-    planned = [board.planned(market, solution, trade) for trade in told]
-    served = {one.case.referral_id for one in planned if one}
+    stable_total_milli = sum(one.score_milli for one in held)
+    told = board.stable_trades(held) if variant == STABLE else board.trades(market, solution)
+    planned = [one for one in (board.planned(key, trade) for key, trade in told) if one]
+    served = {one.case.referral_id for one in planned}
     return Plan(
         new_id("plan"),
         now + STANDS_FOR,
-        tuple(one for one in planned if one),
+        tuple(planned),
         (
             *(board.left_over(row) for row, case in enumerate(board.cases) if case.referral_id not in served),
             *(LeftOver(case, "held-elsewhere", {}) for case in elsewhere),
         ),
-        solution.total_milli(market),
+        stable_total_milli if variant == STABLE else solution.total_milli(market),
         greedy_served,
         greedy_total_milli,
-        is_proven,
+        is_proven and variant == BEST,
+        len(held),
+        stable_total_milli,
+        variant,
     )
 
 
@@ -114,10 +135,30 @@ class _Board:
         """How many would be served without a plan, and the total of their scores."""
         return one_by_one(self._lists, self._priority, self._seats_of)
 
-    def planned(self, market: Market, solution: Solution, trade: Trade) -> Planned | None:
+    def stable(self) -> list[Held]:
+        """The assignment in which no two would both rather have each other."""
+        return stable(self._lists, self._priority, self._seats_of)
+
+    @staticmethod
+    def trades(market: Market, solution: Solution) -> list[tuple[int, Trade]]:
+        """Whom each referral has, by key, and instead of whom."""
+        keys = market.keys[market.column]
+        return [(int(keys[solution.edge[trade.row]]), trade) for trade in trades(market, solution)]
+
+    def stable_trades(self, held: Sequence[Held]) -> list[tuple[int, Trade]]:
+        """The same of the stable assignment: who has somebody's best comes before them there."""
+        holders: dict[int, int] = {}
+        for one in held:  # the last row wins: whoever came last of those who have it
+            holders[one.key] = one.row
+        best = {one.row: int(self._lists.best(one.row, 1)[0][0]) for one in held}
+        return [
+            (one.key, Trade(one.row, one.choice, -1 if one.choice == 1 else holders.get(best[one.row], -1)))
+            for one in held
+        ]
+
+    def planned(self, key: int, trade: Trade) -> Planned | None:
         """A row's match as a candidate by the store's facts; None where they changed since the index was read."""
-        column = market.column[solution.edge[trade.row]]
-        [specialist_id] = self._room.index.texts(market.keys[column : column + 1])
+        [specialist_id] = self._room.index.texts(np.array([key]))
         asked, scale = self._asks[trade.row]
         found = rank(asked, scale, [self._entries[specialist_id]], 1)
         other = self.cases[trade.other].referral_id if trade.other >= 0 else ""

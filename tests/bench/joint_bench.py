@@ -18,7 +18,7 @@ import numpy as np
 from cli.demo import roster as demo
 from services.matching import roster_rows
 from services.matching.domain.place import Place
-from services.matching.joint import Lists, Market, one_by_one, solved
+from services.matching.joint import Lists, Market, one_by_one, solved, stable
 from services.matching.joint.market import Ask
 from services.matching.ranking import RosterIndex
 from services.matching.roster_file import RawRow
@@ -111,6 +111,8 @@ def main() -> None:
         (market, solution, is_best), joint_s = timed(
             partial(solved, lists, [1] * referrals, free.__getitem__)
         )
+        pairs, pairs_s = timed(partial(stable, lists, [1] * referrals, free.__getitem__))
+        total = sum(one.score_milli for one in pairs)
         alone, alone_s = timed(partial(one_by_one, lists, [1] * referrals, free.__getitem__))
         state = "proven best" if is_best else "NOT PROVEN"
         print(
@@ -120,6 +122,7 @@ def main() -> None:
             f"  joint        {joint_s:7.3f} s (lists {spent.seconds:.3f} s for {spent.asked:,} rankings)"
             f"  served {solution.served:,}  total {solution.total_milli(market):,}  {state}"
         )
+        print(f"  stable       {pairs_s:7.3f} s  served {len(pairs):,}  total {total:,}")
         print(f"  one by one   {alone_s:7.3f} s  served {alone[0]:,}  total {alone[1]:,}")
         if referrals * sum(seats) <= MOST_DENSE:
             (served, total), dense_s = timed(partial(dense, market))

@@ -180,6 +180,9 @@ def plan(made: Plan) -> pb.PreviewBacklogResponse:
         greedy_total_milli=made.greedy_total_milli,
         expires_at=stamp(made.expires_at),
         is_proven_best=made.is_proven,
+        stable_served=made.stable_served,
+        stable_total_milli=made.stable_total_milli,
+        variant=made.variant,
     )
 
 

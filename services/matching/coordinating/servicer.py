@@ -97,7 +97,10 @@ class CoordinationServicer(coordination_pb2_grpc.CoordinationServiceServicer):
         """The best joint assignment; nothing is changed."""
         caller = _caller(*_LEADS)
         cause = telemetry.current_cause()
-        return messages.plan(handlers.preview_backlog(self.room, list(request.referral_ids), caller, cause))
+        made = handlers.preview_backlog(
+            self.room, list(request.referral_ids), caller, cause, variant=request.variant or "best"
+        )
+        return messages.plan(made)
 
     def ApplyBacklog(self, request: pb.ApplyBacklogRequest, context: Any) -> pb.ApplyBacklogResponse:  # noqa: N802
         """All of a plan, or none of it."""

@@ -23,8 +23,15 @@ MOST_IN_A_PLAN = 2_000
 _TRIES = 3
 
 
-def preview_backlog(room: Room, referral_ids: Sequence[str], caller: Caller, cause: Cause) -> Plan:
-    """The best joint assignment of what is unfilled, kept ten minutes so that exactly this can be applied; audited."""
+def preview_backlog(
+    room: Room, referral_ids: Sequence[str], caller: Caller, cause: Cause, *, variant: str = backlog.BEST
+) -> Plan:
+    """The best joint assignment of what is unfilled, kept ten minutes so that exactly this can be applied; audited.
+
+    Or the stable one.  Raises Refusal INVALID variant-unknown or plan-too-large.
+    """
+    if variant not in (backlog.BEST, backlog.STABLE):
+        raise Refusal("variant-unknown", Kind.INVALID, "A plan is best or stable.")
     room.roster_watch.refresh()
     room.ladders.refresh()
     if len(referral_ids) > MOST_IN_A_PLAN:
@@ -36,7 +43,7 @@ def preview_backlog(room: Room, referral_ids: Sequence[str], caller: Caller, cau
     )
     now = room.clock.now()
     waiting = [one for one in wanted if one.state == cases.UNFILLED and one.need.is_consent_valid(now)]
-    made = backlog.plan(room, waiting, now)
+    made = backlog.plan(room, waiting, now, variant)
     marks = {one.case.referral_id: (one.candidate.specialist_id, _mark(one.case)) for one in made.planned}
     room.plans.keep(made.plan_id, marks, made.expires_at, caller)
     record_seen(room, caller, "backlog", waiting, cause)

@@ -5,5 +5,6 @@ from services.matching.joint.explaining import Trade, trades
 from services.matching.joint.lists import Lists, one_by_one
 from services.matching.joint.market import Market
 from services.matching.joint.solving import Solution
+from services.matching.joint.stable import Held, stable
 
-__all__ = ["Lists", "Market", "Solution", "Trade", "one_by_one", "solved", "trades"]
+__all__ = ["Held", "Lists", "Market", "Solution", "Trade", "one_by_one", "solved", "stable", "trades"]

@@ -80,6 +80,21 @@ def test_a_backlog_is_previewed_and_applied_as_a_whole(room):
     assert accept(room, room.cases.case("ref_veteran"), "vet").state == "assigned"
 
 
+def test_the_stable_plan_is_another_and_is_compared_in_both(room):
+    """Who fits best has them, and somebody else nobody: told beside the best plan, and applied where it is wanted."""
+    backlog(room)
+    best = handlers.preview_backlog(room, [], LEAD, CAUSE)
+    plan = handlers.preview_backlog(room, [], LEAD, CAUSE, variant="stable")
+    for made in (best, plan):
+        shown = messages.plan(made)
+        assert (shown.stable_served, shown.stable_total_milli) == (len(plan.planned), plan.total_milli)
+    assert (best.variant, plan.variant, plan.is_proven) == ("best", "stable", False)
+    assert next(one.trade.choice for one in plan.planned) == 1
+    assert handlers.apply_backlog(room, plan.plan_id, "go", LEAD, CAUSE) == len(plan.planned)
+    with pytest.raises(Refusal, match="variant-unknown"):
+        handlers.preview_backlog(room, [], LEAD, CAUSE, variant="cheapest")
+
+
 def test_a_plan_that_the_world_overtook_changes_nothing(room, clock):
     """One referral was corrected, one specialist is full, ten minutes passed: each time all or nothing, so nothing."""
     backlog(room)

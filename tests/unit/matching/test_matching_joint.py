@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import numpy as np
 from hypothesis import given, settings
 
-from services.matching.joint import Lists, Solution, deepening, lists, one_by_one, solved, trades
+from services.matching.joint import Lists, Solution, deepening, lists, one_by_one, solved, stable, trades
 from services.matching.joint.solving import NOBODY, is_proven
 
 
@@ -104,3 +104,30 @@ def test_nobody_waits_and_nobody_can():
     assert solve([], [1], [])[1].served == 0
     market, solution, is_best = solve([{}, {}], [1], [1, 2])
     assert solution.served == 0 and is_best and is_proven(market, solution)
+
+
+@settings(max_examples=60, deadline=None)
+@given(boards())
+def test_in_the_stable_assignment_no_two_would_rather_have_each_other(board):
+    """Nobody better for a referral has a free place or holds a less urgent one, or one they fit less; capacities hold."""
+    fits, seats, priority = board
+    held = {one.row: one for one in stable(*a_board(*board))}
+    by_key = {key: [row for row, one in held.items() if one.key == key] for key in range(len(seats))}
+    assert all(len(rows) <= seats[key] for key, rows in by_key.items())
+    assert len(held) <= solve(*board)[1].served
+    for row, fit in enumerate(fits):
+        mine = held[row].score_milli if row in held else 0
+        for key, score in fit.items():
+            if score <= mine:
+                continue
+            assert len(by_key[key]) == seats[key]
+            mine_first = (priority[row], score)
+            assert all(mine_first <= (priority[other], fits[other][key]) for other in by_key[key])
+
+
+def test_the_stable_one_leaves_somebody_where_the_best_one_does_not():
+    """Who fits best has them, though another then has nobody: why the best is what is proposed first."""
+    board = [{0: 90, 1: 80}, {0: 30}], [1, 1], [1, 1]
+    [one] = stable(*a_board(*board))
+    assert (one.row, one.key, one.choice) == (0, 0, 1)
+    assert solve(*board)[1].served == 2

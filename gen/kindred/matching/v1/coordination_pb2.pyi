@@ -221,13 +221,15 @@ class ProposeMoveResponse(_message.Message):
     def __init__(self, offer_id: _Optional[str] = ..., to_specialist_id: _Optional[str] = ..., deadline_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class PreviewBacklogRequest(_message.Message):
-    __slots__ = ("referral_ids",)
+    __slots__ = ("referral_ids", "variant")
     REFERRAL_IDS_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
     referral_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, referral_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    variant: str
+    def __init__(self, referral_ids: _Optional[_Iterable[str]] = ..., variant: _Optional[str] = ...) -> None: ...
 
 class PreviewBacklogResponse(_message.Message):
-    __slots__ = ("plan_id", "matches", "left_over", "total_milli", "greedy_served", "greedy_total_milli", "expires_at", "is_proven_best")
+    __slots__ = ("plan_id", "matches", "left_over", "total_milli", "greedy_served", "greedy_total_milli", "expires_at", "is_proven_best", "stable_served", "stable_total_milli", "variant")
     PLAN_ID_FIELD_NUMBER: _ClassVar[int]
     MATCHES_FIELD_NUMBER: _ClassVar[int]
     LEFT_OVER_FIELD_NUMBER: _ClassVar[int]
@@ -236,6 +238,9 @@ class PreviewBacklogResponse(_message.Message):
     GREEDY_TOTAL_MILLI_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
     IS_PROVEN_BEST_FIELD_NUMBER: _ClassVar[int]
+    STABLE_SERVED_FIELD_NUMBER: _ClassVar[int]
+    STABLE_TOTAL_MILLI_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
     plan_id: str
     matches: _containers.RepeatedCompositeFieldContainer[PlannedMatch]
     left_over: _containers.RepeatedCompositeFieldContainer[LeftOver]
@@ -244,7 +249,10 @@ class PreviewBacklogResponse(_message.Message):
     greedy_total_milli: int
     expires_at: _timestamp_pb2.Timestamp
     is_proven_best: bool
-    def __init__(self, plan_id: _Optional[str] = ..., matches: _Optional[_Iterable[_Union[PlannedMatch, _Mapping]]] = ..., left_over: _Optional[_Iterable[_Union[LeftOver, _Mapping]]] = ..., total_milli: _Optional[int] = ..., greedy_served: _Optional[int] = ..., greedy_total_milli: _Optional[int] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., is_proven_best: _Optional[bool] = ...) -> None: ...
+    stable_served: int
+    stable_total_milli: int
+    variant: str
+    def __init__(self, plan_id: _Optional[str] = ..., matches: _Optional[_Iterable[_Union[PlannedMatch, _Mapping]]] = ..., left_over: _Optional[_Iterable[_Union[LeftOver, _Mapping]]] = ..., total_milli: _Optional[int] = ..., greedy_served: _Optional[int] = ..., greedy_total_milli: _Optional[int] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., is_proven_best: _Optional[bool] = ..., stable_served: _Optional[int] = ..., stable_total_milli: _Optional[int] = ..., variant: _Optional[str] = ...) -> None: ...
 
 class PlannedMatch(_message.Message):
     __slots__ = ("referral_id", "specialist_id", "score_milli", "choice", "so_that_referral_id", "so_that_is_served_at_all", "explanation")
