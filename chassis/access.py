@@ -16,6 +16,7 @@ from chassis.identity import Caller
 from chassis.ids import new_id
 from kindred.access.v1.events_pb2 import (
     AccessDenied,
+    EmergencyDeclared,
     GlassBroken,
     RecordRead,
     SessionBegan,
@@ -89,6 +90,29 @@ class AccessLog:
             referral_id=referral_id,
             reason_code=reason_code,
         )
+        self._write([event], cause)
+
+    def record_emergency(
+        self,
+        caller: Caller,
+        *,
+        referral_id: str,
+        subject_id: str,
+        recipient_id: str,
+        recipient_affiliation: str,
+        nature_code: str,
+        cause: Cause,
+    ) -> None:
+        """The four facts of 42 CFR 2.51(c) are in a majority's journal; call this BEFORE anything is disclosed."""
+        event = EmergencyDeclared(
+            provenance=provenance(caller, subject_id),
+            referral_id=referral_id,
+            recipient_id=recipient_id,
+            recipient_affiliation=recipient_affiliation,
+            discloser_id=caller.actor_id,
+            nature_code=nature_code,
+        )
+        event.occurred_at.FromDatetime(self._clock.now())
         self._write([event], cause)
 
     def record_search(

@@ -11,10 +11,11 @@ from chassis.grpc_server import GrpcService
 from chassis.identity import Caller
 from chassis.operations import OperationsServicer
 from chassis.roles import Doors
-from kindred.intake.v1 import intake_pb2_grpc, lookup_pb2_grpc
+from kindred.intake.v1 import emergency_pb2_grpc, intake_pb2_grpc, lookup_pb2_grpc
 from kindred.operations.v1 import operations_pb2_grpc
 from services.intake import bootstrap, handlers
 from services.intake.bootstrap import NAME, Room, build_room, prepare
+from services.intake.emergency_servicer import EmergencyServicer
 from services.intake.fhir import outcome
 from services.intake.fhir.server import routes
 from services.intake.lookup_servicer import LookupServicer
@@ -54,6 +55,11 @@ def open_doors(room: Room) -> Doors:
         lookup_pb2_grpc.add_LookupServiceServicer_to_server,
         LookupServicer(room),
     )
+    emergency = GrpcService(
+        "kindred.intake.v1.EmergencyService",
+        emergency_pb2_grpc.add_EmergencyServiceServicer_to_server,
+        EmergencyServicer(room),
+    )
     relay = bootstrap.relay(room)
     systems = Issuer((room.settings.keys_dir / "intake.master.key").read_bytes())
     operations = GrpcService(
@@ -62,7 +68,7 @@ def open_doors(room: Room) -> Doors:
         OperationsServicer(room.parked, room.access, room.settings.amqp_uri, relay.replay),
     )
     return Doors(
-        grpc=[intake, lookup, operations],
+        grpc=[intake, lookup, emergency, operations],
         routes=[*SmartDoor(room, systems).routes(), *routes(room), *desk_routes(room, hub)],
         tokens=room.tokens,
         http_tokens=FhirTokens(systems.reader(), room.tokens),

@@ -11,6 +11,7 @@ from services.intake.handlers.commanding import (
 )
 from services.intake.handlers.consenting import heed_document, heed_refusal, update_consent
 from services.intake.handlers.disclosing import resolve_person
+from services.intake.handlers.emergencies import disclose_in_emergency
 from services.intake.handlers.following import (
     Accepted,
     Completed,
@@ -63,6 +64,7 @@ __all__ = [
     "complete",
     "correct",
     "decline_by_peer",
+    "disclose_in_emergency",
     "engage",
     "enter_in_error",
     "expire_due",
