@@ -30,7 +30,7 @@ MOST_IN_HAND = 4
 # More than this waits in the database, where other workers see it too.
 _MOST_HANDED_ON = 64
 # A far side that takes a notice in less time gets several in a row, so that their reads and writes go together.
-_QUICK_S = 0.02
+_QUICK_S = 0.05
 _IDLE_S = 1.0
 _PAUSE_S = 0.5
 
@@ -49,6 +49,8 @@ class Sending:
         self._senders = senders
         self._lease_s = lease_s
         self._waiting: deque[Held] = deque()
+        # How many each sender takes of what waits, so that all of them have some.
+        self._share = 1
         # What somebody here has, and until when it is left to them, also where they failed.
         self._in_hand: dict[str, float] = {}
         self._taking = threading.Lock()
@@ -142,9 +144,8 @@ class Sending:
         with self._taking:
             if not self._waiting and self._is_time_to_look():
                 self._look()
-            waiting = len(self._waiting)
-            most = MOST_IN_HAND if self._send_s <= _QUICK_S else ceil(waiting / self._senders)
-            return [self._waiting.popleft() for _ in range(min(most, MOST_IN_HAND, waiting))]
+            most = MOST_IN_HAND if self._send_s <= _QUICK_S else min(self._share, MOST_IN_HAND)
+            return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
 
     def _is_time_to_look(self) -> bool:
         return self._is_to_look or time.monotonic() - self._looked_at >= _IDLE_S
@@ -166,6 +167,7 @@ class Sending:
 
     def _have(self, taken: Sequence[Held]) -> None:
         until = time.monotonic() + self._lease_s
+        self._share = ceil(len(self._waiting) / self._senders)
         self._in_hand.update((held.notice.notice_id, until) for held in taken)
 
     def _wait_for(self, rung: int) -> None:

@@ -189,6 +189,38 @@ def sms_per_s(environ: dict[str, str], port: int) -> float:
     return NOTICES / took
 
 
+def costs(room: Room, uri: str) -> dict[str, dict[str, float]]:
+    """What one notice costs, however busy the machine is: processor time here, reads and updates in the database."""
+    client = mongo.connect(uri)
+    found = {}
+    room.sending.start()
+    for name, count, bunch, pause_s in (
+        ("one by one", 80, 1, 0.05),
+        ("fours", 120, 4, 0.05),
+        ("backlog", 240, 50, 0.0),
+    ):
+        tag = secrets.token_hex(4)
+        told = [(an_offer(f"{tag}_{n}"), Cause(f"cor_{n}", f"evt_{tag}_{n}")) for n in range(count)]
+        before, cpu_s = _counters(client), time.process_time()
+        for start in range(0, count, bunch):
+            handlers.tell(room, told[start : start + bunch])
+            time.sleep(pause_s)
+        query = {"offer_id": {"$regex": f"^off_{tag}"}, "state": "sent"}
+        while room.database.notices.count_documents(query) < count:
+            time.sleep(0.3)
+        cpu_s, after = time.process_time() - cpu_s, _counters(client)
+        spent = {what: (after[what] - before[what]) / count for what in before}
+        found[name] = {"ms": cpu_s / count * 1000, **spent}
+    room.sending.stop()
+    client.close()
+    return found
+
+
+def _counters(client: Any) -> dict[str, float]:
+    status = client.admin.command("serverStatus")
+    return {"reads": status["opcounters"]["query"], "updates": status["metrics"]["document"]["updated"]}
+
+
 def scheduled(room: Room) -> tuple[float, list[float], int]:
     """So many routine notices due at once: seconds to store them, and how long each of 20 immediate offers takes."""
     now = datetime.now(UTC)
@@ -343,6 +375,11 @@ def main() -> None:
         try:
             enroll(room)
             print(f"load of the machine (1, 5, 15 min): {os.getloadavg()}, cores: {os.cpu_count()}")
+            for name, one in costs(build_room(chassis_settings.read(Settings, environ)), uri).items():
+                print(
+                    f"one notice, {name:<12} {one['ms']:5.2f} ms, "
+                    f"{one['reads']:4.1f} reads, {one['updates']:4.1f} updates"
+                )
             measure_sms(environ)
             measure(environ, folder, room, broker, lines, port)
         finally:

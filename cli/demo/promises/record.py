@@ -20,7 +20,11 @@ def noticed_once(seen: Seen) -> Verdict:
     known = [notice for found in seen.notices.values() for notice in found]
     sent = Counter(notice.notice_id for notice in known if notice.state == "sent")
     ended = Counter(notice.state for notice in known)
-    wrong = [f"{notice.notice_id} is {notice.state}" for notice in known if notice.state not in ENDS]
+    wrong = [
+        f"{notice.notice_id} ({notice.intent}) is {notice.state}: {notice.reason_code}, {len(notice.attempts)} tries"
+        for notice in known
+        if notice.state not in ENDS
+    ]
     arrived = Counter(message_id(mail) for mail in seen.mails)
     wrong += [f"{name} arrived {arrived[name]} times" for name in sent if arrived[name] != 1]
     wrong += [f"{name} listed {count} times" for name, count in sent.items() if count > 1]

@@ -12,11 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from services.notifications.domain.events import (
-    Event,
-    NoticeFailed,
-    NoticeSent,
-)
+from services.notifications.domain.events import Event, NoticeFailed, NoticeSent
 from services.notifications.domain.intents import (
     Channel,
     Happening,
@@ -245,7 +241,8 @@ def settle_attempt(
     if answer.outcome in (Outcome.REFUSED, Outcome.WITHHELD):
         return replace(notice, state=State.DUE, due_at=now), []
     next_at = now + max(delay_after(number, jitter), timedelta(seconds=answer.retry_after_s))
-    is_hopeless = has_tried_all and next_at >= _half_time(notice) and not may_have_been_heard(notice)
+    half_time = notice.opened_at + (notice.expires_at - notice.opened_at) / 2
+    is_hopeless = has_tried_all and next_at >= half_time and not may_have_been_heard(notice)
     if next_at >= notice.expires_at or (is_hopeless and notice.intent is Intent.OFFER_MADE):
         return give_up(notice, reason_out_of_time(notice))
     return replace(notice, state=State.DUE, due_at=next_at), []
@@ -284,10 +281,6 @@ def postpone(notice: Notice, until: datetime) -> tuple[Notice, list[Event]]:
 def may_have_been_heard(notice: Notice) -> bool:
     """True where the recipient heard, or nobody can rule out that they did."""
     return any(a.outcome in _HEARD for a in notice.attempts)
-
-
-def _half_time(notice: Notice) -> datetime:
-    return notice.opened_at + (notice.expires_at - notice.opened_at) / 2
 
 
 def _closed_as_unknown(attempt: Attempt) -> Attempt:
