@@ -45,6 +45,15 @@ class Progress:
         return table
 
 
+# What prints a link to each page for people.
+PAGES = {
+    "ER desk": "kindred sign-in --role nurse",
+    "a specialist's phone": "kindred sign-in --role specialist --programme lantern-road --actor SPECIALIST",
+    "a programme's board": "kindred sign-in --role coordinator --programme lantern-road",
+    "officers' console": "kindred audit sign-in",
+}
+
+
 def start_here(progress: Progress, overrides: dict[str, str] | None = None) -> place.Addresses:
     """Starts what does not run yet; a fault of the machine ends the command with what to do about it."""
     try:
@@ -65,7 +74,7 @@ def up(as_json: show.AsJson = False) -> None:
         known = start_here(Progress())
     addresses = {f"{name} (gRPC)": address for name, address in known.grpc.items()}
     addresses |= {f"{name} (HTTP)": f"http://{address}" for name, address in known.http.items()}
-    show.record(addresses | {"mails": known.mail_dir}, as_json=as_json)
+    show.record(addresses | {"mails": known.mail_dir} | ({} if as_json else PAGES), as_json=as_json)
 
 
 def down(as_json: show.AsJson = False) -> None:

@@ -18,6 +18,15 @@ NOT_SAID, SEVERAL = "not-said", "several"
 DIMENSIONS = ("urgency", "language", "ethnicity", "gender", "age-band", "site", "month")
 # Each is a count of referrals among all of its row.
 FIGURES = ("referrals", "yes", "in-time", "unfilled", "stopped", "met", "left", "engaged-30", "completed")
+# What is counted within what: the last of the parts is withheld where few are left of the whole without them.
+_PARTS = (
+    ("yes", ("in-time",)),
+    ("yes", ("met",)),
+    ("yes", ("met", "left")),
+    ("yes", ("completed",)),
+    ("met", ("engaged-30",)),
+    ("referrals", ("yes", "stopped")),
+)
 _THIRTY_DAYS = 4  # the number of the check-in
 
 
@@ -154,6 +163,9 @@ def _row(group: str, stories: Sequence[Story]) -> Row:
     is_shown = whole >= FEWEST_SHOWN
     counts = {figure: sum(one.has(figure) for one in stories) for figure in FIGURES}
     told = {figure: _told(count, whole) if is_shown else None for figure, count in counts.items()}
+    for all_of, parts in _PARTS:
+        if told[all_of] is not None and 0 < counts[all_of] - sum(counts[one] for one in parts) < FEWEST_SHOWN:
+            told[parts[-1]] = None  # else the difference would tell it
     offers = sum(len(one.case.offers) for one in stories)
     has_waits = is_shown and len(waits) >= FEWEST_SHOWN
     return Row(

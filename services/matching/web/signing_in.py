@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from chassis import telemetry
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
 from chassis.web_cookies import new_secret
@@ -17,6 +18,8 @@ from services.matching.web.pages import COOKIES, HOME
 from services.matching.web.words import COOKIE, PAGE_WORDS, READERS, page_reader_of
 
 _A_YEAR_S = 31_536_000
+# As the audit log names it (docs/events.md, session.began.v1).
+DOOR = "work"
 
 
 def routes(office: Office) -> list[Route]:
@@ -35,7 +38,7 @@ def show(request: Request) -> Response:
 
 
 def sign_in(office: Office, request: Request) -> Response:
-    """POST: a token that was never used opens a session with a new secret; any earlier one of this browser ends."""
+    """POST: a token that was never used opens a session with a new secret; the log knows before anything is shown."""
     fields = COOKIES.posted(request)
     try:
         caller = _caller(office, request, fields.get("token", "").strip())
@@ -44,6 +47,7 @@ def sign_in(office: Office, request: Request) -> Response:
             raise
         office.note(request, refusal)
         return _page(request, fields.get("next", ""), refusal.code)
+    office.room.access.record_session_began(caller, DOOR, telemetry.current_cause())
     office.room.sessions.end(COOKIES.secret(request))
     sent = fields.get("next", "")
     response = RedirectResponse(ours("" if sent == HOME else sent, caller), 303)
@@ -52,8 +56,11 @@ def sign_in(office: Office, request: Request) -> Response:
 
 
 def sign_out(office: Office, request: Request) -> Response:
-    """POST: the session is over, here and in every other window of this browser."""
+    """POST: the session is over, here and in every other window of this browser, and the log says so."""
     COOKIES.posted(request)
+    if session := office.room.sessions.find(COOKIES.secret(request)):
+        cause = telemetry.current_cause()
+        office.room.access.record_session_ended(session.caller, DOOR, "signed-out", cause)
     office.room.sessions.end(COOKIES.secret(request))
     response = RedirectResponse(SIGN_IN, 303)
     COOKIES.drop_session(request, response)

@@ -119,7 +119,12 @@ def save_entry(visit: Visit) -> Response:
     revision = int(sent) if sent.isascii() and sent.isdigit() and len(sent) < 10 else 0
     typed = {name: visit.fields[name].strip() for name in EDITED if name in visit.fields}
     member = visit.path("id")
-    _, faults = editing.revise(visit.room, member, typed, visit.caller, visit.cause, revision=revision)
+    shown = handlers.row(
+        handlers.read_specialist(visit.room, member, visit.caller, visit.cause), visit.caller
+    )
+    # What was left as it was is not said again: an empty field of something matching does not know would forget it.
+    changed = {name: text for name, text in typed.items() if text != shown.get(name, "")}
+    _, faults = editing.revise(visit.room, member, changed, visit.caller, visit.cause, revision=revision)
     return _entry(visit, typed, faults) if faults else visit.then("saved", _member(visit))
 
 

@@ -128,3 +128,6 @@ def test_no_small_count_can_be_read_or_computed(drawn):
             rest = total - sum(shown)
             assert rest == 0 or rest >= FEWEST_SHOWN, (figure, counts, total)
             assert rest == 0 or len(counts) - len(shown) > 1
+    for row in (found.total, *groups.values()):
+        yes, in_time = row.counts["yes"], row.counts["in-time"]
+        assert yes is None or in_time is None or not 0 < yes - in_time < FEWEST_SHOWN
