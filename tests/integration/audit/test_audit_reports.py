@@ -257,3 +257,17 @@ def test_reading_a_report_is_an_entry_about_the_person(log, officer):
         one for kind, one in log.said() if kind == "record.read.v1" and one.record_id == "who-saw-person"
     ]
     assert found[-1].provenance.peer_id == "peer_rosa" and "person" in found[-1].criteria
+
+
+def test_a_token_that_was_handed_out_is_an_entry_before_its_first_use(log):
+    """Whoever holds a token may say so with it, and nobody without one; the token itself is nowhere."""
+    with log.serving(routes(log.room), render_refusal=render_refusal) as address:
+        with log.client(address, purpose="", role="nurse", actor="nurse-9") as nurse:
+            assert nurse.post("/audit/tokens", json={}).status_code == 201
+            token = nurse.headers["authorization"].removeprefix("Bearer ")
+        with log.client(address) as nobody:
+            nobody.headers["authorization"] = "Bearer none"
+            assert nobody.post("/audit/tokens", json={}).status_code == 401
+    (issued,) = [one for kind, one in log.said() if kind == "token.issued.v1"]
+    assert (issued.client_id, list(issued.scopes)) == ("nurse-9", ["role:nurse"])
+    assert issued.expires_at.seconds and token not in str(log.said())
