@@ -48,5 +48,6 @@ def source_contact_id(referral_id: str) -> str:
 
 
 def is_worth_waiting_for(happened_at: datetime, now: datetime, expires_at: datetime) -> bool:
-    """True while a missing contact may still arrive in time to be of use."""
-    return now < min(expires_at, happened_at + PATIENCE)
+    """True while a missing contact may still arrive, and somebody else could still be asked where it does not."""
+    half_time = happened_at + (expires_at - happened_at) / 2
+    return now < min(half_time, happened_at + PATIENCE)

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from chassis.errors import Refusal
 from services.notifications.domain import wishes as wishing
-from services.notifications.domain.contacts import Contact
+from services.notifications.domain.contacts import Contact, is_worth_waiting_for
 from services.notifications.domain.intents import TABLE, Channel, Intent, Quiet, Urgency
 from services.notifications.domain.notices import Attempt, Outcome, Reason
-from services.notifications.domain.reach import Go, Never, Wait, decide, digest_at, reach_of
+from services.notifications.domain.reach import Go, Never, Wait, decide, digest_at, next_channel, reach_of
 from services.notifications.domain.windows import Window
 from services.notifications.domain.wishes import Wishes
-from tests.unit.notifications.notice_builders import NOW, a_notice
+from tests.unit.notifications.notice_builders import NOW, a_notice, rule_of
 
 ALWAYS = (Window(0, 0),)
 # NOW is 19:00 UTC.
@@ -186,3 +186,24 @@ def test_routine_news_wait_for_the_letter_of_the_day():
     assert digest_at(met, reach, NOW) == NOW + timedelta(hours=13)
     assert digest_at(lasting(urgency=Urgency.ROUTINE), reach, NOW) is None
     assert digest_at(met, a_reach(), NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("life", "waits"),
+    [(timedelta(minutes=5), timedelta(minutes=2.5)), (timedelta(days=1), timedelta(minutes=10))],
+)
+def test_a_contact_that_does_not_come_leaves_time_to_ask_somebody_else(life, waits):
+    """An offer waits for its specialist's address for half of its time, other news for ten minutes."""
+    expires_at = NOW + life
+    assert is_worth_waiting_for(NOW, NOW + waits - timedelta(seconds=1), expires_at)
+    assert not is_worth_waiting_for(NOW, NOW + waits, expires_at)
+
+
+def test_who_ended_routine_mail_reads_it_here_and_hears_what_cannot_wait():
+    """One click keeps what can wait in the inbox, also where a daily letter was asked for; an offer is still mailed."""
+    reach = a_reach(is_routine_only_here=True, digest_minute=600)
+    routine = lasting(Intent.PERSON_MET)
+    assert next_channel(rule_of(Intent.PERSON_MET), reach, routine) is Channel.IN_APP
+    assert digest_at(routine, reach, NOW) is None
+    offer = lasting(Intent.OFFER_MADE)
+    assert next_channel(rule_of(Intent.OFFER_MADE), reach, offer) is Channel.EMAIL

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from services.notifications.channels import Parcel
+from services.notifications.channels.apprise import AppriseWay
 from services.notifications.channels.mail import SmtpServer, compose
 from services.notifications.channels.posting import Poster
 from services.notifications.channels.sms import SmsAccount, SmsWay
@@ -84,7 +85,18 @@ def everything_shown(intent, language, templates=TEMPLATES, modality="bedside"):
     parcel = Parcel(notice, Attempt(1, NOW), reach, letter, "+13125550123", NOW)
     hook = WebhookWay(POSTER).compose(parcel)
     text = SmsWay(ACCOUNT, POSTER).compose(parcel)
-    shown = [letter.subject, letter.text, letter.html, letter.short, shown_head, digest.text, digest.html]
+    told = AppriseWay([], 5.0).compose(parcel)
+    shown = [
+        told.subject,
+        told.text,
+        letter.subject,
+        letter.text,
+        letter.html,
+        letter.short,
+        shown_head,
+        digest.text,
+        digest.html,
+    ]
     return "\n".join([*shown, hook.body.decode(), str(hook.headers()), text["Body"], text["From"]])
 
 
