@@ -14,7 +14,7 @@ from playwright.sync_api import expect, sync_playwright
 from chassis.errors import Kind, Refusal
 from services.matching import handlers
 from services.matching.web.words import PAGE_WORDS
-from tests.matching_room import CAUSE
+from tests.matching_room import CAUSE, looked
 from tests.work_room import LEAD, a_team, a_wish, a_work_room, accepted, ask, hidden, met, post, send
 
 expect.set_options(timeout=20_000)
@@ -99,7 +99,7 @@ def test_every_word_is_there_in_both_languages():
 
 
 def test_a_page_asks_who_one_is_and_a_link_works_once(work):
-    """Nobody sees a page without a session; the second use of a token is refused; signing out ends it."""
+    """Nobody sees a page without a session; a token works once; signing out ends it; both are entries."""
     with work.visitor() as client:
         assert client.get("/work/board").headers["location"] == "/work/sign-in?next=/work/board"
         token = work.token("rosa")
@@ -109,6 +109,8 @@ def test_a_page_asks_who_one_is_and_a_link_works_once(work):
         assert client.get("/work").status_code == 303
         again = post(client, "/work/sign-in", "/work/sign-in", token=token)
         assert again.status_code == 401 and "used before" in again.text
+    told = looked(work.room)
+    assert told["session.began.v1", ""] >= 1 and told["session.ended.v1", ""] == 1
 
 
 def test_a_session_ends_when_nobody_is_there(work, rosa):
