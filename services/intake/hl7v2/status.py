@@ -17,7 +17,7 @@ from services.intake.domain.person import RecordNumber
 from services.intake.domain.referral import Referral
 from services.intake.domain.states import State
 from services.intake.hl7v2 import charset as charsets
-from services.intake.hl7v2 import times, topics
+from services.intake.hl7v2 import topics
 from services.intake.hl7v2.charset import Charset
 from services.intake.hl7v2.writing import OURS, Composite, Pen
 
@@ -131,7 +131,7 @@ def segments(
         order or _plain(pen, reference),
         "",
         "",
-        times.written(standing.state_at),
+        pen.time(standing.state_at),
         "",
         _plain(pen, reference),
     ]
@@ -154,7 +154,7 @@ def _observations(pen: Pen, standing: Standing) -> list[str]:
     if standing.reason_code:
         told.append(("reason", coded, [standing.reason_code, "", topics.SYSTEM]))
     if standing.promised_arrival_at is not None:
-        told.append(("promised-arrival", timed, times.written(standing.promised_arrival_at)))
+        told.append(("promised-arrival", timed, pen.time(standing.promised_arrival_at)))
     if standing.modality:
         told.append(("modality", coded, [standing.modality, "", topics.SYSTEM]))
     empty = (None,) * 5

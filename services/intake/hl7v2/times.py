@@ -74,9 +74,10 @@ def birth_date(text: str) -> str:
     return "-".join(part for part in match.groups()[:DAY] if part is not None)
 
 
-def written(moment: datetime) -> str:
-    """The moment in UTC, to the second, with its offset."""
-    return moment.astimezone(UTC).strftime("%Y%m%d%H%M%S") + "+0000"
+def written(moment: datetime, signs: str = "") -> str:
+    """The moment in UTC, to the second, with its offset as far as its sign is none of the message's own `signs`."""
+    free = next((sign for sign in "+-" if sign not in signs), "")
+    return moment.astimezone(UTC).strftime("%Y%m%d%H%M%S") + (f"{free}0000" if free else "")
 
 
 @lru_cache(maxsize=256)

@@ -43,7 +43,7 @@ class Pen:
         fields = [
             self.delimiters.encoding,
             *receiver,
-            times.written(now),
+            self.time(now),
             "",
             self.delimiters.component.join(of_type),
             more.get("control_id") or control_id(),
@@ -55,6 +55,10 @@ class Pen:
         while not fields[-1]:
             fields.pop()
         return self.delimiters.field.join(["MSH", *fields])
+
+    def time(self, moment: datetime) -> str:
+        """The moment as it may stand in a field of this message: nothing in a time can be escaped (chapter 2)."""
+        return times.written(moment, "".join(self.delimiters.by_letter().values()))
 
     def is_since(self, version: str) -> bool:
         """True where the message is of this version or a later one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from hl7apy.consts import VALIDATION_LEVEL
@@ -12,7 +12,7 @@ from hl7apy.parser import parse_message
 from chassis.errors import HL7_ERR, Fault, Kind
 from services.intake.domain.referral import Referral
 from services.intake.domain.states import State
-from services.intake.hl7v2 import answers, message
+from services.intake.hl7v2 import answers, message, times
 from services.intake.hl7v2.answers import Answer
 from services.intake.hl7v2.faults import condition
 from services.intake.hl7v2.status import STATUS, Receiver, Standing, status_message
@@ -103,6 +103,18 @@ def test_who_asks_for_which_acknowledgement_gets_it(accept: str, application: st
         assert fields(found, "MSH")[9].startswith("RRI^I12^RRI_I12")
     always = answer(told, header, is_always=True)
     assert fields(always, "MSA")[1] == told.code
+
+
+@pytest.mark.parametrize("sign", list("+-#!$*;,"))
+def test_whatever_the_senders_signs_every_field_is_where_it_belongs(sign: str):
+    """A time holds a plus that nothing can escape: where that is their field separator it is written without one."""
+    accepted = replace(ACCEPTED, numbers=("P1^EHR", "M1^^^A^MR", "QUILL^WREN"))
+    told = answer(accepted, msh().replace("-0500", "").replace("|", sign))
+    read = message.parse(told)
+    assert (read.text("MSH", 9), read.text("MSH", 10) != "", read.text("MSA", 1)) == ("RRI", True, "AA")
+    assert (read.text("RF1", 6), read.text("RF1", 11)) == ("P1", "ref-1")
+    at = times.read(read.text("RF1", 9), UTC)
+    assert at is not None and at.first == NOW
 
 
 def test_bytes_without_a_header_are_answered_all_the_same():
