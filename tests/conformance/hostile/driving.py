@@ -22,7 +22,9 @@ _TOLD = re.compile(rb"(?:Task|ServiceRequest)/(ref-[\w-]+)")
 _SERVER_FAULT = 500
 _REFUSED = 400
 _MOST_TRIES = 5
-_IDLE_S = 2.0  # a kept connection is closed by the server after 5 idle seconds, maybe just as it is used again
+_IDLE_S = (
+    2.0  # a kept connection is closed by the server after 5 idle seconds, maybe just as it is used again
+)
 _DEEP = 20_000  # what is nested to hurt the server must not hurt its maker
 
 
