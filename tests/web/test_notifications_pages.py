@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 
 import httpx
@@ -11,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
-from chassis import identity
+from chassis import http_requests, identity
 from chassis import settings as chassis_settings
 from chassis.http_server import build_app, serve
 from cli.local import keys
@@ -261,6 +262,14 @@ def test_every_page_works_on_a_phone_and_for_everybody(running, browser, tmp_pat
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.screenshot(path=str(tmp_path / "page.png"), full_page=True)
     context.close()
+
+
+def test_an_open_inbox_outlives_the_time_of_its_request(running, monkeypatch):
+    """The stream goes on looking when the time a request may spend in the store is long over."""
+    monkeypatch.setattr(http_requests, "_STORE_S", 0.5)
+    with running.client() as ines, ines.stream("GET", "/notices/news", timeout=30) as news:
+        looks = [line for line in islice(news.iter_lines(), 8) if line.startswith((":", "data:"))]
+    assert looks == [looks[0], ": here", ": here"] and looks[0].startswith("data: ")
 
 
 def test_an_open_inbox_hears_of_news_by_itself(running, browser):

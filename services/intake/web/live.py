@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from typing import Any, TypeVar
+from typing import Any
 
-import pymongo
 from pymongo.errors import PyMongoError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -15,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from chassis.errors import Refusal
+from chassis.open_pages import in_store
 from services.intake.store.sessions import Session
 from services.intake.watching import Subscription
 from services.intake.web import cookies
@@ -27,8 +27,6 @@ MOST_STREAMS = 400
 _LOOK_EVERY_S = 15.0  # also without a change: a session may be over, a promise may have passed
 _TICK_S = 1.0
 _GATHER_S = 0.15
-_STORE_S = 8.0
-T = TypeVar("T")
 
 
 class _Streams:
@@ -109,9 +107,9 @@ class _EventStream(Response):
     async def _told(self) -> tuple[bytes, bool]:
         """What is sent now, and whether it is the last; trouble with the store is waited out."""
         try:
-            if not await _in_store(self._is_running):
+            if not await in_store(self._is_running):
                 return b"event: ended\ndata: {}\n\n", True
-            shown = await _in_store(self._look)
+            shown = await in_store(self._look)
         except (PyMongoError, Refusal):
             return b": waiting\n\n", False
         if shown is None:
@@ -120,16 +118,6 @@ class _EventStream(Response):
 
     def _is_running(self) -> bool:
         return self._desk.room.sessions.find(self._secret, is_activity=False) is not None
-
-
-async def _in_store(ask: Callable[[], T]) -> T:
-    """In a thread of its own context: the request's time limit is not the page's."""
-
-    def bounded() -> T:
-        with pymongo.timeout(_STORE_S):
-            return ask()
-
-    return await asyncio.get_running_loop().run_in_executor(None, bounded)
 
 
 async def _gone(receive: Receive) -> None:

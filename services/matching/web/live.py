@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 
-import pymongo
 from pymongo.errors import PyMongoError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -14,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from chassis.errors import Refusal
+from chassis.open_pages import in_store
 from services.matching.web import board, my_day
 from services.matching.web.office import LEADS, Office, SignInNeeded, Visit
 from services.matching.web.pages import COOKIES, HOME
@@ -21,7 +21,6 @@ from services.matching.web.pages import COOKIES, HOME
 MOST_STREAMS = 200
 _LOOK_EVERY_S = 2.0
 _LONGEST_S = 600.0
-_STORE_S = 8.0
 _ENDED = "event: ended\ndata: {}\n\n"
 
 
@@ -87,7 +86,7 @@ async def _events(following: Following, request: Request, streams: _Streams) -> 
         loop = asyncio.get_running_loop()
         until = loop.time() + _LONGEST_S
         while loop.time() < until and not is_stopping() and not await request.is_disconnected():
-            told = await _in_store(following.look)
+            told = await _told(following.look)
             yield told
             if told == _ENDED:
                 return
@@ -96,14 +95,8 @@ async def _events(following: Following, request: Request, streams: _Streams) -> 
         streams.count -= 1
 
 
-async def _in_store(look: Callable[[], str]) -> str:
-    """In a thread of its own context: the request's time limit is not the page's; trouble is waited out."""
-
-    def bounded() -> str:
-        try:
-            with pymongo.timeout(_STORE_S):
-                return look()
-        except (PyMongoError, Refusal):
-            return ": waiting\n\n"
-
-    return await asyncio.get_running_loop().run_in_executor(None, bounded)
+async def _told(look: Callable[[], str]) -> str:
+    try:
+        return await in_store(look)
+    except (PyMongoError, Refusal):
+        return ": waiting\n\n"

@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
+from pymongo.errors import PyMongoError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from chassis import telemetry
+from chassis.open_pages import in_store
 from services.notifications.bootstrap import Room
 from services.notifications.domain.contacts import Contact, specialist_contact_id
 from services.notifications.domain.reach import reach_of
@@ -104,6 +106,13 @@ class _News:
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )
 
+    async def _looked(self, person_id: str, last: str) -> str:
+        """The mark now; trouble with the store is waited out."""
+        try:
+            return await in_store(lambda: _mark(self._room, person_id))
+        except PyMongoError:
+            return last
+
     async def _events(self, request: Request, person_id: str) -> AsyncIterator[str]:
         self._open += 1
         try:
@@ -112,7 +121,7 @@ class _News:
             loop = asyncio.get_running_loop()
             until, last = loop.time() + _LONGEST_S, ""
             while loop.time() < until and not is_stopping() and not await request.is_disconnected():
-                mark = await run_in_threadpool(_mark, self._room, person_id)
+                mark = await self._looked(person_id, last)
                 yield f"data: {mark}\n\n" if mark != last else ": here\n\n"
                 last = mark
                 await asyncio.sleep(_LOOKS_EVERY_S)
