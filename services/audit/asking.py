@@ -38,6 +38,10 @@ class _Answered:
     body: bytes
 
 
+def _size_of(note: bytes) -> int:
+    return int(note.split(b"\n", 2)[1]) if note else 0
+
+
 class RemoteSigner:
     """The signer in its own process, as the sequencer and a check of the log see it."""
 
@@ -57,8 +61,12 @@ class RemoteSigner:
         return self._open(answered.body, origin)
 
     def sign(self, checkpoint: Checkpoint, prove: ConsistencyProof, previous: bytes = b"") -> bytes:
-        """The signed note; raises LogBroken where the signer refuses, SignerAway where it is away."""
-        old_size = min(self._sizes.get(checkpoint.origin, 0), checkpoint.size)
+        """The signed note; raises LogBroken where the signer refuses, SignerAway where it is away.
+
+        What the signer remembers is guessed first: what it signed for us, or for whoever made the head `previous`.
+        """
+        guess = max(self._sizes.get(checkpoint.origin, 0), _size_of(previous))
+        old_size = min(guess, checkpoint.size)
         for _ in range(_TRIES):
             proof = prove(old_size) if 0 < old_size < checkpoint.size else []
             submission = Submission(old_size, proof, checkpoint.text().encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,8 @@ from services.audit.domain.entry import Batch, Head, Heads, LogBroken, SealedEnt
 from services.audit.domain.period import FIRST, ROOT, LogClosed, LogPlace
 
 Document = dict[str, Any]
+# A staged batch is one document of at most 16 MB.
+_MAX_STAGED_BYTES = 8_000_000
 
 
 class HeadStore:
@@ -138,3 +141,16 @@ def _head(document: Any) -> Head:
 
 def _head_fields(head: Head) -> Document:
     return {"size": head.size, "root": head.root, "checkpoint": head.checkpoint}
+
+
+def parts(entries: Sequence[SealedEntry]) -> list[list[SealedEntry]]:
+    """The entries in pieces that fit into one staged document each."""
+    parts: list[list[SealedEntry]] = [[]]
+    size = 0
+    for entry in entries:
+        size += len(entry.body) + 1_000
+        if size > _MAX_STAGED_BYTES and parts[-1]:
+            parts.append([])
+            size = len(entry.body)
+        parts[-1].append(entry)
+    return parts

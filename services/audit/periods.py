@@ -16,6 +16,7 @@ from chassis.clock import Clock
 from services.audit.domain.entry import Head, Heads, SealedEntry
 from services.audit.domain.leaf import timestamp
 from services.audit.domain.period import FIRST, ROOT, LogClosed, LogPlace, end_of, holding, quarter_of
+from services.audit.lease import Lease
 from services.audit.sequencer import Sequencer
 from services.audit.signer import Signing
 from services.audit.store import Store
@@ -166,7 +167,8 @@ class PeriodicLog:
     def _sequencer(self, place: LogPlace, quarter: str) -> tuple[Store, Sequencer]:
         store, origin = Store(self._database, place), place.origin(self._origin)
         verifier = NoteVerifier.of(origin, self._key.public_key)
-        return store, Sequencer(store, self._signer, verifier, origin, quarter)
+        turn = Lease(self._database, f"{store.heads.name}/{store.head_id}").held
+        return store, Sequencer(store, self._signer, verifier, origin, quarter, turn=turn)
 
 
 class RootLog:

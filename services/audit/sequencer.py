@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -16,6 +17,8 @@ from typing import TypeVar
 from chassis.failpoints import failpoint
 from services.audit.domain.entry import Batch, Head, LogBroken, SealedEntry, SwapLost
 from services.audit.domain.period import LogClosed
+from services.audit.heads import parts
+from services.audit.lease import alone
 from services.audit.signer import Signing
 from services.audit.store import Store
 from services.audit.tlog.checkpoints import Checkpoint, CheckpointRefused, open_checkpoint
@@ -34,8 +37,6 @@ from services.audit.tlog.tiles import (
 
 T = TypeVar("T")
 
-# A staged batch is one document of at most 16 MB.
-_MAX_STAGED_BYTES = 8_000_000
 # Each lost swap means that another worker got on; so many in a row mean that something else is wrong.
 _MOST_LOST_SWAPS = 20
 
@@ -61,8 +62,16 @@ class Sequencer:
     """Appends to one log. Safe to share between threads; between processes the swap keeps it safe."""
 
     def __init__(
-        self, store: Store, signer: Signing, verifier: NoteVerifier, origin: str, quarter: str = ""
+        self,
+        store: Store,
+        signer: Signing,
+        verifier: NoteVerifier,
+        origin: str,
+        quarter: str = "",
+        *,
+        turn: Callable[[], AbstractContextManager[bool]] = alone,
     ) -> None:
+        """`turn` is whose turn it is among several processes, such as `Lease.held`."""
         self._store = store
         self._signer = signer
         self._verifier = verifier
@@ -70,24 +79,33 @@ class Sequencer:
         self._quarter = quarter
         self._state: _State | None = None
         self._lock = threading.Lock()
+        self._turn = turn
 
     def append(self, entries: Sequence[SealedEntry]) -> int:
         """Each entry is in the log, once, published and readable; returns how many were new.
 
         Raises LogBroken where the log contradicts itself; then nothing more was appended.
         """
-        with self._lock:
-            return sum(self._until_won(partial(self._append_once, part)) for part in _parts(entries))
+        with self._in_turn():
+            return sum(self._until_won(partial(self._append_once, part)) for part in parts(entries))
 
     def recover(self) -> int:
         """A batch that was staged before a crash is finished; returns the size of the log."""
-        with self._lock:
+        with self._in_turn():
             return self._until_won(self._begin_or_load).head.size
 
     def close(self) -> Head:
         """Nothing can be appended any more, whoever tries; returns the last head. Closing again changes nothing."""
-        with self._lock:
+        with self._in_turn():
             return self._until_won(self._close)
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """One thread of one process; the state is read anew where another process had its turn since."""
+        with self._lock, self._turn() as is_as_we_left_it:
+            if not is_as_we_left_it:
+                self._state = None
+            yield
 
     def _close(self) -> Head:
         try:
@@ -153,13 +171,17 @@ class Sequencer:
     def _sign(self, state: _State, growth: _Growth) -> Head:
         checkpoint = Checkpoint(self._origin, growth.edge.size, growth.edge.root())
         held = {tile.place: tile.content for tile in [*state.edge.tiles(), *growth.tiles]}
-        tree = TiledTree(growth.edge.size, held.get)
+        tree = TiledTree(growth.edge.size, partial(self._tile, held, state.head.size))
         try:
             note = self._signer.sign(checkpoint, tree.prove_consistency, state.head.checkpoint)
         except LogBroken:
             self._raise_swap_lost_if_stale(state)
             raise
         return Head(checkpoint.size, checkpoint.root, note)
+
+    def _tile(self, held: Mapping[TilePlace, bytes], size: int, place: TilePlace) -> bytes | None:
+        """A tile of the edge; one behind it is read, for a signer that remembers an older head than ours."""
+        return held.get(place) or self._store.tile(place, size)
 
     def _raise_swap_lost_if_stale(self, state: _State) -> None:
         """The signer may have refused only because this worker's head is an old one."""
@@ -271,16 +293,3 @@ def _outgrown(old_size: int, new_size: int) -> list[TilePlace]:
         for place in edge_places(old_size)
         if (new_size >> (TILE_HEIGHT * place.level)) // TILE_WIDTH > place.index
     ]
-
-
-def _parts(entries: Sequence[SealedEntry]) -> list[list[SealedEntry]]:
-    """The entries in pieces that fit into one staged document each."""
-    parts: list[list[SealedEntry]] = [[]]
-    size = 0
-    for entry in entries:
-        size += len(entry.body) + 1_000
-        if size > _MAX_STAGED_BYTES and parts[-1]:
-            parts.append([])
-            size = len(entry.body)
-        parts[-1].append(entry)
-    return parts

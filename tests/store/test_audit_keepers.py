@@ -304,6 +304,27 @@ def test_the_signer_away_means_waiting_not_losing(database, tmp_path, mongo_uri,
     mongo_client.drop_database(database.name + "_keys")
 
 
+def test_workers_that_ask_one_signer_in_turn_need_no_tile_of_before(
+    database, tmp_path, mongo_uri, mongo_client
+):
+    """Each remembers what the signer signed for it, which is old when its turn comes again, tiles further on."""
+    folder = keys.create(tmp_path / "keys")
+    settings = settings_for(database, folder, mongo_uri)
+    signer = a_signer(settings)
+    token = (folder / "audit.signer.token").read_text().strip()
+    with serving(signer_route(signer, token)) as url:
+        verifier = NoteVerifier.from_pem(ORIGIN, (folder / "audit.signer.pub.pem").read_bytes())
+        workers = []
+        for _ in range(2):
+            room = bootstrap.build_writing_room(settings, RemoteSigner(url, token, verifier))
+            bootstrap.prepare(room)
+            workers.append(Log(room))
+        for turn in range(6):
+            assert workers[turn % 2].record(some_reads(300, first=1 + 300 * turn)) == 300
+        assert workers[0].size == 1_800 and workers[0].findings() == []
+    mongo_client.drop_database(database.name + "_keys")
+
+
 def test_notes_are_whole_or_the_old_ones(tmp_path):
     """Two writers take turns, and what is read is always a note that was kept."""
     memory = RememberedNotes(tmp_path)

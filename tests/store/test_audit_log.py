@@ -14,6 +14,7 @@ from services.audit import handlers
 from services.audit.domain.entry import Batch, LogBroken
 from services.audit.domain.leaf import MAX_BYTES
 from services.audit.handlers import Search
+from services.audit.sequencer import Sequencer
 from services.audit.tlog.checkpoints import open_checkpoint
 from services.audit.tlog.merkle import CompactRange, leaf_hash
 from services.audit.tlog.proofs import verify_consistency, verify_inclusion
@@ -266,8 +267,15 @@ def test_readers_see_only_what_is_published(log, step):
     assert log.findings() == []
 
 
-def test_two_workers_at_once_lose_nothing_and_write_nothing_twice(log, second):
-    """Two workers that hear overlapping events at the same time end in one whole log."""
+def test_two_workers_at_once_lose_nothing_and_write_nothing_twice(log, second, monkeypatch):
+    """Two workers that hear overlapping events at the same time end in one whole log, and take turns at it."""
+    published, publish = [], Sequencer._publish
+
+    def noting(sequencer, growth, *rest):
+        published.append(growth.batch.start)
+        publish(sequencer, growth, *rest)
+
+    monkeypatch.setattr(Sequencer, "_publish", noting)
     events = some_reads(1_200)
     pieces = [events[at : at + 60] for at in range(0, 1_200, 60)]
     trouble = []
@@ -289,6 +297,7 @@ def test_two_workers_at_once_lose_nothing_and_write_nothing_twice(log, second):
         thread.join(120)
     assert trouble == []
     assert log.size == 1_200
+    assert len(published) == len(set(published)), "a batch was finished by both"
     assert len(set(log.room.store.rows.distinct("_id"))) == 1_200
     assert log.findings() == []
 
