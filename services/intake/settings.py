@@ -38,7 +38,7 @@ class Settings(ProcessSettings):
     mllp_per_address: int = setting("KINDRED_MLLP_PER_ADDRESS", 64)
     mllp_idle_s: float = setting("KINDRED_MLLP_IDLE_S", 600.0)
     mllp_message_s: float = setting("KINDRED_MLLP_MESSAGE_S", 30.0)
-    mllp_threads: int = setting("KINDRED_MLLP_THREADS", 8)
+    mllp_threads: int = setting("KINDRED_MLLP_THREADS", 32)
     # Several processes of the role share the address, each with these limits; the kernel spreads connections over them.
     mllp_shared_port: bool = setting("KINDRED_MLLP_SHARED_PORT", False)
     # Who may send HL7 v2: FACILITY=source or APPLICATION^FACILITY=source (MSH-4, MSH-3), *=source for everybody; a zone
