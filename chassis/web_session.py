@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -74,8 +74,8 @@ class WebSessions:
             return False
         return True
 
-    def start(self, caller: Caller) -> str:
-        """A new session with a new secret, which only the browser keeps."""
+    def start(self, caller: Caller, kept: Callable[[str], Mapping[str, Any]] = lambda _: {}) -> str:
+        """A new session with a new secret, which only the browser keeps; `kept` makes of it what else is stored."""
         secret, now = secrets.token_urlsafe(32), self._clock.now()
         ends_at = now + self._limits.longest
         self._sessions.insert_one(
@@ -88,6 +88,7 @@ class WebSessions:
                 "seen_at": now,
                 "ends_at": ends_at,
                 "gone_at": ends_at + self._limits.known,
+                **kept(secret),
             }
         )
         return secret
@@ -104,14 +105,28 @@ class WebSessions:
             self._sessions.update_one({"_id": session.session_id}, {"$max": {"seen_at": now}})
         return session
 
+    def ended_by_time(self, secret: str) -> tuple[Session, str] | None:
+        """The session that nobody ended, and why it is over ("idle", "too-long"); to one caller, once."""
+        session = self.known(secret)
+        if session is None:
+            return None
+        first = {"_id": session.session_id, "is_end_told": {"$ne": True}}
+        if not self._sessions.update_one(first, {"$set": {"is_end_told": True}}).modified_count:
+            return None
+        return session, "too-long" if self._clock.now() >= session.ends_at else "idle"
+
     def known(self, secret: str) -> Session | None:
-        """The session, also one that is over by time; None after a sign-out."""
-        found = self._sessions.find_one({"_id": _hashed(secret)}) if secret else None
-        if found is None:
+        """The session, also one that is over by time; None after a sign-out, and for one of an older form."""
+        found = self.stored(secret)
+        if "started_at" not in found:
             return None
         role = found["role"]
         caller = Caller(found["actor_id"], role, found["organization_id"], self._purpose_of(role))
         return Session(found["_id"], caller, found["started_at"], found["seen_at"], found["ends_at"])
+
+    def stored(self, secret: str) -> Mapping[str, Any]:
+        """All that is stored of the session; empty where there is none."""
+        return (self._sessions.find_one({"_id": _hashed(secret)}) if secret else None) or {}
 
     def end(self, secret: str) -> None:
         """Signed out: the secret opens nothing any more."""

@@ -55,8 +55,8 @@ class Console:
     def _note_end(self, secret: str) -> None:
         """A session that ended by time is said to have ended, once."""
         if ended := self.sessions.ended_by_time(secret):
-            caller, reason = ended
-            self.room.access.record_session_ended(caller, DOOR, reason, telemetry.current_cause())
+            session, reason = ended
+            self.room.access.record_session_ended(session.caller, DOOR, reason, telemetry.current_cause())
 
     def caller(self, request: Request, purpose: str = "") -> Caller:
         """They, with the purpose they look for: their own duty, on the person's behalf, or for a court."""

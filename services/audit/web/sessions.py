@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import secrets
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from pymongo import ASCENDING
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,87 +15,35 @@ from chassis.clock import Clock
 from chassis.errors import Kind, Refusal
 from chassis.http_server import form
 from chassis.identity import Caller
+from chassis.web_session import Limits, Session, WebSessions
 
+__all__ = ["Session", "Sessions"]
 IDLE, LONGEST = timedelta(minutes=15), timedelta(hours=9)
-_SPENT_FOR = timedelta(days=30)
+# So that somebody who comes back to an ended session has its end put down.
+_KNOWN_LONGER = timedelta(hours=24)
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _SESSION, _DOOR = "kindred-console", "kindred-console-door"
 FIELD = "csrf"
 _SEALED_FOR = "console sign-in"
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """Somebody at the console."""
-
-    session_id: str
-    caller: Caller
-    ends_at: datetime
-
-
-class Sessions:
-    """The collections `console_sessions` and `console_tokens_spent`; MongoDB forgets what is over."""
+class Sessions(WebSessions):
+    """The collections `console_sessions` and `console_tokens_spent`."""
 
     def __init__(self, database: Database[dict[str, Any]], clock: Clock) -> None:
-        self._sessions, self._spent = database["console_sessions"], database["console_tokens_spent"]
-        self._clock = clock
+        limits = Limits(IDLE, LONGEST, _KNOWN_LONGER)
+        super().__init__(database, clock, "console", limits, lambda _: "HCOMPL")
 
-    def ensure_indexes(self) -> None:
-        """What is over is forgotten."""
-        for collection in (self._sessions, self._spent):
-            collection.create_index([("gone_at", ASCENDING)], name="forgotten", expireAfterSeconds=0)
-
-    def spend(self, token: str) -> bool:
-        """True the first time: a sign-in token opens one session."""
-        try:
-            gone_at = self._clock.now() + _SPENT_FOR
-            self._spent.insert_one({"_id": _hashed(token), "gone_at": gone_at})
-        except DuplicateKeyError:
-            return False
-        return True
-
-    def start(self, caller: Caller, token: str = "") -> str:
-        """A new session; returns the secret that only the browser keeps, and with it alone the token can be opened."""
-        secret, now = secrets.token_urlsafe(32), self._clock.now()
-        self._sessions.insert_one(
-            {
-                "_id": _hashed(secret),
-                "actor_id": caller.actor_id,
-                "role": caller.role,
-                "organization_id": caller.organization_id,
-                "token": AtRest(secret.encode()).seal(token.encode(), _SEALED_FOR),
-                "seen_at": now,
-                "ends_at": now + LONGEST,
-                "gone_at": now + LONGEST,
-            }
+    def start_with(self, caller: Caller, token: str) -> str:
+        """A new session; with its secret alone the token it was opened with can be opened."""
+        return self.start(
+            caller, lambda secret: {"token": AtRest(secret.encode()).seal(token.encode(), _SEALED_FOR)}
         )
-        return secret
-
-    def find(self, secret: str) -> Session | None:
-        """The running session; None where it never was, was ended, idled too long or ran too long."""
-        found, now = self._sessions.find_one({"_id": _hashed(secret)}) if secret else None, self._clock.now()
-        if found is None or now >= found["ends_at"] or now - found["seen_at"] >= IDLE:
-            return None
-        self._sessions.update_one({"_id": found["_id"]}, {"$max": {"seen_at": now}})
-        caller = Caller(found["actor_id"], found["role"], found["organization_id"], "HCOMPL")
-        return Session(found["_id"], caller, found["ends_at"])
 
     def token(self, secret: str) -> str:
         """The token the session was opened with, to ask another service in the officer's name while it is valid."""
-        found = self._sessions.find_one({"_id": _hashed(secret)}, {"token": 1}) or {}
+        found = self.stored(secret)
         return AtRest(secret.encode()).open(found["token"], _SEALED_FOR).decode() if "token" in found else ""
-
-    def ended_by_time(self, secret: str) -> tuple[Caller, str] | None:
-        """Whose session this was that nobody ended, and why it is over ("idle", "too-long"); it is forgotten here."""
-        found = self._sessions.find_one_and_delete({"_id": _hashed(secret)}) if secret else None
-        if found is None:
-            return None
-        caller = Caller(found["actor_id"], found["role"], found["organization_id"], "HCOMPL")
-        return caller, "too-long" if self._clock.now() >= found["ends_at"] else "idle"
-
-    def end(self, secret: str) -> None:
-        """Signed out: the secret opens nothing any more."""
-        self._sessions.delete_one({"_id": _hashed(secret)})
 
 
 def secret_of(request: Request) -> str:
@@ -151,7 +94,3 @@ def _name(request: Request, name: str) -> str:
 def _is_secure(request: Request) -> bool:
     """On one machine there is no TLS; anywhere else the cookie needs it, also where a proxy ends it."""
     return request.url.hostname not in _LOOPBACK
-
-
-def _hashed(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -49,7 +49,7 @@ def sign_in(console: Console, request: Request) -> Response:
     console.room.access.record_session_began(caller, DOOR, telemetry.current_cause())
     console.sessions.end(sessions.secret_of(request))
     response = RedirectResponse(next_path, 303)
-    secret = console.sessions.start(caller, fields.get("token", "").strip())
+    secret = console.sessions.start_with(caller, fields.get("token", "").strip())
     sessions.keep(request, response, secret)
     return response
 

@@ -67,9 +67,10 @@ def signed_in(room: Room, page: Page, *, is_for_operators: bool = False) -> Call
 
     def serve(request: Request) -> Response:
         secret = request.cookies.get(_cookie(request, _COOKIE), "")
-        caller = room.sessions.find(secret)
-        if caller is None:
+        session = room.sessions.find(secret)
+        if session is None:
             return RedirectResponse(SIGN_IN, 303)
+        caller = session.caller
         fields = _checked(request, secret) if request.method == "POST" else {}
         visit = Visit(room, request, caller, fields)
         if is_for_operators:

@@ -95,13 +95,13 @@ class _News:
     async def serve(self, request: Request) -> Response:
         """GET text/event-stream, for who is signed in."""
         secret = request.cookies.get("kindred-notices") or request.cookies.get("__Host-kindred-notices", "")
-        caller = await run_in_threadpool(self._room.sessions.find, secret)
-        if caller is None:
+        session = await run_in_threadpool(self._room.sessions.find, secret)
+        if session is None:
             return Response(status_code=204)  # the browser asks no more
         if self._open >= _MOST_OPEN:
             return Response(status_code=503, headers={"retry-after": "20"})
         return StreamingResponse(
-            self._events(request, caller.actor_id),
+            self._events(request, session.caller.actor_id),
             media_type="text/event-stream",
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )
