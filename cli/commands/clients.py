@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ app = typer.Typer(no_args_is_help=True)
 ClientId = Annotated[str, typer.Argument(help="The client's id, such as mercy-ehr.")]
 Scopes = Annotated[list[str], typer.Option("--scope", help='Such as "system/*.crus"; may be given again.')]
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_SCOPE = re.compile(r"system/([A-Z][A-Za-z]{1,63}|\*)\.(read|write|\*|(?=[cruds])c?r?u?d?s?)")
 _MOST_S = 240
 _TIMEOUT_S = 15
 
@@ -31,8 +33,12 @@ def add(
     jwks: Annotated[Path | None, typer.Option(help="A file with its public keys instead.")] = None,
     new_key: Annotated[Path | None, typer.Option(help="Make a key pair here, to try it by hand.")] = None,
     purpose: Annotated[str, typer.Option(help="HL7 PurposeOfUse where a request names none.")] = "TREAT",
+    replace: Annotated[bool, typer.Option("--replace", help="Another registration of this id ends.")] = False,
 ) -> None:
     """Register a system; it can sign in at once, no restart is needed."""
+    _check(scope, jwks_url, purpose)
+    if not replace and any(one["client_id"] == client_id for one in _rows(context.obj)):
+        raise show.fail(f"{client_id} is registered already.", "Give --replace to put this in its place.")
     if sum(map(bool, (jwks_url, jwks, new_key))) != 1:
         raise show.fail("Give one of --jwks-url, --jwks and --new-key.", code=2)
     row: dict[str, Any] = {"client_id": client_id, "organization": organization, "scopes": scope}
@@ -97,6 +103,21 @@ def token(
     show.record(body, as_json=True) if as_json else print(body["access_token"])
 
 
+def _check(scopes: list[str], jwks_url: str, purpose: str) -> None:
+    """Fails where intake would leave the client out."""
+    from chassis.identity import PURPOSES
+
+    for scope in scopes:
+        if not _SCOPE.fullmatch(scope):
+            raise show.fail(
+                f"{scope} is no scope of a system.", 'Such as "system/*.crus" or system/Task.rs.', code=2
+            )
+    if jwks_url and not jwks_url.startswith("https://"):
+        raise show.fail("The address of the keys is an https URL.", code=2)
+    if purpose not in PURPOSES:
+        raise show.fail(f"{purpose} is no HL7 PurposeOfUse code.", ", ".join(sorted(PURPOSES)), code=2)
+
+
 def _assertion(key: Path, client_id: str, audience: str) -> str:
     from joserfc import jwt
     from joserfc.errors import JoseError
@@ -104,7 +125,9 @@ def _assertion(key: Path, client_id: str, audience: str) -> str:
 
     try:
         private = ECKey.import_key(json.loads(key.read_text(encoding="utf-8")))
-    except (OSError, ValueError, JoseError):
+    except OSError:
+        raise show.fail(f"{key} cannot be read.", code=2) from None
+    except (ValueError, JoseError):
         raise show.fail(f"{key} holds no private key.", code=2) from None
     claims = {
         "iss": client_id,

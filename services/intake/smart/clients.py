@@ -47,7 +47,7 @@ class Clients:
         self._lock = threading.Lock()
 
     def find(self, client_id: str) -> Client | None:
-        """The client, by the file as it is now; a file that became unusable changes nothing, and is logged."""
+        """The client, by the file as it is now; a file that is no such file changes nothing, and is logged."""
         with self._lock:
             self._refresh()
             return self._by_id.get(client_id)
@@ -59,25 +59,39 @@ class Clients:
             now = self._path.stat()
             seen = (now.st_mtime_ns, now.st_size)
             if seen != self._read_of:
-                self._by_id = {one.client_id: one for one in read(self._path.read_text(encoding="utf-8"))}
-                self._read_of = seen
+                found, faults = read(self._path.read_text(encoding="utf-8"))
+                self._by_id, self._read_of = {one.client_id: one for one in found}, seen
+                for fault in faults:
+                    log.error("smart client unusable", problem=fault)
         except FileNotFoundError:
             self._by_id, self._read_of = {}, (0, 0)
         except (OSError, ValueError, Unusable) as error:
             log.error("smart clients unusable", **logs.described(error))
 
 
-def read(text: str) -> list[Client]:
-    """The clients a file names; raises Unusable."""
+def read(text: str) -> tuple[list[Client], list[str]]:
+    """The clients a file names, and what is wrong with those that cannot be used; raises Unusable for no such file.
+
+    One that is wrong keeps nobody else out, and one that is there twice is nobody.
+    """
     try:
-        rows = json.loads(text)["clients"]
+        rows = list(json.loads(text)["clients"])
     except (ValueError, KeyError, TypeError):
         raise Unusable('The file is not JSON of the form {"clients": [...]}.') from None
-    found = [_client(row, number) for number, row in enumerate(rows, start=1)]
-    ids = [one.client_id for one in found]
-    if len(set(ids)) != len(ids):
-        raise Unusable("Two clients have one client_id.")
-    return found
+    found: dict[str, Client] = {}
+    faults: list[str] = []
+    twice: set[str] = set()
+    for number, row in enumerate(rows, start=1):
+        try:
+            one = _client(row, number)
+        except Unusable as wrong:
+            faults.append(str(wrong))
+            continue
+        if one.client_id in found:
+            twice.add(one.client_id)
+            faults.append(f"Client {number} has the client_id of another: both are left out.")
+        found[one.client_id] = one
+    return [one for one in found.values() if one.client_id not in twice], faults
 
 
 def _client(row: Any, number: int) -> Client:

@@ -32,7 +32,8 @@ def test_what_is_registered_is_what_intake_reads(run, tmp_path):
     invoke, path = run
     key = tmp_path / "try.jwk"
     assert invoke(*ADD, "--jwks-url", "https://ehr.mercy.example/jwks.json").exit_code == 0
-    assert invoke(*ADD, "--new-key", str(key)).exit_code == 0
+    assert invoke(*ADD, "--new-key", str(key)).exit_code == 1 and not key.exists()
+    assert invoke(*ADD, "--new-key", str(key), "--replace").exit_code == 0
     assert (
         invoke(
             "add",
@@ -46,13 +47,13 @@ def test_what_is_registered_is_what_intake_reads(run, tmp_path):
         ).exit_code
         == 0
     )
-    [mercy, board] = clients.read(path.read_text())
+    [mercy, board] = clients.read(path.read_text())[0]
     assert (mercy.client_id, mercy.jwks_url, len(mercy.jwks["keys"])) == ("mercy-ehr", "", 1)
     assert (board.scopes, board.purpose) == (("system/Task.rs",), "TREAT")
     assert "d" in json.loads(key.read_text()) and "d" not in mercy.jwks["keys"][0]
     assert stat.S_IMODE(key.stat().st_mode) == stat.S_IMODE(path.stat().st_mode) == 0o600
     assert invoke("remove", "mercy-ehr").exit_code == 0
-    assert [one.client_id for one in clients.read(path.read_text())] == ["board"]
+    assert [one.client_id for one in clients.read(path.read_text())[0]] == ["board"]
     assert invoke("remove", "mercy-ehr").exit_code == 1
     assert json.loads(invoke("list", "--json").stdout)[0]["keys"] == "https://b.example/k"
 
@@ -66,5 +67,12 @@ def test_a_private_key_is_never_registered_and_none_is_overwritten(run, tmp_path
     key_set = tmp_path / "private.json"
     key_set.write_text(json.dumps({"keys": [json.loads(key.read_text())]}))
     for given in (["--jwks", str(key_set)], ["--new-key", str(key)], ["--jwks", str(tmp_path / "none")], []):
-        assert invoke(*ADD, *given).exit_code == 2
-    assert path.read_text() == before
+        assert invoke(*ADD, "--replace", *given).exit_code == 2
+    for wrong in (
+        ["--scope", "everything"],
+        ["--jwks-url", "http://x.example/k"],
+        ["--purpose", "CURIOSITY"],
+    ):
+        given = wrong if "--jwks-url" in wrong else [*wrong, "--new-key", str(tmp_path / "other.jwk")]
+        assert invoke(*ADD, "--replace", *given).exit_code == 2
+    assert path.read_text() == before and not (tmp_path / "other.jwk").exists()
