@@ -6,8 +6,11 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import pymongo
 from opentelemetry.trace import Span, SpanKind
 from starlette.concurrency import run_in_threadpool
@@ -28,6 +31,9 @@ from chassis.shares import PER_S, Shares
 RenderRefusal = Callable[[Request, Refusal], Response]
 _STORE_S = 8.0
 _MOST_RUNNING = 128
+# Bodies on their way hold no place; so many requests are in the process at the very most, for each that may run.
+_WAITING_TO_RUNNING = 4
+_OPERATIONS_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,9 @@ class AroundRequests:
         self.app = app
         self.rules = rules
         self.running = 0
-        self._shares = Shares(_MOST_RUNNING, rules.organization_per_s)
+        self._shares = Shares(_MOST_RUNNING, rules.organization_per_s, most_of_one=_MOST_RUNNING * 3 // 4)
+        # Whether we are alive is told also while every thread is busy.
+        self._operations_places: anyio.CapacityLimiter | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request; raises only when an answer had already begun."""
@@ -93,7 +101,10 @@ class AroundRequests:
     async def _operations(self, scope: Scope, receive: Receive, send: Send) -> bool:
         if scope["path"] not in ("/healthz", "/readyz", "/metrics") or scope["method"] not in ("GET", "HEAD"):
             return False
-        shown = await run_in_threadpool(page, scope["path"], self.rules.readiness)
+        if self._operations_places is None:
+            self._operations_places = anyio.CapacityLimiter(_OPERATIONS_AT_ONCE)
+        ask = partial(page, scope["path"], self.rules.readiness)
+        shown = await anyio.to_thread.run_sync(ask, limiter=self._operations_places)
         assert shown is not None
         status, content_type, body = shown
         response = Response(body, status, {"content-type": content_type, "cache-control": "no-store"})
@@ -105,11 +116,13 @@ class AroundRequests:
     ) -> None:
         caller: Caller | None = None
         try:
-            if self.running > _MOST_RUNNING:
+            if self.running > _MOST_RUNNING * _WAITING_TO_RUNNING:
                 raise Refusal("overloaded", Kind.EXHAUSTED, "Too many requests at once.", retry_after_s=1)
             caller = self._caller(headers)
-            place.enter_context(self._shares.entered(caller))
-            await self._served(caller, scope, incoming, outgoing)
+            body = await incoming.read(self.rules.max_body_bytes)
+            # Whoever sends slowly holds no place meanwhile.
+            place.enter_context(self._shares.entered(caller, (scope.get("client") or ("",))[0]))
+            await self._served(caller, body, scope, incoming, outgoing)
         except ClientGone:
             outgoing.status = 499
         except Exception as error:
@@ -118,9 +131,8 @@ class AroundRequests:
             await self._answer(error, caller, scope, incoming, outgoing)
 
     async def _served(
-        self, caller: Caller | None, scope: Scope, incoming: Incoming, outgoing: Outgoing
+        self, caller: Caller | None, body: bytes, scope: Scope, incoming: Incoming, outgoing: Outgoing
     ) -> None:
-        body = await incoming.read(self.rules.max_body_bytes)
         scope.setdefault("state", {}).update(caller=caller, body=body)
         token = identity.set_current(caller)
         try:
@@ -150,15 +162,20 @@ class AroundRequests:
             refusal = Refusal("internal", Kind.UNAVAILABLE, "Something went wrong here.", error_id=error_id)
             status = 500
         else:
-            await run_in_threadpool(
-                answers.note_refusal, refusal, error, caller, method, self.rules.on_denied
-            )
+            await self._note(refusal, error, caller, method)
         if refusal.code == TOO_SLOW:
             status = 408
         response = rendered(self.rules.render_refusal, Request(scope), refusal, status)
         if status == 408 or not await incoming.drain():
             response.headers["connection"] = "close"
         await response(scope, incoming.replay(b""), outgoing)
+
+    async def _note(self, refusal: Refusal, error: Exception, caller: Caller | None, method: str) -> None:
+        noted = partial(answers.note_refusal, refusal, error, caller, method, self.rules.on_denied)
+        if refusal.kind is Kind.EXHAUSTED:
+            noted()  # only counted: a crowd that is sent away must not wait for a thread
+        else:
+            await run_in_threadpool(noted)
 
     def _name_span(self, span: Span, scope: Scope, status: int) -> None:
         route = route_of(scope)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import os
 import typing
 from collections.abc import Callable, Mapping
@@ -94,14 +95,19 @@ def read(cls: type[T], environ: Mapping[str, str] | None = None) -> T:
     return cls(**values)
 
 
-_LOOPBACK = ("127.", "[::1]", "localhost:")
 _GRPC = "set KINDRED_GRPC_TLS_CERT and KINDRED_GRPC_TLS_CA, or KINDRED_GRPC_ALLOW_PLAIN=1 where the network is yours"
 _HTTP = "set KINDRED_HTTP_TLS_CERT, or KINDRED_HTTP_ALLOW_PLAIN=1 where a proxy before it ends TLS"
 
 
 def is_local(address: str) -> bool:
     """True where "host:port" can be reached from this machine only."""
-    return address.startswith(_LOOPBACK)
+    host, _, port = address.rpartition(":")
+    if host == "localhost":
+        return port.isdigit()
+    try:
+        return port.isdigit() and ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, kw_only=True)

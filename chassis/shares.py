@@ -25,6 +25,7 @@ class Shares:
 
     `per_s` is how many requests a second one organization may make for long, twice as many in one second.
     `is_crowded` says when others wait; without it the door is crowded when half of its places are held.
+    `most_of_one` is what somebody alone may hold of a crowded door.
     """
 
     def __init__(
@@ -33,20 +34,22 @@ class Shares:
         per_s: float = PER_S,
         now: Callable[[], float] = time.monotonic,
         is_crowded: Callable[[], bool] | None = None,
+        most_of_one: int | None = None,
     ) -> None:
         self._most, self._per_s, self._now = most, per_s, now
+        self._most_of_one = most_of_one or most
         self._is_crowded = is_crowded or (lambda: self._held.total() >= most // 2)
         self._held: Counter[str] = Counter()
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
 
     @contextmanager
-    def entered(self, caller: Caller | None) -> Iterator[None]:
+    def entered(self, caller: Caller | None, address: str = "") -> Iterator[None]:
         """A place is held in the block; raises Refusal EXHAUSTED share-used or rate-exceeded, with when to come back.
 
-        Whoever shows no token (pages with a session of their own) shares one share.
+        Whoever shows no token (pages with a session of their own) shares with those of the same address.
         """
-        who = (caller.organization_id or caller.actor_id) if caller else ""
+        who = (caller.organization_id or caller.actor_id) if caller else f"@{address}"
         with self._lock:
             self._take(who)
         try:
@@ -63,7 +66,7 @@ class Shares:
             wait_s = max(1, round(-left / self._per_s))
             message = "Your organization asks too often."
             raise Refusal("rate-exceeded", Kind.EXHAUSTED, message, retry_after_s=wait_s)
-        share = self._most // len(self._held.keys() | {who})
+        share = min(self._most // len(self._held.keys() | {who}), self._most_of_one)
         if self._held[who] >= max(1, share) and self._is_crowded():
             if not self._held[who]:
                 del self._held[who]

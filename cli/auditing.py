@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cli import verify
+from cli import show, verify
 from cli.reach import Reach
 from cli.verify import Checkpoint, NotVerified, VerifierKey
 
@@ -141,10 +141,15 @@ def export(reach: Reach, asked: Any, to: Path) -> int:
     """The export is in the file `to`, whole; returns its bytes. Raises grpc.RpcError."""
     metadata = reach.metadata("compliance", "cli-compliance", purpose="HCOMPL")
     draft = to.with_name(f"{to.name}.part")
-    with draft.open("wb") as file:
-        for piece in reach.custody().ExportEntries(asked, timeout=VERIFY_S, metadata=metadata):
-            file.write(piece.content)
-    draft.replace(to)
+    try:
+        with draft.open("wb") as file:
+            for piece in reach.custody().ExportEntries(asked, timeout=VERIFY_S, metadata=metadata):
+                file.write(piece.content)
+        draft.replace(to)
+    except OSError as wrong:
+        raise show.fail(f"{to} cannot be written: {wrong.strerror}.", code=2) from None
+    finally:
+        draft.unlink(missing_ok=True)
     return to.stat().st_size
 
 

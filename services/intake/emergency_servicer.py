@@ -26,13 +26,15 @@ class EmergencyServicer(emergency_pb2_grpc.EmergencyServiceServicer):
     ) -> emergency_pb2.DiscloseInEmergencyResponse:
         """Identity and whereabouts, after the four facts are on record."""
         caller = of_an_organization(current_caller(), *DISCLOSERS, purposes=PURPOSES)
+        for name in ("recipient_id", "recipient_affiliation"):  # a name of spaces is none
+            setattr(request, name, getattr(request, name).strip())
         codec.check(request)
         kept = handlers.disclose_in_emergency(
             self.room,
             caller,
             request.referral_id,
-            recipient_id=request.recipient_id.strip(),
-            recipient_affiliation=request.recipient_affiliation.strip(),
+            recipient_id=request.recipient_id,
+            recipient_affiliation=request.recipient_affiliation,
             nature_code=request.nature_code,
             cause=telemetry.current_cause(),
         )

@@ -22,7 +22,7 @@ from services.intake.doorway import (
     of_an_organization,
     rejections_audited,
 )
-from services.intake.fhir import asking, outcome, reading, searching, service_request, showing, task
+from services.intake.fhir import asking, outcome, reading, scoped, searching, service_request, showing, task
 from services.intake.fhir.parcel import Parcel
 from services.intake.handlers import Submitted
 
@@ -66,7 +66,8 @@ def _submitted(
 
 
 def _matching(room: Room, caller: Caller, name: str, condition: str, place: str) -> Referral | None:
-    """The one referral that matches; raises Refusal CONFLICT several-match (412)."""
+    """The one referral that matches; raises Refusal CONFLICT several-match (412), FORBIDDEN scope-missing."""
+    scoped.require(caller, name, "s")
     pairs = parse_qsl(condition.partition("?")[2] or condition)
     query = searching.read(name, pairs, showing.marker(room, caller), room.clock.now(), is_strict=True)
     if not query.criteria:
@@ -102,6 +103,9 @@ def _corrected(room: Room, caller: Caller, parcel: Parcel) -> Submitted | None:
 
 def corrected(room: Room, caller: Caller, parcel: Parcel, referral_id: str, version: int) -> Referral:
     """What was submitted is replaced by what is in the parcel; raises what `handlers.correct` raises."""
+    scoped.require(caller, "ServiceRequest", "u")
+    if parcel.of_type("Consent"):
+        scoped.require(caller, "Consent", "u")
     cause = telemetry.current_cause()
     known, _ = handlers.look(room, caller, referral_id, cause)
     if known.task_version != version:
@@ -120,7 +124,7 @@ def answered(
 ) -> Response:
     """What Prefer asked for; the resource itself is a read, so it needs a purpose of use, and is audited.
 
-    Without a purpose the answer has no body.
+    Without a purpose, or the scope to read what was there before, the answer has no body.
     """
     headers = {
         "ETag": task.etag(referral),
@@ -134,7 +138,8 @@ def answered(
         resource: dict[str, Any] = outcome.told(f"{place} is stored.")
         return outcome.answer(resource, status, headers, is_pretty=outcome.is_pretty(request))
     may_read = caller.purpose_of_use in PURPOSES and caller.role in READERS
-    if wanted == "minimal" or not may_read:
+    is_theirs = status == 201 or scoped.permits(caller, name, "r")
+    if wanted == "minimal" or not (may_read and is_theirs):
         return Response(status_code=status, headers=headers)
     resource, _ = showing.shown(name, room, caller, referral.referral_id)
     return outcome.answer(resource, status, headers, is_pretty=outcome.is_pretty(request))

@@ -33,8 +33,17 @@ def needed(path: str, method: str) -> tuple[str, str] | None:
 def check(caller: Caller | None, path: str, method: str) -> None:
     """The token covers it; raises Refusal FORBIDDEN scope-missing."""
     wanted = needed(path, method)
-    if caller is None or not caller.scopes or wanted is None:
-        return
-    if not scopes.permits(caller.scopes, *wanted):
-        scope = f"system/{wanted[0]}.{wanted[1]}"
+    if caller is not None and wanted is not None:
+        require(caller, *wanted)
+
+
+def require(caller: Caller, resource_type: str, letter: str) -> None:
+    """As `check`, for what a body or a header asks beside its path: an update in a Bundle, a search in a condition."""
+    if not permits(caller, resource_type, letter):
+        scope = f"system/{resource_type}.{letter}"
         raise Refusal("scope-missing", Kind.FORBIDDEN, f"This needs the scope {scope}.", needed=scope)
+
+
+def permits(caller: Caller, resource_type: str, letter: str) -> bool:
+    """True where the caller's token is no system's, or covers it."""
+    return not caller.scopes or scopes.permits(caller.scopes, resource_type, letter)

@@ -96,7 +96,9 @@ def _judged(client: Client, claims: Mapping[str, Any], audience: str, now: float
     if expires_at > now + LONGEST_S + _LEEWAY_S:
         raise Unproven("assertion-too-long", client.client_id)
     assertion_id = claims.get("jti")
-    if not isinstance(assertion_id, str) or not 0 < len(assertion_id) <= _MOST_ID_CHARS:
+    if not isinstance(assertion_id, str) or not (assertion_id.isascii() and assertion_id.isprintable()):
+        raise Unproven("assertion-id-missing", client.client_id)
+    if not 0 < len(assertion_id) <= _MOST_ID_CHARS:
         raise Unproven("assertion-id-missing", client.client_id)
     return Proven(client, assertion_id, expires_at + _LEEWAY_S)
 

@@ -76,7 +76,7 @@ def read(text: str) -> tuple[list[Client], list[str]]:
     """
     try:
         rows = list(json.loads(text)["clients"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise Unusable('The file is not JSON of the form {"clients": [...]}.') from None
     found: dict[str, Client] = {}
     faults: list[str] = []
@@ -101,8 +101,14 @@ def _client(row: Any, number: int) -> Client:
     for name in ("client_id", "organization"):
         if not isinstance(row.get(name), str) or not row[name]:
             raise Unusable(f"{where} has no {name}.")
+    if not all(isinstance(row.get(name, ""), str) for name in ("purpose", "jwks_url")):
+        raise Unusable(f"{where} has a purpose or a jwks_url that is no text.")
     wanted = row.get("scopes", [])
-    if not wanted or not all(isinstance(one, str) and scopes.allowed(one) for one in wanted):
+    if (
+        not isinstance(wanted, list)
+        or not wanted
+        or not all(isinstance(one, str) and scopes.allowed(one) for one in wanted)
+    ):
         raise Unusable(f"{where} has a scope that is none of a system.")
     if row.get("purpose", "TREAT") not in PURPOSES:
         raise Unusable(f"{where} has a purpose that is no HL7 PurposeOfUse code.")

@@ -23,6 +23,8 @@ _KEPT_S = 300.0
 # An unknown key asks the address again, but not more often than this, whoever sends nonsense.
 _AGAIN_S = 15.0
 _TIMEOUT_S = 4.0
+_AWAY_S = 10.0
+_MOST_ASKED_AT_ONCE = 4
 _MOST_BYTES = 65_536
 _MOST_KEYS = 32
 _FEWEST_RSA_BITS = 2_048
@@ -37,11 +39,17 @@ class _Held:
 
 
 class KeySets:
-    """Key sets by address, kept for five minutes; a rotated key is found at its first use."""
+    """Key sets by address, kept for five minutes; a rotated key is found at its first use.
+
+    A far side that is slow or away is asked by one request at a time, and remembered as away for a while: nobody else
+    waits for it, whatever is sent in a client's name.
+    """
 
     def __init__(self, fetch: Fetch, now: Callable[[], float] = time.monotonic) -> None:
         self._fetch, self._now = fetch, now
         self._held: dict[str, _Held] = {}
+        self._away_until: dict[str, float] = {}
+        self._asking: set[str] = set()
         self._lock = threading.Lock()
 
     def key(self, client: Client, key_id: str) -> PublicKey | None:
@@ -51,21 +59,30 @@ class KeySets:
         held = self._held.get(client.jwks_url)
         age = self._now() - held.at if held else _KEPT_S
         if held is None or age >= _KEPT_S or (key_id not in held.keys and age >= _AGAIN_S):
-            held = self._renewed(client.jwks_url, held)
+            held = self._renewed(client.jwks_url)
         return held.keys.get(key_id)
 
-    def _renewed(self, url: str, before: _Held | None) -> _Held:
+    def _renewed(self, url: str) -> _Held:
         with self._lock:
-            now = self._held.get(url)
-            if now is not before and now is not None:
-                return now
-            try:
-                keys = keys_of(json.loads(self._fetch(url)))
-            except (OSError, ValueError, NotPublic, http.client.HTTPException):
-                message = "The client's keys cannot be fetched now."
-                raise Refusal("jwks-unreachable", Kind.UNAVAILABLE, message, retry_after_s=5) from None
-            held = self._held[url] = _Held(keys, self._now())
-            return held
+            is_free = url not in self._asking and len(self._asking) < _MOST_ASKED_AT_ONCE
+            if not is_free or self._away_until.get(url, 0.0) > self._now():
+                raise _unreachable()
+            self._asking.add(url)
+        try:
+            keys = keys_of(json.loads(self._fetch(url)))
+        except (OSError, ValueError, RecursionError, NotPublic, Refusal, http.client.HTTPException):
+            self._away_until[url] = self._now() + _AWAY_S
+            raise _unreachable() from None
+        finally:
+            with self._lock:
+                self._asking.discard(url)
+        held = self._held[url] = _Held(keys, self._now())
+        return held
+
+
+def _unreachable() -> Refusal:
+    message = "The client's keys cannot be fetched now."
+    return Refusal("jwks-unreachable", Kind.UNAVAILABLE, message, retry_after_s=5)
 
 
 def keys_of(jwks: Any) -> dict[str, PublicKey]:

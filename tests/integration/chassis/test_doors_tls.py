@@ -165,6 +165,9 @@ def test_the_http_door_speaks_tls_and_takes_a_renewed_certificate(folder: Path, 
         ({"grpc_tls_cert": "own.pem"}, 1),
         ({"grpc_address": "0.0.0.0:1", "grpc_allow_plain": True, "http_address": "[::1]:8080"}, 0),
         ({"http_address": "kindred.example:443", "http_tls_cert": "own.pem"}, 0),
+        ({"http_address": "localhost:8080", "grpc_address": "127.8.0.1:50051"}, 0),
+        ({"http_address": "127.0.0.1.evil.example:1", "grpc_address": "127.0.0.1@0.0.0.0:1"}, 2),
+        ({"http_address": "127.0.0.1:1,0.0.0.0:2", "grpc_address": "localhost.evil:1"}, 2),
     ],
 )
 def test_a_door_that_can_be_reached_from_elsewhere_is_under_tls(given: dict[str, Any], faults: int):

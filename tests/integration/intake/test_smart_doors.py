@@ -121,6 +121,36 @@ def test_a_system_signs_in_submits_polls_and_cancels(base: str, bus: Bus):
     assert issued[0].provenance.organization_id == "er-mercy"
 
 
+def test_a_bundle_a_condition_and_a_preference_open_no_more_than_the_paths(base: str):
+    """Who may only create cannot correct by a PUT in a Bundle, search by a condition, or read by a preference."""
+    whole = asked(base, "mercy-ehr", "system/*.crus", "e1").json()["access_token"]
+    narrow = asked(base, "mercy-ehr", "system/ServiceRequest.c system/Task.u", "e2").json()["access_token"]
+    with httpx.Client(base_url=f"{base}/fhir", timeout=30) as client:
+        made = client.post("", json=a_bundle("narrow"), headers=headers(narrow))
+        assert made.status_code == 200, made.text
+        referral_id = referral_of(made)
+        again = a_bundle("narrow")
+        for entry in again["entry"]:
+            if entry["resource"]["resourceType"] == "ServiceRequest":
+                url = f"ServiceRequest/{referral_id}"
+                entry["request"] = {"method": "PUT", "url": url, "ifMatch": 'W/"1"'}
+        refused = client.post("", json=again, headers=headers(narrow))
+        assert (refused.status_code, codes(refused)) == (403, ["scope-missing"]), refused.text
+        condition = {"if-none-exist": "status=active", "prefer": "return=representation"}
+        order = next(
+            one["resource"] for one in again["entry"] if one["resource"]["resourceType"] == "ServiceRequest"
+        )
+        searched = client.post("/ServiceRequest", json=order, headers=headers(narrow) | condition)
+        assert (searched.status_code, codes(searched)) == (403, ["scope-missing"])
+        patch = [{"op": "test", "path": "/status", "value": "requested"}]
+        asked_for = {"content-type": "application/json-patch+json", "prefer": "return=representation"}
+        version = client.get(f"/Task/{referral_id}", headers=headers(whole)).headers["etag"]
+        for token, has_body in ((narrow, False), (whole, True)):
+            told = headers(token) | asked_for | {"if-match": version}
+            patched = client.patch(f"/Task/{referral_id}", content=json.dumps(patch), headers=told)
+            assert (patched.status_code, bool(patched.content)) == (200, has_body), patched.text
+
+
 def test_an_assertion_signs_in_once_and_each_no_is_on_record(base: str, bus: Bus):
     """The second use, an unknown client and a scope nobody registered get OAuth's words; the trail has the reasons."""
     assert asked(base, "mercy-board", "system/Task.rs", "b1").status_code == 200

@@ -22,7 +22,7 @@ def of(organization):
 @given(st.lists(st.tuples(st.sampled_from(["", "a", "b", "c"]), st.booleans()), max_size=80))
 def test_nobody_holds_more_than_their_share_of_a_crowded_door(steps):
     """However requests come and go: a newcomer always gets in, and who is refused holds a fair share at least."""
-    shares = Shares(MOST, per_s=1e6)
+    shares = Shares(MOST, per_s=1e6, most_of_one=MOST * 3 // 4)
     inside: dict[str, list[ExitStack]] = {"": [], "a": [], "b": [], "c": []}
     for who, is_leaving in steps:
         held = {name: len(stacks) for name, stacks in inside.items() if stacks}
@@ -36,23 +36,35 @@ def test_nobody_holds_more_than_their_share_of_a_crowded_door(steps):
         except Refusal as refused:
             assert refused.code == "share-used" and refused.retry_after_s
             assert sum(held.values()) >= MOST // 2
-            assert held.get(who, 0) >= MOST // len(held)
+            assert held.get(who, 0) >= min(MOST // len(held), MOST * 3 // 4)
         else:
-            assert sum(held.values()) < MOST // 2 or held.get(who, 0) < MOST // len(held.keys() | {who})
+            share = min(MOST // len(held.keys() | {who}), MOST * 3 // 4)
+            assert sum(held.values()) < MOST // 2 or held.get(who, 0) < share
     for stack in [one for stacks in inside.values() for one in stacks]:
         stack.close()
     assert not shares._held
 
 
-def test_an_organization_alone_may_use_the_whole_door_and_gives_way():
-    """One hospital may hold every place while it is alone; another one still gets in at once."""
-    shares = Shares(MOST, per_s=1e6)
+def test_an_organization_alone_leaves_room_and_gives_way():
+    """One hospital may hold three quarters while it is alone; another one gets in at once."""
+    shares = Shares(MOST, per_s=1e6, most_of_one=MOST * 3 // 4)
     with ExitStack() as stack:
-        for _ in range(MOST):
+        for _ in range(MOST * 3 // 4):
             stack.enter_context(shares.entered(of("busy")))
         with pytest.raises(Refusal, match="share-used"):
             stack.enter_context(shares.entered(of("busy")))
         stack.enter_context(shares.entered(of("quiet")))
+
+
+def test_who_shows_no_token_shares_with_the_same_address_only():
+    """A flood from one address does not take the pages from a nurse at another."""
+    shares = Shares(MOST, per_s=1e6, most_of_one=MOST * 3 // 4)
+    with ExitStack() as stack:
+        for _ in range(MOST * 3 // 4):
+            stack.enter_context(shares.entered(None, "203.0.113.7"))
+        with pytest.raises(Refusal, match="share-used"):
+            stack.enter_context(shares.entered(None, "203.0.113.7"))
+        stack.enter_context(shares.entered(None, "198.51.100.9"))
 
 
 def test_who_asks_too_often_is_told_when_to_come_back_and_the_others_are_not():

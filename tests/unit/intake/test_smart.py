@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 from hypothesis import given
@@ -104,7 +105,7 @@ SPOILED = {
     "assertion-expired": {"exp": NOW - 31},
     "assertion-too-long": {"exp": NOW + 331},
     "times-unreadable": {"exp": "soon"},
-    "assertion-id-missing": {"jti": ""},
+    "assertion-id-missing": {"jti": "a\x00b"},
     "key-unknown": {"header": {"kid": "ec-2"}},
     "assertion-header": {"header": {"kid": None}},
     "key-address-not-registered": {"header": {"jku": "https://evil.example/jwks"}},
@@ -193,6 +194,47 @@ def test_keys_that_cannot_be_fetched_are_no_verdict():
     assert told.value.retry_after_s
 
 
+def test_a_key_server_that_hangs_holds_one_request_and_nobody_elses():
+    """While one waits for it, others asking for it are told so at once, and other clients are served."""
+    hanging, free, asked = threading.Event(), threading.Event(), []
+
+    def fetch(url):
+        asked.append(url)
+        if "slow" in url:
+            hanging.set()
+            assert free.wait(20)
+            raise OSError
+        return json.dumps({"keys": [EC.as_dict(private=False)]}).encode()
+
+    slow, quick = (
+        clients.Client(name, "er", ("system/*.r",), jwks_url=f"https://{name}.example/k")
+        for name in ("slow", "quick")
+    )
+    clock = [0.0]
+    key_sets = KeySets(fetch, lambda: clock[0])
+
+    def wait_for_it():
+        with pytest.raises(Refusal, match="jwks-unreachable"):
+            key_sets.key(slow, "ec-1")
+
+    first = threading.Thread(target=wait_for_it)
+    first.start()
+    assert hanging.wait(20)
+    for _ in range(3):
+        with pytest.raises(Refusal, match="jwks-unreachable"):
+            key_sets.key(slow, "ec-1")
+    assert key_sets.key(quick, "ec-1") is not None
+    free.set()
+    first.join(20)
+    with pytest.raises(Refusal, match="jwks-unreachable"):
+        key_sets.key(slow, "ec-1")
+    assert asked.count("https://slow.example/k") == 1
+    clock[0] = 11.0
+    with pytest.raises(Refusal, match="jwks-unreachable"):
+        key_sets.key(slow, "ec-1")
+    assert asked.count("https://slow.example/k") == 2
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -204,6 +246,9 @@ def test_keys_that_cannot_be_fetched_are_no_verdict():
         {"jwks": None},
         {"jwks_url": "https://a.example/jwks"},
         {"secret": "s3cret"},
+        {"purpose": ["TREAT"]},
+        {"scopes": 5},
+        {"jwks": None, "jwks_url": 5},
     ],
 )
 def test_a_registration_that_is_wrong_says_where(changes):
