@@ -46,13 +46,15 @@ class WorkRoom:
 
     def link(self, actor: str, role: str = "specialist") -> str:
         """A sign-in link, as `kindred sign-in` prints it."""
-        return f"{self.address}/work/sign-in#token={self.token(actor, role)}"
+        return f"{self.address}/matching/sign-in#token={self.token(actor, role)}"
 
     @contextmanager
     def signed_in(self, actor: str, role: str = "specialist", **who: Any) -> Iterator[httpx.Client]:
         """A browser without scripts, signed in."""
         with self.visitor() as client:
-            answer = post(client, "/work/sign-in", "/work/sign-in", token=self.token(actor, role, **who))
+            answer = post(
+                client, "/matching/sign-in", "/matching/sign-in", token=self.token(actor, role, **who)
+            )
             assert answer.status_code == 303, answer.text
             yield client
 

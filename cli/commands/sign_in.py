@@ -53,7 +53,7 @@ def sign_in(
         raise show.fail("Name the specialist by the roster's id: --actor sp-...", code=2)
     whose = programme or organization or "er-st-brigid"
     token = reach.handed_out(role, actor or f"cli-{role}", whose, minutes=MINUTES)
-    service, page = ("matching", "work") if is_work else ("intake", "desk")
+    service, page = ("matching", "matching") if is_work else ("intake", "desk")
     url = f"http://{reach.http_address(service)}/{page}/sign-in#token={token}"
     if as_json:
         show.record({"url": url, "minutes": MINUTES}, as_json=True)

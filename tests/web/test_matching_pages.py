@@ -27,16 +27,22 @@ FOLLOWED, COMING, OFFERED, ALONE, CLAIMED = (
     "ref_al0ne1",
     "ref_cla1m1",
 )
-SPECIALIST_PAGES = ("/work", "/work/pool", "/work/me", f"/work/people/{FOLLOWED}", f"/work/people/{COMING}")
+SPECIALIST_PAGES = (
+    "/matching",
+    "/matching/pool",
+    "/matching/me",
+    f"/matching/people/{FOLLOWED}",
+    f"/matching/people/{COMING}",
+)
 LEAD_PAGES = (
-    "/work/board",
-    f"/work/board/referrals/{ALONE}",
-    f"/work/board/referrals/{COMING}",
-    "/work/board/backlog",
-    "/work/board/team",
-    "/work/board/team/rosa",
-    "/work/board/team/rosa/entry",
-    "/work/board/report",
+    "/matching/board",
+    f"/matching/board/referrals/{ALONE}",
+    f"/matching/board/referrals/{COMING}",
+    "/matching/board/backlog",
+    "/matching/board/team",
+    "/matching/board/team/rosa",
+    "/matching/board/team/rosa/entry",
+    "/matching/board/report",
 )
 
 
@@ -101,13 +107,16 @@ def test_every_word_is_there_in_both_languages():
 def test_a_page_asks_who_one_is_and_a_link_works_once(work):
     """Nobody sees a page without a session; a token works once; signing out ends it; both are entries."""
     with work.visitor() as client:
-        assert client.get("/work/board").headers["location"] == "/work/sign-in?next=/work/board"
+        assert client.get("/matching/board").headers["location"] == "/matching/sign-in?next=/matching/board"
         token = work.token("rosa")
-        assert post(client, "/work/sign-in", "/work/sign-in", token=token).headers["location"] == "/work"
-        assert client.get("/work").status_code == 200
-        assert post(client, "/work", "/work/sign-out").status_code == 303
-        assert client.get("/work").status_code == 303
-        again = post(client, "/work/sign-in", "/work/sign-in", token=token)
+        assert (
+            post(client, "/matching/sign-in", "/matching/sign-in", token=token).headers["location"]
+            == "/matching"
+        )
+        assert client.get("/matching").status_code == 200
+        assert post(client, "/matching", "/matching/sign-out").status_code == 303
+        assert client.get("/matching").status_code == 303
+        again = post(client, "/matching/sign-in", "/matching/sign-in", token=token)
         assert again.status_code == 401 and "used before" in again.text
     told = looked(work.room)
     assert told["session.began.v1", ""] >= 1 and told["session.ended.v1", ""] == 1
@@ -116,42 +125,46 @@ def test_a_page_asks_who_one_is_and_a_link_works_once(work):
 def test_a_session_ends_when_nobody_is_there(work, rosa):
     """After half an hour without a click the page asks again; what it asks by itself keeps nothing alive."""
     with work.signed_in("otto") as client:
-        assert client.get("/work").status_code == 200
+        assert client.get("/matching").status_code == 200
         work.clock.turn(timedelta(minutes=31))
-        answer = client.get("/work")
+        answer = client.get("/matching")
         work.clock.turn(-timedelta(minutes=31))
-        assert answer.headers["location"].startswith("/work/sign-in")
+        assert answer.headers["location"].startswith("/matching/sign-in")
 
 
 def test_a_form_of_another_session_changes_nothing(work, rosa):
     """Without this session's token a POST is refused and the refusal is on record, whatever else it says."""
     before, known = work.looked_at(), work.room.cases.case(COMING)
     for wrong in ({}, {"csrf": "x"}):
-        answer = rosa.post(f"/work/people/{COMING}/step", data={"step": "arrived", "key": "k" * 20, **wrong})
+        answer = rosa.post(
+            f"/matching/people/{COMING}/step", data={"step": "arrived", "key": "k" * 20, **wrong}
+        )
         assert answer.status_code == 403 and "not opened in this session" in answer.text
-    form = hidden(rosa.get(f"/work/people/{COMING}").text, f"/work/people/{COMING}/step")
+    form = hidden(rosa.get(f"/matching/people/{COMING}").text, f"/matching/people/{COMING}/step")
     foreign = {"sec-fetch-site": "cross-site"}
-    assert rosa.post(f"/work/people/{COMING}/step", data=form, headers=foreign).status_code == 403
+    assert rosa.post(f"/matching/people/{COMING}/step", data=form, headers=foreign).status_code == 403
     assert work.room.cases.case(COMING) == known and work.looked_at() >= before + 3
 
 
 def test_each_role_has_its_own_pages(work, rosa, lena):
     """A specialist may not open the board, who leads has no phone page, a nurse is not let in at all."""
-    assert rosa.get("/work/board").status_code == 403
-    assert rosa.get(f"/work/board/referrals/{ALONE}").status_code == 403
-    assert lena.get("/work").headers["location"] == "/work/board"
-    assert lena.get("/work/me").status_code == 403
+    assert rosa.get("/matching/board").status_code == 403
+    assert rosa.get(f"/matching/board/referrals/{ALONE}").status_code == 403
+    assert lena.get("/matching").headers["location"] == "/matching/board"
+    assert lena.get("/matching/me").status_code == 403
     with work.visitor() as client:
         token = work.token("nurse-17", "nurse")
-        assert post(client, "/work/sign-in", "/work/sign-in", token=token).status_code == 403
+        assert post(client, "/matching/sign-in", "/matching/sign-in", token=token).status_code == 403
 
 
 def test_nobody_sees_what_is_anothers(work, lena):
     """Another specialist's case, another programme's people: not there, as what does not exist."""
     with work.signed_in("nia", programme="harlem-peers") as nia:
-        assert nia.get(f"/work/people/{ALONE}").status_code == nia.get("/work/people/ref_no").status_code
-        assert nia.get("/work").status_code == 200
-    for path in ("/work/board/team/nia", "/work/board/team/nia/entry", "/work/board/team/nobody"):
+        assert (
+            nia.get(f"/matching/people/{ALONE}").status_code == nia.get("/matching/people/ref_no").status_code
+        )
+        assert nia.get("/matching").status_code == 200
+    for path in ("/matching/board/team/nia", "/matching/board/team/nia/entry", "/matching/board/team/nobody"):
         assert lena.get(path).status_code == 404
 
 
@@ -161,7 +174,7 @@ def test_a_look_that_cannot_be_written_down_shows_nothing(work, rosa, lena, monk
         (client, path) for client, paths in ((rosa, SPECIALIST_PAGES), (lena, LEAD_PAGES)) for path in paths
     ]
     shown = [
-        (client, path) for client, path in shown if path != "/work/board/backlog"
+        (client, path) for client, path in shown if path != "/matching/board/backlog"
     ]  # a plan is asked for first
     before = work.looked_at()
     for client, path in shown:
@@ -180,13 +193,15 @@ def test_a_look_that_cannot_be_written_down_shows_nothing(work, rosa, lena, monk
 
 def test_no_page_runs_what_is_not_its_own(rosa, lena):
     """Strict policy with a nonce of this answer, nothing inline, no third party, never kept."""
-    for client, path in ((rosa, "/work"), (lena, "/work/board")):
+    for client, path in ((rosa, "/matching"), (lena, "/matching/board")):
         page = client.get(path)
         policy = page.headers["content-security-policy"]
         nonce = re.search(r"script-src 'nonce-([^']+)'", policy)[1]
         assert "default-src 'none'" in policy and "unsafe" not in policy
         scripts = re.findall(r"<script[^>]*>", page.text)
-        assert scripts and all(f'nonce="{nonce}"' in one and 'src="/work/assets/' in one for one in scripts)
+        assert scripts and all(
+            f'nonce="{nonce}"' in one and 'src="/matching/assets/' in one for one in scripts
+        )
         assert " style=" not in page.text and " onclick=" not in page.text
         assert page.headers["cache-control"] == "no-store"
         assert nonce not in client.get(path).text
@@ -194,14 +209,14 @@ def test_no_page_runs_what_is_not_its_own(rosa, lena):
 
 def test_a_yes_on_the_phone_is_one_tap_and_counts_once(work, rosa):
     """The page names what was released and nobody; the form as it stands is the yes; a second click changes nothing."""
-    page = rosa.get("/work").text
+    page = rosa.get("/matching").text
     assert "They hope for: Woman" in page and "HIV" not in page and f"peer_{OFFERED}" not in page
     offer = next(o for o in work.room.cases.case(OFFERED).open_offers if o.specialist_id == "rosa")
-    action = f"/work/offers/{offer.offer_id}/accept"
+    action = f"/matching/offers/{offer.offer_id}/accept"
     chosen = {"modality": "bedside", "minutes": "20"}
     first, again = (send(rosa, page, action, chosen) for _ in range(2))
     assert first.status_code == again.status_code == 303
-    assert first.headers["location"] == f"/work/people/{OFFERED}?done=accepted"
+    assert first.headers["location"] == f"/matching/people/{OFFERED}?done=accepted"
     case = work.room.cases.case(OFFERED)
     assert case.assigned_specialist_id == "rosa"
     assert case.accepted_offer.promised_arrival_at == work.clock.now() + timedelta(minutes=20)
@@ -210,7 +225,7 @@ def test_a_yes_on_the_phone_is_one_tap_and_counts_once(work, rosa):
 
 def test_the_way_the_meeting_and_a_contact_are_told_with_a_tap_each(work, rosa):
     """On the way, late, there; met; a check-in logged from the first page: each is on record once."""
-    page = f"/work/people/{OFFERED}"
+    page = f"/matching/people/{OFFERED}"
     assert post(rosa, page, f"{page}/step", step="en-route").status_code == 303
     assert post(rosa, page, f"{page}/step", step="delayed", minutes="40").status_code == 303
     late = work.room.cases.case(OFFERED).accepted_offer
@@ -218,14 +233,14 @@ def test_the_way_the_meeting_and_a_contact_are_told_with_a_tap_each(work, rosa):
     assert post(rosa, page, f"{page}/step", step="arrived").status_code == 303
     assert post(rosa, page, f"{page}/handoff", outcome="met", modality="bedside").status_code == 303
     assert work.room.cases.case(OFFERED).is_handed_off
-    answer = post(rosa, "/work", f"/work/people/{FOLLOWED}/checkin", outcome="reached")
-    assert answer.headers["location"] == "/work?done=checkin"
+    answer = post(rosa, "/matching", f"/matching/people/{FOLLOWED}/checkin", outcome="reached")
+    assert answer.headers["location"] == "/matching?done=checkin"
     assert [one.state for one in work.room.cases.case(FOLLOWED).checkins][:2] == ["recorded", "planned"]
 
 
 def test_what_cannot_be_is_told_in_words_and_leads_back(rosa):
     """An unknown step is refused with a page in the reader's language and a way back to the form; nothing happened."""
-    page = f"/work/people/{COMING}"
+    page = f"/matching/people/{COMING}"
     spanish = {"accept-language": "es"}
     form = hidden(rosa.get(page).text, f"{page}/step")
     answer = rosa.post(f"{page}/step", data={**form, "step": "teleported"}, headers=spanish)
@@ -236,17 +251,17 @@ def test_what_cannot_be_is_told_in_words_and_leads_back(rosa):
 
 def test_a_specialist_changes_what_is_theirs(work, rosa):
     """Time off, on call, a limit, a language, rest: added and removed; what cannot be read is told and not stored."""
-    assert post(rosa, "/work/me", "/work/me/rest", hours="8").status_code == 303
-    assert "Resting until" in rosa.get("/work/me").text
-    assert post(rosa, "/work/me", "/work/me/rest", hours="0").status_code == 303
-    page = rosa.get("/work/me").text
+    assert post(rosa, "/matching/me", "/matching/me/rest", hours="8").status_code == 303
+    assert "Resting until" in rosa.get("/matching/me").text
+    assert post(rosa, "/matching/me", "/matching/me/rest", hours="0").status_code == 303
+    page = rosa.get("/matching/me").text
     revision = re.search(r'name="revision" value="(\d+)"', page)[1]
 
     def change(**fields):
-        shown = rosa.get("/work/me").text
+        shown = rosa.get("/matching/me").text
         revision = re.search(r'name="revision" value="(\d+)"', shown)[1]
-        known = {**hidden(shown, "/work/me/rest"), "revision": revision}
-        return rosa.post("/work/me/entry", data={**known, **fields})
+        known = {**hidden(shown, "/matching/me/rest"), "revision": revision}
+        return rosa.post("/matching/me/entry", data={**known, **fields})
 
     day = (work.clock.now() + timedelta(days=30)).date().isoformat()
     for fields in (
@@ -274,9 +289,9 @@ def test_a_specialist_changes_what_is_theirs(work, rosa):
 
 def test_the_board_shows_who_waits_and_answers_why_not_and_what_if(work, lena):
     """Unfilled first; the wish that keeps everybody out is named, what is to be avoided is not; nothing changes."""
-    board = lena.get("/work/board").text
+    board = lena.get("/matching/board").text
     assert board.index("Nobody found (1)") < board.index("al0ne1") < board.index("Being asked")
-    page = f"/work/board/referrals/{ALONE}"
+    page = f"/matching/board/referrals/{ALONE}"
     shown = lena.get(page).text
     assert "Combat experience" in shown and "Faith" not in shown and "must be shared" in shown
     before = work.room.cases.case(ALONE)
@@ -290,35 +305,35 @@ def test_the_board_shows_who_waits_and_answers_why_not_and_what_if(work, lena):
 
 def test_by_hand_needs_a_yes_and_never_breaks_a_rule(work, lena):
     """Without the specialist's agreement nothing is sent; a hard rule refuses the hand too, and says which."""
-    page = f"/work/board/referrals/{ALONE}"
+    page = f"/matching/board/referrals/{ALONE}"
     told = {"other": "otto", "modality": "bedside", "minutes": "20", "reason": "local-knowledge"}
     refused = post(lena, page, f"{page}/assign", **told)
     assert refused.status_code == 400 and "Ask the specialist first" in refused.text
     refused = post(lena, page, f"{page}/assign", **told, agreed="yes")
     assert refused.status_code == 409 and "do not share what must be shared" in refused.text
     ask(work.room, "ref_byhand")
-    page = "/work/board/referrals/ref_byhand"
+    page = "/matching/board/referrals/ref_byhand"
     done = post(lena, page, f"{page}/assign", **told, agreed="yes")
-    assert done.headers["location"] == "/work/board?done=assigned"
+    assert done.headers["location"] == "/matching/board?done=assigned"
     assert work.room.cases.case("ref_byhand").assigned_specialist_id == "otto"
 
 
 def test_a_backlog_is_looked_at_and_then_goes_out_as_a_whole(work, lena, rosa):
     """A plan names who would be asked and who is left over; applied once it is offers."""
     ask(work.room, CLAIMED, preferences=[a_wish("gender.man", "MUST")])
-    plan = post(lena, "/work/board/backlog", "/work/board/backlog/preview").text
+    plan = post(lena, "/matching/board/backlog", "/matching/board/backlog/preview").text
     assert "Left over" in plan and "al0ne1" in plan
-    assert rosa.get("/work/pool").text.count("<article") == 0
+    assert rosa.get("/matching/pool").text.count("<article") == 0
     handlers.keep_apart(
         work.room, "otto", "ref_byhand", LEAD, CAUSE
     )  # the roster changed: a plan may be stale now
-    if "/work/board/backlog/apply" in plan:
-        assert send(lena, plan, "/work/board/backlog/apply", {}).status_code in (303, 409)
+    if "/matching/board/backlog/apply" in plan:
+        assert send(lena, plan, "/matching/board/backlog/apply", {}).status_code in (303, 409)
 
 
 def test_an_entry_is_edited_and_a_rest_is_given_by_who_leads(work, lena):
     """Columns are stored, faults stand at their column with what was typed, private attributes are never shown."""
-    page = "/work/board/team/rosa/entry"
+    page = "/matching/board/team/rosa/entry"
     shown = lena.get(page).text
     assert "hiv" not in shown and "*:private" in shown
     typed = dict(re.findall(r'name="([a-z_]+)" value="([^"]*)" autocomplete', shown))
@@ -327,28 +342,31 @@ def test_an_entry_is_edited_and_a_rest_is_given_by_who_leads(work, lena):
     assert send(lena, shown, page, {**typed, "radius_miles": "45"}).status_code == 303
     assert work.room.roster.profile("rosa").specialist.radius_miles == 45
     assert "hiv" in work.room.roster.profile("rosa").specialist.held
-    assert post(lena, "/work/board/team/rosa", "/work/board/team/rosa/rest", hours="8").status_code == 303
-    assert "Resting until" in lena.get("/work/board/team").text
+    assert (
+        post(lena, "/matching/board/team/rosa", "/matching/board/team/rosa/rest", hours="8").status_code
+        == 303
+    )
+    assert "Resting until" in lena.get("/matching/board/team").text
 
 
 def test_the_report_withholds_few_and_its_file_says_the_same(work, lena):
     """With a handful of referrals no count from 1 to 10 is on the page or in the file; no figure opens them."""
-    page = lena.get("/work/board/report")
+    page = lena.get("/matching/board/report")
     cells = re.findall(r'<td class="number">(?:<[^>]+>)?(\d+)', page.text)
     assert not any(0 < int(cell) < 11 for cell in cells)
-    file = lena.get("/work/board/report/file.csv")
+    file = lena.get("/matching/board/report/file.csv")
     assert file.headers["content-type"].startswith("text/csv") and "\r\nall,all,<11" in file.text
-    opened = lena.get("/work/board/report/referrals?dimension=all&group=all&figure=referrals").text
+    opened = lena.get("/matching/board/report/referrals?dimension=all&group=all&figure=referrals").text
     assert "withheld" in opened and "<tbody" not in opened
 
 
 def test_a_stream_tells_a_page_what_is_new_and_when_the_session_is_over(work, rosa):
     """A mark that is not the page's brings it again; nobody signed in brings the end."""
-    with rosa.stream("GET", "/work/live?mark=old") as stream:
+    with rosa.stream("GET", "/matching/live?mark=old") as stream:
         told = next(line for line in stream.iter_lines() if line.startswith("event:"))
     assert told == "event: shown"
     with work.visitor() as client:
-        assert "event: ended" in client.get("/work/live?mark=old").text
+        assert "event: ended" in client.get("/matching/live?mark=old").text
 
 
 BOTH = [("rosa", "specialist", SPECIALIST_PAGES), ("lena", "coordinator", LEAD_PAGES)]
@@ -361,7 +379,7 @@ def test_axe_finds_nothing_and_no_page_scrolls_sideways(work, browser, who, role
     page, complaints = context.new_page(), []
     page.on("console", lambda message: complaints.append(message.text))
     page.goto(work.link(who, role))
-    page.wait_for_url(f"{work.address}/work*" if role == "specialist" else "**/work/board")
+    page.wait_for_url(f"{work.address}/matching*" if role == "specialist" else "**/matching/board")
     for path in paths:
         page.goto(work.address + path)
         assert page.get_attribute("html", "lang") == "es"
@@ -377,7 +395,7 @@ def test_an_open_page_follows_and_the_keyboard_is_enough(work, browser):
     context = browser.new_context(viewport={"width": 375, "height": 740}, locale="en-US")
     page = context.new_page()
     token = work.token("nia", programme="harlem-peers")
-    page.goto(f"{work.address}/work/sign-in#token={token}")
+    page.goto(f"{work.address}/matching/sign-in#token={token}")
     expect(page.locator("h1")).to_have_text("My day")
     expect(page.locator("#live-state")).to_have_text("This page follows by itself")
     ask(work.room, "ref_new0ne")
@@ -386,7 +404,7 @@ def test_an_open_page_follows_and_the_keyboard_is_enough(work, browser):
     count = page.locator("article").count()
     button.focus()
     page.keyboard.press("Enter")
-    page.wait_for_url("**/work/people/**")
+    page.wait_for_url("**/matching/people/**")
     expect(page.locator("[role=status]").first).to_contain_text("Thank you")
     assert count >= 1
     context.close()

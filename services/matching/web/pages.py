@@ -19,8 +19,8 @@ from chassis.errors import HTTP_STATUS, Kind, Refusal
 from chassis.web_cookies import Cookies
 from services.matching.web.words import PAGE_WORDS, READERS, page_reader_of
 
-HOME = "/work"
-BOARD = "/work/board"
+HOME = "/matching"
+BOARD = "/matching/board"
 COOKIES = Cookies("kindred-work")
 _HERE = Path(__file__).parent
 _PAGES = Environment(

@@ -27,7 +27,7 @@ from services.matching.web.office import Office
 
 
 def routes(room: Room) -> list[BaseRoute]:
-    """What the HTTP door serves: the answer behind a link, and below /work the pages of who is signed in."""
+    """What the HTTP door serves: the answer behind a link, and below /matching the pages of who is signed in."""
     office = Office(room)
     rooms = (signing_in, live, my_day, person, pool, me, board, referral, backlog, team, report)
     return [
@@ -38,7 +38,7 @@ def routes(room: Room) -> list[BaseRoute]:
 
 
 def render_refusal(request: Request, refusal: Refusal) -> Response:
-    """A page below /work and /answer, JSON elsewhere."""
+    """A page below /matching and /answer, JSON elsewhere."""
     path = request.url.path
     if path == pages.HOME or path.startswith(f"{pages.HOME}/"):
         return pages.refusal_page(request, refusal)

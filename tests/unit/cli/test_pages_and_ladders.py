@@ -40,6 +40,6 @@ def test_a_coordinator_with_a_programme_is_led_to_its_board(monkeypatch):
     monkeypatch.setenv("KINDRED_INTAKE_HTTP", "intake.example:1")
     monkeypatch.setattr("cli.reach.Reach.handed_out", lambda *_, **__: "a.b.c")
     board = _invoke("sign-in", "--role", "coordinator", "--programme", "lantern-road")
-    assert board.stdout.strip() == "http://matching.example:1/work/sign-in#token=a.b.c"
+    assert board.stdout.strip() == "http://matching.example:1/matching/sign-in#token=a.b.c"
     desk = _invoke("sign-in", "--role", "coordinator")
     assert desk.stdout.strip() == "http://intake.example:1/desk/sign-in#token=a.b.c"

@@ -7,10 +7,10 @@ let stream = null;
 let pending = null;
 
 function open() {
-  stream = new EventSource(`/work/live?mark=${encodeURIComponent(live.dataset.mark)}&site=${encodeURIComponent(live.dataset.site ?? "")}`);
+  stream = new EventSource(`/matching/live?mark=${encodeURIComponent(live.dataset.mark)}&site=${encodeURIComponent(live.dataset.site ?? "")}`);
   stream.addEventListener("open", () => { standing.textContent = standing.dataset.live; });
   stream.addEventListener("shown", (event) => { take(JSON.parse(event.data)); });
-  stream.addEventListener("ended", () => { stream.close(); location.replace("/work/sign-in?next=" + encodeURIComponent(location.pathname)); });
+  stream.addEventListener("ended", () => { stream.close(); location.replace("/matching/sign-in?next=" + encodeURIComponent(location.pathname)); });
   stream.addEventListener("error", () => {
     standing.textContent = standing.dataset.away;
     stream.close();  // asked again with what the page shows by now
