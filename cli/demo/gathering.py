@@ -130,3 +130,16 @@ def waiting_in_inboxes(reach: Reach) -> int:
         channel = connection.channel()
         depths = [channel.queue_declare(f"{name}.inbox", passive=True).message_count for name in SERVICES]
     return sum(depths)
+
+
+def known_contacts(reach: Reach) -> int:
+    """Of how many people notifications knows how they are reached; a queue with nothing ready may still be in hands."""
+    from pymongo import MongoClient
+
+    if reach.known is None:
+        return 0
+    client: MongoClient[dict[str, Any]] = MongoClient(reach.known.mongo_uri)
+    try:
+        return client["kindred_notifications"]["contacts"].count_documents({})
+    finally:
+        client.close()

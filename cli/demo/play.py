@@ -77,18 +77,19 @@ def _enroll(here: place.Place, reach: Reach, account: Account) -> dict[str, rost
         f"  {summary['rows_read']} rows read, {summary['rows_stored']} stored, "
         f"{summary['rows_unchanged']} already there: {SPECIALISTS} specialists, {len(roster.PROGRAMMES)} supervisors"
     )
-    _wait_heard(reach, before + summary["rows_stored"])
+    _wait_heard(reach, before + summary["rows_stored"], len(rows))
     return {row["specialist_id"]: row for row in rows}
 
 
-def _wait_heard(reach: Reach, entries: int) -> None:
-    """Lets the news of the roster pass first: audit has written all of it down, and nobody's inbox holds any of it.
+def _wait_heard(reach: Reach, entries: int, contacts: int) -> None:
+    """Lets the news of the roster pass first: audit has it all, notifications knows everybody, no inbox holds any.
 
     Else the first offers would wait behind five hundred new contacts, and their short deadlines might pass.
     """
     deadline = time.monotonic() + SETTLE_S
     while time.monotonic() < deadline:
-        if auditing.size(reach) >= entries and not gathering.waiting_in_inboxes(reach):
+        is_known = auditing.size(reach) >= entries and gathering.known_contacts(reach) >= contacts
+        if is_known and not gathering.waiting_in_inboxes(reach):
             return
         time.sleep(LOOK_EVERY_S / 5)
 
