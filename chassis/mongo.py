@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
+import pymongo
 from bson.codec_options import CodecOptions
 from pymongo import MongoClient
 from pymongo.errors import (
+    AutoReconnect,
     BulkWriteError,
     ConnectionFailure,
     EncryptionError,
@@ -20,6 +24,10 @@ from pymongo.errors import (
 )
 
 CODEC_OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
+# Over ten million rows an index takes the better part of an hour; a server that is gone is noticed by its heartbeat.
+INDEX_BUILD_S = 12 * 3_600
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def connect(uri: str) -> MongoClient[dict[str, Any]]:
@@ -39,6 +47,27 @@ def connect(uri: str) -> MongoClient[dict[str, Any]]:
         tz_aware=True,
         tzinfo=UTC,
     )
+
+
+def waits_for_indexes(prepare: Callable[P, R]) -> Callable[P, R]:
+    """`prepare`, which may be repeated, returns when the indexes it asks for are built, however long that takes.
+
+    Usually they are there and it returns at once.  Where the server is found but does not answer within the time of an
+    ordinary request, it is asked once more with `INDEX_BUILD_S` in place of every other limit: the build goes on
+    meanwhile, and asking again joins it.  Raises ServerSelectionTimeoutError soon where no server is there at first.
+    """
+
+    @wraps(prepare)
+    def waiting(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return prepare(*args, **kwargs)
+        except ServerSelectionTimeoutError:
+            raise
+        except (AutoReconnect, WTimeoutError):
+            with pymongo.timeout(INDEX_BUILD_S):
+                return prepare(*args, **kwargs)
+
+    return waiting
 
 
 # Answers of a server that is there and cannot serve now (mongo/base/error_codes.yml): hosts unreachable, time limits,

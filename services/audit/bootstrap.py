@@ -135,6 +135,7 @@ def _remote_signer(settings: Settings, verifier: NoteVerifier) -> Signing:
     return RemoteSigner(settings.audit_signer_url, token, verifier)
 
 
+@mongo.waits_for_indexes
 def prepare(room: Room) -> None:
     """The indexes exist."""
     for store in (room.store, Store(room.database, ROOT)):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo.database import Database
 
+from chassis import mongo
 from chassis.access import AccessLog
 from chassis.at_rest import AtRest
 from chassis.clock import Clock
@@ -72,6 +73,7 @@ def reading_room(room: Room) -> ReadingRoom:
     )
 
 
+@mongo.waits_for_indexes
 def prepare_reading(room: ReadingRoom) -> None:
     """The indexes exist."""
     room.finds.ensure_indexes()

@@ -129,6 +129,7 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
     )
 
 
+@mongo.waits_for_indexes
 def prepare(room: Room) -> None:
     """Every index exists; may be called many times."""
     room.people.ensure_indexes()

@@ -106,6 +106,7 @@ def _purpose_of(role: str) -> str:
     return "TREAT" if role == "specialist" else "COC"
 
 
+@mongo.waits_for_indexes
 def prepare(room: Room) -> None:
     """The store has its indexes; may be called many times."""
     room.cases.ensure_indexes()

@@ -123,6 +123,7 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
     )
 
 
+@mongo.waits_for_indexes
 def prepare(room: Room) -> None:
     """The indexes exist; needs the database, may be repeated."""
     room.vault.ensure_indexes()
