@@ -28,7 +28,7 @@ WORKERS = 3
 MEMORY = Path("/dev/shm")  # noqa: S108  the folder is made by mkdtemp
 PREFIX = "kindred-test-"
 FREE_BYTES_WANTED = 6_000_000_000
-# Logs this large are not kept: they repeat themselves.
+# Of a longer log the end is kept: what went wrong stands there.
 LOG_BYTES_KEPT = 20_000_000
 
 
@@ -130,10 +130,12 @@ def _keep_logs(folder: Path) -> None:
     """What the processes of a failed run logged outlives it."""
     kept = Path(tempfile.mkdtemp(prefix="kindred-logs-"))
     for log in folder.rglob("*.log"):
-        if log.is_file() and log.stat().st_size <= LOG_BYTES_KEPT:
+        if log.is_file():
             copy = kept / log.relative_to(folder)
             copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(log, copy)
+            with log.open("rb") as whole:
+                whole.seek(max(0, log.stat().st_size - LOG_BYTES_KEPT))
+                copy.write_bytes(whole.read())
     print(f"The logs of all processes are in {kept}.", file=sys.stderr)
 
 
