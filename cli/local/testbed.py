@@ -30,6 +30,8 @@ PREFIX = "kindred-test-"
 FREE_BYTES_WANTED = 6_000_000_000
 # Of a longer log the end is kept: what went wrong stands there.
 LOG_BYTES_KEPT = 20_000_000
+LAST_LINES = 15
+LINE_LENGTH = 400
 
 
 @contextmanager
@@ -66,6 +68,7 @@ def run(command: Sequence[str]) -> int:
             whole = [*_command(command, folder), *_side_by_side(command)]
             code = subprocess.run(whole, env=_environment() | found, check=False).returncode
             if code:
+                _tell_of_the_dead(folder)
                 _keep_logs(folder)
             return code
     except LocalFault as fault:
@@ -124,6 +127,17 @@ def _roomy_memory() -> Path | None:
         return None
     is_roomy = min(free, available) >= FREE_BYTES_WANTED and os.access(MEMORY, os.W_OK | os.X_OK)
     return MEMORY if is_roomy else None
+
+
+def _tell_of_the_dead(folder: Path) -> None:
+    """Which part ended by itself, and its last words: what failed after that says nothing of the tests."""
+    for name in ("mongod", "rabbitmq"):
+        log = folder / "log" / f"{name}.log"
+        if log.is_file() and children.recall(folder / "run", name) is None:
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+            grave = [line for line in lines if '"s":"F"' in line or '"s":"E"' in line]
+            last = [line[:LINE_LENGTH] for line in (*grave[-LAST_LINES:], *lines[-LAST_LINES:])]
+            print(f"{name} ended during the tests. Its last words:", *last, sep="\n", file=sys.stderr)
 
 
 def _keep_logs(folder: Path) -> None:
