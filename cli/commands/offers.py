@@ -45,8 +45,9 @@ def list_offers(
             metadata=reach.metadata("system", "cli-operator", purpose="COC"),
         )
     rows = [MessageToDict(offer, preserving_proto_field_name=True) for offer in found.offers]
-    rows = [row | {"why": explained(row)} for row in rows]
-    columns = ("offer_id", "referral_id", "specialist_id", "state", "wave", "deadline_at", "why")
+    rows = [row | {"ways": ", ".join(row.get("ways", ())), "why": explained(row)} for row in rows]
+    named = [name for name, given in (("referral_id", referral), ("specialist_id", specialist)) if not given]
+    columns = ("offer_id", *named, "programme_id", "state", "wave", "ways", "deadline_at", "why")
     show.rows(rows, columns, as_json=as_json)
 
 

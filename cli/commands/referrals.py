@@ -97,8 +97,9 @@ def case(
     offers, exclusions = facts.pop("offers", []), facts.pop("exclusions", [])
     checkins = facts.pop("checkins", [])
     show.record(facts, as_json=False)
-    rows = [offer | {"why": explained(offer)} for offer in offers]
-    show.rows(rows, ("specialist_id", "state", "wave", "deadline_at", "why"), as_json=False, title="Offers")
+    rows = [offer | {"ways": ", ".join(offer.get("ways", ())), "why": explained(offer)} for offer in offers]
+    columns = ("specialist_id", "programme_id", "state", "wave", "ways", "deadline_at", "why")
+    show.rows(rows, columns, as_json=False, title="Offers")
     if checkins:
         show.rows(checkins, ("number", "due_at", "state", "outcome"), as_json=False, title="Check-ins")
     if exclusions:

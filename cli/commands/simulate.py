@@ -24,6 +24,9 @@ def simulate(
     seed: Annotated[int, typer.Option(help="The same seed gives the same numbers.")] = 7,
     per_day: Annotated[float, typer.Option(help="Referrals of each hospital a day.", min=0.1)] = 6.0,
     waves: Annotated[str, typer.Option(help="Immediate ladder: size:seconds,size:seconds")] = "3:300,5:300",
+    faults: Annotated[
+        bool, typer.Option("--faults", help="Things go wrong at random, by the same seed.")
+    ] = False,
     plots: Annotated[str, typer.Option(help="A folder for the plots (SVG).")] = "",
     as_json: show.AsJson = False,
 ) -> None:
@@ -40,6 +43,7 @@ def simulate(
         "per_day": per_day,
         "waves": waves,
         "plots": plots,
+        "faults": faults,
     }
     rows = roster.specialists(specialists, seed)
     command = [sys.executable, "-m", "services.matching.simulation", json.dumps(told)]

@@ -146,6 +146,7 @@ def offer(case: Case, made: Offer) -> pb.Offer:
         answered_at=_stamp(made.answered_at),
         urgency=case.need.urgency,
         programme_id=made.programme_id,
+        ways=sorted(made.ways),
         explanation=pb.Explanation(score_milli=sum(term.points_milli for term in made.terms), terms=terms),
     )
 

@@ -111,7 +111,7 @@ def decline(case: Case, offer_id: str, *, key: str, reason_code: str, now: datet
         return case, []
     _check_open(case, offer, now)
     if reason_code not in DECLINE_REASONS:
-        raise Refusal("reason-unknown", Kind.INVALID, "Choose one of the reasons the service knows.")
+        raise Refusal("reason-unknown", Kind.INVALID, f"Say one of: {', '.join(DECLINE_REASONS)}.")
     said_no = replace(offer, state=DECLINED, answered_at=now, answer_key=key, reason_code=reason_code)
     event = OfferDeclined(offer_id, case.referral_id, offer.specialist_id, reason_code)
     return with_offer(case, said_no), [event]
@@ -122,7 +122,8 @@ def check_promise(
 ) -> None:
     """Raises Refusal INVALID where nobody could keep this promise, or the person would be gone."""
     if modality not in ways:
-        raise Refusal("modality-not-offered", Kind.INVALID, "Choose one of the ways this offer allows.")
+        told = ", ".join(sorted(ways)) or "none any more"
+        raise Refusal("modality-not-offered", Kind.INVALID, f"The ways this offer allows: {told}.")
     if not now <= promised_arrival_at <= now + _LONGEST_PROMISE:
         raise Refusal("promise-not-in-time", Kind.INVALID, "Promise a time from now to seven days ahead.")
     leaves_at = case.need.expected_departure_at
@@ -135,10 +136,26 @@ def check_promise(
 def _check_open(case: Case, offer: Offer, now: datetime) -> None:
     if offer.state == EXPIRED or (offer.state == OPEN and offer.deadline_at <= now):
         raise Refusal(
-            "offer-expired", Kind.CONFLICT, "The time to answer has passed.", offer_id=offer.offer_id
+            "offer-expired",
+            Kind.CONFLICT,
+            "The time to answer has passed; if nobody is found, the referral comes to the open pool.",
+            offer_id=offer.offer_id,
         )
     states = (FOLLOWED,) if offer.kind == MOVE else (SEEKING,)
     if offer.state != OPEN or case.state not in states:
-        raise Refusal("offer-already-closed", Kind.CONFLICT, "This offer is closed.", offer_id=offer.offer_id)
+        raise Refusal("offer-already-closed", Kind.CONFLICT, _why_closed(offer), offer_id=offer.offer_id)
     if not case.need.is_consent_valid(now):
         raise Refusal("consent-expired", Kind.CONFLICT, "The consent has ended.", offer_id=offer.offer_id)
+
+
+def _why_closed(offer: Offer) -> str:
+    """What became of it and what one can do now, in words for whoever holds it."""
+    if offer.state == ACCEPTED:
+        return "You accepted this offer already: the referral is yours. Say how your way goes, or record the meeting."
+    if offer.state == DECLINED:
+        return "You declined this offer already; that stays, and costs nothing."
+    if offer.state == ENDED:
+        return "You had accepted this offer, and the assignment has ended since."
+    if offer.reason_code == SOMEBODY_ACCEPTED:
+        return "Somebody else said yes first: there is nothing left to do for you."
+    return "This offer was taken back: there is nothing left to do for you."

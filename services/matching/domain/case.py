@@ -40,6 +40,10 @@ _LOOK_AGAIN_AT_LEAST = timedelta(minutes=10)
 # How long after the promise somebody has to say that they came.
 _ARRIVAL_GRACE = {"immediate": timedelta(minutes=15), "urgent": timedelta(hours=1)}
 _ARRIVAL_GRACE_LATER = timedelta(hours=4)
+UNKNOWN = {
+    "offer-unknown": "No offer has this id; list your offers, and use an id of that list.",
+    "case-unknown": "Matching knows no referral of this id.",
+}
 
 
 @dataclass(frozen=True)
@@ -179,7 +183,7 @@ class Case:
         for offer in self.offers:
             if offer.offer_id == offer_id:
                 return offer
-        raise Refusal("offer-unknown", Kind.NOT_FOUND)
+        raise Refusal("offer-unknown", Kind.NOT_FOUND, UNKNOWN["offer-unknown"])
 
 
 @dataclass(frozen=True)

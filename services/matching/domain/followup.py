@@ -47,11 +47,11 @@ def record_handoff(case: Case, handoff: Handoff, plan: Plan, now: datetime) -> C
     known = case.handoff
     if known is not None and known.key == handoff.key:
         return case, []
-    _require(handoff.outcome in HANDOFF_OUTCOMES, "outcome-unknown", "outcome")
-    _require(handoff.occurred_at <= now + _CLOCK_SKEW, "time-not-possible", "occurred_at")
+    _known(handoff.outcome, HANDOFF_OUTCOMES)
+    _happened(handoff.occurred_at, now)
     is_late_meeting = known is not None and known.outcome != "met" and handoff.outcome == "met"
     if case.state not in (ASSIGNED, FOLLOWED):
-        raise Refusal("not-assigned", Kind.CONFLICT, "Nobody is assigned to this referral.")
+        raise not_assigned()
     if known is not None and not is_late_meeting:
         raise Refusal("handoff-already-recorded", Kind.CONFLICT, "The handoff is on record already.")
     checkins = case.checkins or tuple(
@@ -79,9 +79,10 @@ def record_checkin(
     if any(one.key == key for one in case.checkins):
         return case, []
     if case.state != FOLLOWED:
-        raise Refusal("no-handoff-yet", Kind.CONFLICT, "Record the handoff first.")
-    _require(outcome in CHECKIN_OUTCOMES, "outcome-unknown", "outcome")
-    _require(at <= now + _CLOCK_SKEW, "time-not-possible", "occurred_at")
+        text = "Record the first meeting, or why there was none, before a check-in."
+        raise Refusal("no-handoff-yet", Kind.CONFLICT, text)
+    _known(outcome, CHECKIN_OUTCOMES)
+    _happened(at, now)
     wanted = number or next((one.number for one in case.checkins if one.state != RECORDED), 0)
     found = next((one for one in case.checkins if one.number == wanted), None)
     if found is None:
@@ -101,8 +102,12 @@ def complete(case: Case, outcome: str, now: datetime) -> Changed:
     if case.state == CLOSED and case.stop_code == COMPLETED:
         return case, []
     if case.state != FOLLOWED:
-        raise Refusal("no-handoff-yet", Kind.CONFLICT, "A referral is completed after its handoff.")
-    _require(outcome in OUTCOMES, "outcome-unknown", "outcome")
+        raise Refusal(
+            "no-handoff-yet",
+            Kind.CONFLICT,
+            "Record the first meeting, or why there was none, before the end.",
+        )
+    _known(outcome, OUTCOMES)
     offer = case.accepted_offer
     case, withdrawn = withdraw(case, case.open_offers, COMPLETED, now)  # somebody was asked to take it over
     case = closed_offers(case, [offer], ENDED, now, COMPLETED)
@@ -136,6 +141,19 @@ def _with_checkins(case: Case, changed: Sequence[Checkin]) -> Case:
     return replace(case, checkins=tuple(newer.get(one.number, one) for one in case.checkins))
 
 
-def _require(is_so: bool, code: str, field: str) -> None:
-    if not is_so:
-        raise Refusal(code, Kind.INVALID, "This value cannot be taken.", field=field)
+def not_assigned() -> Refusal:
+    """Nobody has said yes to the referral yet."""
+    text = "Nobody has this referral yet: accept the offer first, then record the meeting."
+    return Refusal("not-assigned", Kind.CONFLICT, text)
+
+
+def _known(outcome: str, outcomes: Sequence[str]) -> None:
+    if outcome not in outcomes:
+        text = f"Say one of: {', '.join(outcomes)}."
+        raise Refusal("outcome-unknown", Kind.INVALID, text, field="outcome")
+
+
+def _happened(at: datetime, now: datetime) -> None:
+    if at > now + _CLOCK_SKEW:
+        text = "This has not happened yet: say when it did."
+        raise Refusal("time-not-possible", Kind.INVALID, text, field="occurred_at")

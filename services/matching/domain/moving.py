@@ -57,7 +57,7 @@ def request_rematch(case: Case, side: str, reason_code: str, *, key: str, now: d
     if side not in SIDES:
         raise Refusal("side-unknown", Kind.INVALID, "Say whose wish it is: peer or specialist.")
     if reason_code not in REMATCH_REASONS:
-        raise Refusal("reason-unknown", Kind.INVALID, "Choose one of the reasons the service knows.")
+        raise Refusal("reason-unknown", Kind.INVALID, f"Say one of: {', '.join(REMATCH_REASONS)}.")
     offer = case.accepted_offer
     asked = RematchRequested(offer.offer_id, case.referral_id, offer.specialist_id, side, reason_code)
     ended = AssignmentEnded(offer.offer_id, case.referral_id, offer.specialist_id, REMATCHED)
@@ -100,7 +100,7 @@ def propose_move(
     if not is_peer_willing:
         raise Refusal("peer-not-asked", Kind.INVALID, "Ask the peer first: a case moves with their consent.")
     if reason_code not in MOVE_REASONS:
-        raise Refusal("reason-unknown", Kind.INVALID, "Choose one of the reasons the service knows.")
+        raise Refusal("reason-unknown", Kind.INVALID, f"Say one of: {', '.join(MOVE_REASONS)}.")
     if case.open_offers:
         raise Refusal(
             "move-already-asked", Kind.CONFLICT, "Somebody was asked already and has time to answer."

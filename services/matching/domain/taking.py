@@ -51,7 +51,7 @@ def check_waiting(case: Case, taking: Taking, now: datetime) -> None:
     if not case.need.is_consent_valid(now):
         raise Refusal("consent-expired", Kind.CONFLICT, "The consent has ended.")
     if taking.how == BY_HAND and taking.reason_code not in HAND_REASONS:
-        raise Refusal("reason-unknown", Kind.INVALID, "Choose one of the reasons the service knows.")
+        raise Refusal("reason-unknown", Kind.INVALID, f"Say one of: {', '.join(HAND_REASONS)}.")
 
 
 def take(

@@ -12,6 +12,7 @@ from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
 from services.matching.domain import followup
 from services.matching.domain.case import Case, Changed, Checkin, Handoff
+from services.matching.handlers.looking import may_see
 
 if TYPE_CHECKING:
     from services.matching.bootstrap import Room
@@ -61,9 +62,15 @@ def complete(room: Room, referral_id: str, outcome: str, caller: Caller, cause: 
 def own(
     room: Room, referral_id: str, decide: Callable[[Case], Changed], caller: Caller, cause: Cause
 ) -> Case:
-    """The case as decided; raises Refusal FORBIDDEN not-your-referral where neither they nor their programme carry it."""
+    """The case as decided.
+
+    Raises Refusal FORBIDDEN not-your-referral where neither they nor their programme carry it, CONFLICT not-assigned
+    where they were asked and nobody carries it.
+    """
 
     def checked(case: Case) -> Changed:
+        if case.last_assignment is None and any(may_see(offer, caller) for offer in case.offers):
+            raise followup.not_assigned()
         if not _is_theirs(case, caller):
             raise Refusal(
                 "not-your-referral",

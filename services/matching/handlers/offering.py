@@ -159,7 +159,7 @@ def accept(room: Room, acceptance: Acceptance, caller: Caller, cause: Cause) -> 
 
     def decide(case: Case) -> Changed:
         _own_offer(case, acceptance.offer_id, caller)
-        _still_fits(room, case, acceptance.offer_id)
+        still_fits(room, case, acceptance.offer_id)
         return answering.accept(
             case,
             acceptance.offer_id,
@@ -173,8 +173,11 @@ def accept(room: Room, acceptance: Acceptance, caller: Caller, cause: Cause) -> 
     return room.cases.answer(acceptance.offer_id, decide, caller, cause)
 
 
-def _still_fits(room: Room, case: Case, offer_id: str) -> None:
-    """What was told since the offer went out counts: a hard rule is never broken by a late yes (P8)."""
+def still_fits(room: Room, case: Case, offer_id: str) -> None:
+    """What was told since the offer went out counts: a hard rule is never broken by a late yes (P8).
+
+    Raises Refusal CONFLICT no-longer-fits.
+    """
     offer = case.offer(offer_id)
     if offer.state != cases.OPEN:
         return

@@ -4,7 +4,8 @@ import json
 import sys
 
 from services.matching.simulation import measuring, plotting
-from services.matching.simulation.running import Simulation, Wanted
+from services.matching.simulation.running import Simulation
+from services.matching.simulation.stories import Wanted
 
 
 def main() -> int:
@@ -16,7 +17,7 @@ def main() -> int:
     if wanted.plots:
         found["plots"] = plotting.write(simulation, wanted.plots)
     sys.stdout.write(json.dumps(found, default=str) + "\n")
-    return 1 if simulation.broken else 0
+    return 1 if simulation.checker.broken else 0
 
 
 if __name__ == "__main__":

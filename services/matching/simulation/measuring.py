@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 from services.matching.domain import case as cases
-from services.matching.simulation.running import Simulation, Story
+from services.matching.simulation.faulting import RATES
+from services.matching.simulation.running import Simulation
+from services.matching.simulation.stories import Story
 
 FEWEST_SHOWN = 11  # groups smaller than this are withheld, as the fairness report does
 Row = dict[str, Any]
@@ -31,17 +33,24 @@ def figures(simulation: Simulation) -> Row:
             sum(one.first_accepted_at is not None for one in stories),
         ),
         "check_ins_missed": sum(one.missed for one in stories),
-        "hard_rules_broken": len(simulation.broken),
+        "checked_offers": simulation.checker.checked["offers"],
+        "checked_acceptances": simulation.checker.checked["acceptances"],
+        "checked_changes": simulation.checker.checked["changes"],
+        "hard_rules_broken": len(simulation.checker.broken),
     }
+    if wanted.faults:
+        summary["faults"] = sum(simulation.faults.struck.values())
+        summary["offers_only_a_wrong_clock_allowed"] = simulation.checker.by_a_wrong_clock
     tables = {
         "By urgency": _by(stories, "urgency", lambda one: one.coming.need.urgency),
         "By language": _by(stories, "language", lambda one: one.coming.need.languages[0]),
         "By background": _by(stories, "background", lambda one: one.coming.background),
         "By age band": _by(stories, "age_band", lambda one: one.coming.need.age_band),
         "By emergency room": _by(stories, "er", lambda one: one.coming.need.source_id),
+        **({"Faults": _faults(simulation)} if wanted.faults else {}),
         "Load at noon (share of capacity)": [_load(at, shares) for at, shares in simulation.loads],
     }
-    return {"summary": summary, "tables": tables, "broken": simulation.broken[:20]}
+    return {"summary": summary, "tables": tables, "broken": simulation.checker.broken[:20]}
 
 
 def waits_s(stories: Iterable[Story]) -> list[float]:
@@ -84,6 +93,10 @@ def _by(stories: Sequence[Story], name: str, key: Callable[[Story], str]) -> lis
     rows = [{name: group, "referrals": len(found), **_row(found)} for group, found in shown.items()]
     few = sum(len(found) for group, found in groups.items() if group not in shown)
     return [*rows, {name: f"fewer than {FEWEST_SHOWN} each", "referrals": few}] if few else rows
+
+
+def _faults(simulation: Simulation) -> list[Row]:
+    return [{"fault": name, "times": simulation.faults.struck[name]} for name in RATES]
 
 
 def _load(at: Any, shares: Sequence[float]) -> Row:

@@ -17,7 +17,7 @@ from chassis.envelope import Cause
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
 from services.matching.announcing import ITSELF, Announcer
-from services.matching.domain.case import ASSIGNED, FOLLOWED, OPEN, SEEKING, UNFILLED, Case, Changed
+from services.matching.domain.case import ASSIGNED, FOLLOWED, OPEN, SEEKING, UNFILLED, UNKNOWN, Case, Changed
 from services.matching.domain.moving import carried_by, ended_at_a_wish
 from services.matching.store import documents
 from services.matching.store.roster import OVERLAP
@@ -110,7 +110,7 @@ class CaseStore:
         """The case; raises Refusal NOT_FOUND."""
         loaded = self.aggregates.load(referral_id)
         if loaded is None:
-            raise Refusal("case-unknown", Kind.NOT_FOUND, "Matching knows no referral of this id.")
+            raise Refusal("case-unknown", Kind.NOT_FOUND, UNKNOWN["case-unknown"])
         return documents.to_case(referral_id, loaded.body)
 
     def with_offer(self, offer_id: str) -> Case:
@@ -292,7 +292,7 @@ class CaseStore:
         found = self.aggregates.collection.find_one(query, {"_id": 1})
         loaded = self.aggregates.load(found["_id"]) if found else None
         if loaded is None:
-            raise Refusal(code, Kind.NOT_FOUND)
+            raise Refusal(code, Kind.NOT_FOUND, UNKNOWN.get(code, ""))
         return loaded
 
     @staticmethod

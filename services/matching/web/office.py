@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from chassis import answers, telemetry
+from chassis import answers, policy, telemetry
 from chassis.envelope import Cause
 from chassis.errors import Fault, Kind, Refusal
 from chassis.http_names import method_of, route_of
@@ -141,6 +141,7 @@ class Office:
         if session is None:
             raise SignInNeeded
         request.state.work_caller = session.caller
+        policy.admit(session.caller)
         return session
 
     def route(self, path: str, view: View, *roles: str, method: str = "GET") -> Route:

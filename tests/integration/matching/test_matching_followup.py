@@ -147,8 +147,12 @@ def test_nothing_is_recorded_out_of_order(assigned, clock):
     with pytest.raises(Refusal, match="time-not-possible"):
         handoff(assigned, at=clock.now() + timedelta(hours=1))
     submit(assigned, a_submission("ref_2"))
-    with pytest.raises(Refusal, match="not-your-referral"):
+    with pytest.raises(Refusal, match="not-assigned") as early:
         handlers.record_handoff(assigned, Recorded("ref_2", "k", "met", "phone"), ROSA, CAUSE)
+    assert "accept the offer first" in early.value.message
+    stranger = Caller("nia", "specialist", "harlem-peers")
+    with pytest.raises(Refusal, match="not-your-referral"):
+        handlers.record_handoff(assigned, Recorded("ref_2", "k", "met", "phone"), stranger, CAUSE)
 
 
 def test_a_stop_ends_the_follow_up_too(assigned, clock):

@@ -147,3 +147,27 @@ def test_a_ladder_that_cannot_be_climbed_is_refused():
         (2, 5, True),
         (3, 9, True),
     ]
+
+
+def test_a_refused_answer_says_what_became_of_the_offer_and_what_to_do():
+    """The winner hears that the referral is theirs, the others that somebody was first, each by the same code."""
+    case, _ = _offered(Case(a_need(), NOW), 1, NOW)
+    first, second, third = (offer.offer_id for offer in case.offers)
+    said = {"promised_arrival_at": NOW + timedelta(minutes=20), "now": NOW}
+    case, _ = answering.decline(case, third, key="no", reason_code="busy", now=NOW)
+    with pytest.raises(Refusal, match="modality-not-offered") as wrong:
+        answering.accept(case, first, key="k", modality="smoke", **said)
+    assert "phone" in wrong.value.message
+    case, _ = answering.accept(case, first, key="k", modality="phone", **said)
+    told = (
+        (first, "the referral is yours"),
+        (second, "Somebody else said yes first"),
+        (third, "You declined"),
+    )
+    for offer_id, words in told:
+        with pytest.raises(Refusal, match="offer-already-closed") as refused:
+            answering.accept(case, offer_id, key="other", modality="phone", **said)
+        assert words in refused.value.message
+    with pytest.raises(Refusal, match="offer-unknown") as unknown:
+        case.offer("off_nothing")
+    assert "list your offers" in unknown.value.message

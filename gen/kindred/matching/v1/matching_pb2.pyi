@@ -44,7 +44,7 @@ class RowFault(_message.Message):
     def __init__(self, line: _Optional[int] = ..., column: _Optional[str] = ..., code: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class Offer(_message.Message):
-    __slots__ = ("offer_id", "referral_id", "specialist_id", "state", "wave", "made_at", "deadline_at", "answered_at", "urgency", "explanation", "programme_id")
+    __slots__ = ("offer_id", "referral_id", "specialist_id", "state", "wave", "made_at", "deadline_at", "answered_at", "urgency", "explanation", "programme_id", "ways")
     OFFER_ID_FIELD_NUMBER: _ClassVar[int]
     REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
     SPECIALIST_ID_FIELD_NUMBER: _ClassVar[int]
@@ -56,6 +56,7 @@ class Offer(_message.Message):
     URGENCY_FIELD_NUMBER: _ClassVar[int]
     EXPLANATION_FIELD_NUMBER: _ClassVar[int]
     PROGRAMME_ID_FIELD_NUMBER: _ClassVar[int]
+    WAYS_FIELD_NUMBER: _ClassVar[int]
     offer_id: str
     referral_id: str
     specialist_id: str
@@ -67,7 +68,8 @@ class Offer(_message.Message):
     urgency: str
     explanation: Explanation
     programme_id: str
-    def __init__(self, offer_id: _Optional[str] = ..., referral_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., state: _Optional[str] = ..., wave: _Optional[int] = ..., made_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., answered_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., urgency: _Optional[str] = ..., explanation: _Optional[_Union[Explanation, _Mapping]] = ..., programme_id: _Optional[str] = ...) -> None: ...
+    ways: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, offer_id: _Optional[str] = ..., referral_id: _Optional[str] = ..., specialist_id: _Optional[str] = ..., state: _Optional[str] = ..., wave: _Optional[int] = ..., made_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deadline_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., answered_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., urgency: _Optional[str] = ..., explanation: _Optional[_Union[Explanation, _Mapping]] = ..., programme_id: _Optional[str] = ..., ways: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Explanation(_message.Message):
     __slots__ = ("score_milli", "terms")
