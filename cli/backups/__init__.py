@@ -1,0 +1,1 @@
+"""All databases at one moment, as files, and back."""
