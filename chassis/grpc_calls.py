@@ -21,6 +21,7 @@ from chassis import answers, identity, metrics, telemetry
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
 from chassis.live_streams import LiveStreams
+from chassis.policy import Policy
 from chassis.rich_status import code_name, internal_status, refusal_status
 from chassis.shares import Shares
 
@@ -46,9 +47,15 @@ class Around(grpc.ServerInterceptor):
     """Wraps the methods of our own services; health and reflection are open and have no deadline."""
 
     def __init__(
-        self, ours: frozenset[str], tokens: TokenReading, on_denied: answers.OnDenied, shares: Shares
+        self,
+        ours: frozenset[str],
+        tokens: TokenReading,
+        on_denied: answers.OnDenied,
+        shares: Shares,
+        policy: Policy,
     ) -> None:
         self._ours = ours
+        self._policy = policy
         self._shares = shares
         self._tokens = tokens
         self._on_denied = on_denied
@@ -120,6 +127,7 @@ class Around(grpc.ServerInterceptor):
                         identity_of(caller),
                         pymongo.timeout(_store_s(remaining_s)),
                     ):
+                        self._policy.admit(door_of(method), caller)
                         yield
                 except Exception as error:
                     if _is_abort(error):
@@ -156,6 +164,12 @@ class Around(grpc.ServerInterceptor):
             return internal_status(answers.note_bug(error, "grpc", method))
         answers.note_refusal(refusal, error, caller, method, self._on_denied)
         return refusal_status(refusal)
+
+
+def door_of(method: str) -> str:
+    """What the policy calls a method: "IntakeService/GetReferral", without its package."""
+    service, _, name = method.partition("/")
+    return f"{service.rpartition('.')[2]}/{name}"
 
 
 class DeadlinePassed(Exception):  # noqa: N818

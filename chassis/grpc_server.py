@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import grpc
+from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from chassis import answers, logs, tls
-from chassis.grpc_calls import Around, TokenReading
+from chassis.grpc_calls import Around, TokenReading, door_of
 from chassis.live_streams import LiveStreams
+from chassis.policy import Policy, ours
 from chassis.shares import Shares
 
 KEEPALIVE_MS = 60_000
@@ -54,15 +56,20 @@ def build_server(
     on_denied: answers.OnDenied,
     threads: int = 32,
     concurrent: int = 96,
+    policy: Policy | None = None,
 ) -> KindredGrpcServer:
     """A server bound to the settings' address and not yet started.
 
     At most `concurrent` calls are in the process; more are answered RESOURCE_EXHAUSTED at once.
-    Raises RuntimeError where the address cannot be bound.
+    Each method asks `policy` first, ours where none is named.
+    Raises RuntimeError where the address cannot be bound, and DoorWithoutPolicy for a method that no line speaks of.
     """
     pool = _Pool(threads, thread_name_prefix="grpc")
     shares = Shares(threads, settings.organization_per_s, is_crowded=lambda: pool.waiting > threads // 4)
-    around = Around(frozenset(service.full_name for service in services), tokens, on_denied, shares)
+    policy = policy or ours()
+    for service in services:
+        _must_be_known(service.full_name, policy)
+    around = Around(frozenset(service.full_name for service in services), tokens, on_denied, shares, policy)
     server = grpc.server(
         pool,
         interceptors=[around],
@@ -80,6 +87,15 @@ def build_server(
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
     port = _port(server, settings)
     return KindredGrpcServer(server, watches, names, port, around.live)
+
+
+def _must_be_known(service: str, policy: Policy) -> None:
+    try:
+        methods = descriptor_pool.Default().FindServiceByName(service).methods
+    except KeyError:
+        return  # of no proto: its methods are asked for when they are called
+    for method in methods:
+        policy.rows(door_of(f"{service}/{method.name}"))
 
 
 def _port(server: grpc.Server, settings: GrpcSettings) -> int:

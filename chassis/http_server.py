@@ -33,6 +33,8 @@ from chassis.http_requests import (
     render_plain,
 )
 from chassis.https import HttpsContext
+from chassis.policy import Policy, ours
+from chassis.policy.routes import guarded
 from chassis.readiness import Check, Readiness
 
 __all__ = ["HttpServer", "build_app", "form", "render_plain", "serve"]
@@ -64,14 +66,18 @@ def build_app(
     readiness: Readiness | Mapping[str, Check],
     render_refusal: RenderRefusal = render_plain,
     on_denied: answers.OnDenied,
+    policy: Policy | None = None,
 ) -> Starlette:
-    """The application with /healthz, /readyz and /metrics, and every route behind the same limits and answers."""
+    """The application with /healthz, /readyz and /metrics, and every route behind the same limits and answers.
+
+    Each route asks `policy` first, ours where none is named; raises DoorWithoutPolicy for one that it does not know.
+    """
     asked = readiness if isinstance(readiness, Readiness) else Readiness(readiness)
     rules = RequestRules(
         settings.max_body_bytes, tokens, asked, render_refusal, on_denied, settings.organization_per_s
     )
     return Starlette(
-        routes=list(routes),
+        routes=guarded(routes, policy or ours()),
         middleware=[Middleware(AroundRequests, rules)],
         exception_handlers={HTTPException: http_exception_answer(render_refusal)},
     )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # a worker runs this file too, and must not hold grpc or star
     from chassis.grpc_server import GrpcService, KindredGrpcServer
     from chassis.http_requests import RenderRefusal
     from chassis.http_server import HttpServer
+    from chassis.policy import Policy
 
 S = TypeVar("S", bound=ProcessSettings)
 R = TypeVar("R", bound="Room")
@@ -40,6 +41,7 @@ class Doors:
     """What an `api` serves. `readiness` adds checks; `background` parts get a thread each.
 
     `http_tokens` reads the tokens of the HTTP door where they are not the same as everywhere.
+    `policy` is the one of chassis/policy where none is named.
     """
 
     tokens: Any
@@ -49,6 +51,7 @@ class Doors:
     routes: Sequence[BaseRoute] = ()
     background: Sequence[Background] = ()
     readiness: Mapping[str, Check] = field(default_factory=dict)
+    policy: Policy | None = None
 
 
 def run_api(
@@ -123,10 +126,15 @@ class _Api:
             readiness=self._readiness,
             render_refusal=self._render,
             on_denied=doors.on_denied,
+            policy=doors.policy,
         )
         with lifecycle.listening(self._settings.grpc_address):
             self._grpc = build_server(
-                self._settings, services=doors.grpc, tokens=doors.tokens, on_denied=doors.on_denied
+                self._settings,
+                services=doors.grpc,
+                tokens=doors.tokens,
+                on_denied=doors.on_denied,
+                policy=doors.policy,
             )
         self._grpc.start()
         self._background = doors.background

@@ -21,6 +21,7 @@ from pymongo.errors import AutoReconnect
 from chassis import grpc_client, identity, logs, metrics, telemetry
 from chassis.errors import GRPC_STATUS, Fault, Kind, Refusal
 from chassis.grpc_server import GrpcService, KindredGrpcServer, build_server
+from chassis.policy import AnyDoor
 from chassis.rich_status import refused
 from cli.local import keys
 from kindred.operations.v1.operations_pb2 import (
@@ -119,6 +120,7 @@ def door(folder: Path) -> Iterator[Open]:
         services=[GrpcService(SERVICE, desk.add, desk)],
         tokens=tokens,
         on_denied=lambda *denial: desk.denials.append(denial),
+        policy=AnyDoor(),
         threads=4,
         concurrent=6,
     )
@@ -282,6 +284,7 @@ def test_a_denial_while_the_store_is_frozen_is_told_too(folder: Path, frozen_sto
         services=[GrpcService(SERVICE, desk.add, desk)],
         tokens=identity.TokenReader.from_file(folder / "issuer.pub.pem"),
         on_denied=lambda *_: frozen_store["kindred"]["accesses"].insert_one({}),
+        policy=AnyDoor(),
     )
     server.start()
     token = identity.mint((folder / "issuer.pem").read_bytes(), actor_id="eng_1", role="engineer")
@@ -406,6 +409,7 @@ def test_a_flood_of_one_organization_does_not_keep_another_out(folder: Path) -> 
         services=[GrpcService(SERVICE, desk.add, desk)],
         tokens=identity.TokenReader.from_file(folder / "issuer.pub.pem"),
         on_denied=lambda *_: None,
+        policy=AnyDoor(),
         threads=4,
         concurrent=40,
     )

@@ -22,6 +22,7 @@ from starlette.routing import Route
 from chassis import http_requests, http_server, http_streams, identity, logs, metrics, telemetry
 from chassis.errors import HTTP_STATUS, Kind, Refusal
 from chassis.http_server import HttpServer, build_app, form, serve, waiting_app
+from chassis.policy import AnyDoor
 from chassis.readiness import NotYet, Readiness
 from cli.local import keys
 
@@ -102,6 +103,7 @@ def door(folder: Path) -> Iterator[Open]:
         tokens=identity.TokenReader.from_file(folder / "issuer.pub.pem"),
         readiness={"database": desk.check},
         on_denied=lambda *denial: desk.denials.append(denial),
+        policy=AnyDoor(),
     )
     server = serve(app, "127.0.0.1:0")
     token = identity.mint((folder / "issuer.pem").read_bytes(), actor_id="eng_1", role="engineer")

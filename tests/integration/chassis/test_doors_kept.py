@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from chassis import identity
 from chassis.http_server import HttpServer, build_app, serve
+from chassis.policy import AnyDoor
 from cli.local import keys
 
 
@@ -39,6 +40,7 @@ def server(tmp_path: Path) -> Iterator[HttpServer]:
         tokens=identity.TokenReader.from_file(keys.create(tmp_path / "keys") / "issuer.pub.pem"),
         readiness={},
         on_denied=lambda *_: None,
+        policy=AnyDoor(),
     )
     server = serve(app, "127.0.0.1:0")
     yield server

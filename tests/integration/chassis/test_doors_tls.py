@@ -21,6 +21,7 @@ from chassis import grpc_client, identity, tls
 from chassis.grpc_server import GrpcService, build_server
 from chassis.http_server import build_app, serve
 from chassis.https import HttpsContext
+from chassis.policy import AnyDoor
 from chassis.settings import ProcessSettings, SettingsFaults, check_doors
 from cli.local import authority, keys
 from kindred.operations.v1 import operations_pb2, operations_pb2_grpc
@@ -71,6 +72,7 @@ def address(folder: Path, own: Path) -> Iterator[str]:
         ],
         tokens=identity.TokenReader.from_file(folder / "issuer.pub.pem"),
         on_denied=lambda *_: None,
+        policy=AnyDoor(),
     )
     server.start()
     yield f"127.0.0.1:{server.port}"
@@ -138,6 +140,7 @@ def test_the_http_door_speaks_tls_and_takes_a_renewed_certificate(folder: Path, 
         tokens=None,
         readiness={},
         on_denied=lambda *_: None,
+        policy=AnyDoor(),
     )
     server = serve(app, "127.0.0.1:0", str(own))
     context = ssl.create_default_context(cafile=folder / authority.AUTHORITY)
