@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from chassis import answers, telemetry
+from chassis import answers, policy, telemetry
 from chassis.errors import Kind, Refusal
 from chassis.http_names import method_of, route_of
 from chassis.identity import Caller
@@ -50,6 +50,7 @@ class Console:
             self._note_end(secret)
             raise SignInNeeded
         request.state.console_caller = session.caller
+        policy.admit(session.caller)
         return session
 
     def _note_end(self, secret: str) -> None:

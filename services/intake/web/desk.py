@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from chassis import answers, telemetry
+from chassis import answers, policy, telemetry
 from chassis.errors import Kind, Refusal
 from chassis.http_names import method_of, route_of
 from chassis.identity import Caller
@@ -57,6 +57,7 @@ class Desk:
             self._note_end(secret)
             raise SignInNeeded
         request.state.desk_caller = session.caller
+        policy.admit(session.caller)
         return session
 
     def _note_end(self, secret: str) -> None:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from chassis import telemetry
+from chassis import policy, telemetry
 from chassis.errors import Kind, Refusal
 from chassis.http_server import form
 from chassis.identity import Caller
@@ -71,6 +71,7 @@ def signed_in(room: Room, page: Page, *, is_for_operators: bool = False) -> Call
         if session is None:
             return RedirectResponse(SIGN_IN, 303)
         caller = session.caller
+        policy.admit(caller)
         fields = _checked(request, secret) if request.method == "POST" else {}
         visit = Visit(room, request, caller, fields)
         if is_for_operators:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from chassis import telemetry
+from chassis import policy, telemetry
 from chassis.open_pages import in_store
 from services.notifications.bootstrap import Room
 from services.notifications.domain.contacts import Contact, specialist_contact_id
@@ -98,6 +98,7 @@ class _News:
         session = await run_in_threadpool(self._room.sessions.find, secret)
         if session is None:
             return Response(status_code=204)  # the browser asks no more
+        policy.admit(session.caller)
         if self._open >= _MOST_OPEN:
             return Response(status_code=503, headers={"retry-after": "20"})
         return StreamingResponse(
