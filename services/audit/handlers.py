@@ -17,11 +17,11 @@ from services.audit.domain.facts import Facts
 from services.audit.domain.leaf import Leaf, parse_leaf
 from services.audit.domain.report import Report
 from services.audit.fhir import ReadBody, read_body
-from services.audit.tlog.tiles import TiledTree
 
 if TYPE_CHECKING:
     from services.audit.bootstrap import Room, WritingRoom
     from services.audit.store import Store
+    from services.audit.tlog.tiles import TiledTree
 
 T = TypeVar("T")
 
@@ -131,7 +131,8 @@ def prove_inclusion(room: Room, index: int, tree_size: int) -> tuple[int, bytes,
     inside = index - store.place.first
     if not 0 <= inside < tree.size:
         raise _out_of_range("index", tree.size)
-    return tree.size, tree.leaf_hash(inside), tree.prove_inclusion(inside)
+    path = tree.prove_inclusion(inside)  # first, because it fetches all tiles at once, the leaf's too
+    return tree.size, tree.leaf_hash(inside), path
 
 
 def prove_consistency(room: Room, old_size: int, new_size: int) -> list[bytes]:
@@ -198,7 +199,7 @@ def _tree(store: Store, size: int) -> TiledTree:
     published = _published_of(store).size
     if size < 0 or size > published:
         raise _out_of_range("tree_size", published)
-    return TiledTree(size or published, lambda place: store.tile(place, published))
+    return store.tree(size or published, published)
 
 
 def _out_of_range(path: str, size: int) -> Refusal:

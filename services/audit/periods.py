@@ -73,18 +73,27 @@ class CurrentStore(Store):
     def __init__(self, database: Database[Document]) -> None:
         super().__init__(database)
         self._periods = Periods(database)
+        self._known = [FIRST]
 
     def heads_now(self) -> Heads | None:
         """Both heads of the newest log; of the one before while the newest has not begun."""
-        for place in reversed(self._periods.places()):
+        self._known = self._periods.places()
+        for place in reversed(self._known):
             self.place = place
             if (heads := super().heads_now()) is not None:
                 return heads
         return None
 
     def log_of(self, number: int) -> Store:
-        """The store of the log this entry's number lies in."""
-        return Store(self.heads.database, holding(self._periods.places(), number))
+        """The store of the log this entry's number lies in.
+
+        Logs only follow one another: where it is not the last one that is known, nobody need be asked.
+        """
+        place = holding(self._known, number)
+        if place == self._known[-1]:
+            self._known = self._periods.places()
+            place = holding(self._known, number)
+        return Store(self.heads.database, place, self.kept)
 
     @property
     def end(self) -> int:

@@ -17,6 +17,7 @@ from services.audit.domain.period import FIRST, ROOT, LogPlace
 from services.audit.duplicates import only_duplicates
 from services.audit.heads import HeadStore
 from services.audit.producers import HeardSequences
+from services.audit.tlog.folds import FoldedTree, KeptFolds
 from services.audit.tlog.merkle import HASH_BYTES
 from services.audit.tlog.tiles import TILE_WIDTH, Tile, TilePlace, bundle_path, encode_bundle
 
@@ -33,8 +34,11 @@ class Store(HeadStore):
     through all periods.
     """
 
-    def __init__(self, database: Database[Document], place: LogPlace = FIRST) -> None:
+    def __init__(
+        self, database: Database[Document], place: LogPlace = FIRST, kept: KeptFolds | None = None
+    ) -> None:
         super().__init__(database, place)
+        self.kept = kept or KeptFolds()
         own = "root_" if place == ROOT else ""
         self.entries: Collection[Document] = database[f"{own}entries"]
         self.rows: Collection[Document] = database[f"{own}rows"]
@@ -105,6 +109,27 @@ class Store(HeadStore):
             if document:
                 return _content(document)[: place.width * HASH_BYTES]
         return None
+
+    def tiles_cut(self, places: Sequence[TilePlace], published_size: int) -> dict[TilePlace, bytes]:
+        """Those of the tiles that are there, each as `tile` gives it, in one question."""
+        stored: dict[TilePlace, tuple[str, str]] = {}
+        for place in places:
+            reach = (published_size >> (8 * place.level)) - place.index * TILE_WIDTH
+            widest = TilePlace(place.level, place.index, min(reach, TILE_WIDTH))
+            stored[place] = self._path(widest), self._path(TilePlace(place.level, place.index, TILE_WIDTH))
+        paths = {path for pair in stored.values() for path in pair}
+        found = {each["_id"]: _content(each) for each in self.tiles.find({"_id": {"$in": list(paths)}})}
+        return {
+            place: next(found[path] for path in pair if path in found)[: place.width * HASH_BYTES]
+            for place, pair in stored.items()
+            if not found.keys().isdisjoint(pair)
+        }
+
+    def tree(self, size: int, published_size: int) -> FoldedTree:
+        """The tree of this size, whose proofs are made from stored and kept tiles alone."""
+        return FoldedTree(
+            size, lambda places: self.tiles_cut(places, published_size), self.kept, self.place.name
+        )
 
     def tiles_at(self, places: Sequence[TilePlace]) -> list[Tile]:
         """Those of the tiles that are stored under exactly these paths."""
