@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any, Protocol, TypeVar
 
 from chassis import failpoints, logs, telemetry
+from chassis.broker import check_lines
 from chassis.mongo import is_outside_trouble
 from chassis.readiness import NotYet, Readiness
 from chassis.settings import ProcessSettings, SettingsFaults, check_doors, read
@@ -83,6 +84,7 @@ def begin(settings_class: type[S], environ: Mapping[str, str], service: str, rol
     """Settings are read, logs and telemetry run; exits with 2 where a setting is wrong, naming all of them."""
     try:
         settings = read(settings_class, environ)
+        check_lines(settings)
         if role == "api":
             check_doors(settings)
         failpoints.enable(settings.failpoints)

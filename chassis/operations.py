@@ -117,7 +117,7 @@ class OperationsServicer(operations_pb2_grpc.OperationsServiceServicer):
         return Outgoing(
             key=parked_id,
             line=parked_id,
-            exchange="",
+            exchange=topology.again_name(self._parked.service),
             routing_key=topology.inbox_name(self._parked.service),
             properties={**delivery.properties, "delivery_mode": 2},
             headers=delivery.headers,

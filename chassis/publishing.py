@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import amqp
-from kombu import Connection
 
+from chassis import broker
 from chassis.release import release
 
 WINDOW = 200
@@ -131,7 +131,7 @@ class Publisher:
     def _connect(self) -> None:
         uri = self._uris[self._attempt % len(self._uris)]
         self._attempt += 1
-        connection = Connection(uri, heartbeat=HEARTBEAT_S, connect_timeout=self._timeout_s)
+        connection = broker.connection(uri, heartbeat=HEARTBEAT_S, connect_timeout=self._timeout_s)
         try:
             connection.connect()
         finally:

@@ -107,9 +107,9 @@ def broker_answers(amqp_uri: str) -> Check:
 
 
 def _broker_trouble(amqp_uri: str) -> Exception | None:
-    from kombu import Connection
+    from chassis import broker
 
-    connection = Connection(
+    connection = broker.connection(
         amqp_uri,
         connect_timeout=_BROKER_S,
         transport_options={"read_timeout": _BROKER_S, "write_timeout": _BROKER_S},

@@ -61,7 +61,7 @@ class Relay:
         self.outbox = Outbox(database, collections, producer, clock or SystemClock())
         self._database = database
         self._producer = producer
-        self._publisher = publisher or Publisher(amqp_uri, prepare=topology.declare_events)
+        self._publisher = publisher or Publisher(amqp_uri, prepare=topology.expect_events)
         self._holder = new_id("relay")
         self._lease_s = lease_s
         self._leased_at = -lease_s

@@ -69,8 +69,16 @@ _READERS: dict[Any, tuple[Callable[[str], Any], str]] = {
 }
 
 
+def _from_file(environ: Mapping[str, str], env_name: str) -> str:
+    named = environ.get(f"{env_name}_FILE")
+    return Path(named).expanduser().read_text(encoding="utf-8").strip() if named else ""
+
+
 def read(cls: type[T], environ: Mapping[str, str] | None = None) -> T:
-    """An instance of the settings class `cls`; raises SettingsFaults naming every unusable value."""
+    """An instance of the settings class `cls`; raises SettingsFaults naming every unusable value.
+
+    A secret may also be the content of a file that `<NAME>_FILE` names, so that no environment holds it.
+    """
     environ = os.environ if environ is None else environ
     kinds = typing.get_type_hints(cls)
     values: dict[str, Any] = {}
@@ -79,8 +87,14 @@ def read(cls: type[T], environ: Mapping[str, str] | None = None) -> T:
         env_name = field.metadata.get("env")
         if env_name is None:
             continue
-        text = environ.get(env_name)
-        if text is None or text == "":
+        try:
+            text = environ.get(env_name) or (
+                _from_file(environ, env_name) if field.metadata["secret"] else ""
+            )
+        except (OSError, UnicodeDecodeError) as unreadable:
+            faults.append(f"{env_name}_FILE cannot be read: {type(unreadable).__name__}")
+            continue
+        if not text:
             if field.default is dataclasses.MISSING:
                 faults.append(f"{env_name} is not set")
             continue
@@ -117,6 +131,11 @@ class ProcessSettings:
     mongo_uri: Secret = setting("KINDRED_MONGO_URI", secret=True)
     mongo_database: str = setting("KINDRED_MONGO_DATABASE")
     amqp_uri: Secret = setting("KINDRED_AMQP_URI", secret=True)
+    # Said where the network between this process and the database or the broker is one's own and has no TLS.
+    mongo_allow_plain: bool = setting("KINDRED_MONGO_ALLOW_PLAIN", False)
+    amqp_allow_plain: bool = setting("KINDRED_AMQP_ALLOW_PLAIN", False)
+    # Whether a worker declares its queues and bindings itself; where the set-up did, it needs no right to.
+    declares_topology: bool = setting("KINDRED_DECLARES_TOPOLOGY", True)
     keys_dir: Path = setting("KINDRED_KEYS_DIR")
     grpc_address: str = setting("KINDRED_GRPC_ADDRESS", "127.0.0.1:0")
     http_address: str = setting("KINDRED_HTTP_ADDRESS", "127.0.0.1:0")

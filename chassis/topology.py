@@ -26,6 +26,11 @@ def dead_name(service: str) -> str:
     return f"{service}.dead"
 
 
+def again_name(service: str) -> str:
+    """The exchange through which a service's own api puts what was parked back into its inbox, and nobody else's."""
+    return f"{service}.again"
+
+
 def dead_queue(service: str) -> Queue:
     """The queue of a service's dead letters."""
     name = dead_name(service)
@@ -37,12 +42,25 @@ def declare_events(channel: Any) -> None:
     EVENTS(channel).declare()
 
 
+def expect_events(channel: Any) -> None:
+    """Raises amqp.NotFound where nobody has declared the exchange of all events; needs no right to declare it."""
+    channel.exchange_declare(EVENTS.name, EVENTS.type, passive=True)
+
+
 def declare_service(channel: Any, service: str, binding_keys: Iterable[str]) -> None:
     """The exchanges, the service's inbox with its bindings and its dead queue exist; safe to repeat."""
-    for exchange in (EVENTS, DEAD):
+    again = Exchange(again_name(service), type="direct", durable=True)
+    for exchange in (EVENTS, DEAD, again):
         exchange(channel).declare()
     inbox = Queue(inbox_name(service), durable=True, queue_arguments=_QUORUM)(channel)
     inbox.queue_declare()
+    inbox.bind_to(again.name, routing_key=inbox.name)
     for key in binding_keys:
         inbox.bind_to(EVENTS.name, routing_key=key)
     dead_queue(service)(channel).declare()
+
+
+def expect_service(channel: Any, service: str) -> None:
+    """Raises amqp.NotFound where the set-up has not made the service's queues; needs no right to declare them."""
+    for name in (inbox_name(service), dead_name(service)):
+        channel.queue_declare(name, passive=True)

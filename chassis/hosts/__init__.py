@@ -37,6 +37,7 @@ class Hosting:
     receiver: Receiver
     amqp_uri: str
     slots: int = DEFAULT_SLOTS
+    declares_topology: bool = True
 
 
 def hosting(
@@ -51,7 +52,7 @@ def hosting(
     """The parts of a host for `worker`; reads its key, connects to nothing."""
     cipher = AtRest.from_dir(settings.keys_dir, worker.name)
     receiver = Receiver(worker, database=database, clock=clock, cipher=cipher, policy=policy)
-    return Hosting(receiver, settings.amqp_uri, slots)
+    return Hosting(receiver, settings.amqp_uri, slots, settings.declares_topology)
 
 
 def open_host(

@@ -18,7 +18,7 @@ from typing import Any
 
 from kombu import Connection
 
-from chassis import logs, metrics, topology
+from chassis import broker, logs, metrics, topology
 from chassis.delivery import Delivery
 from chassis.gathering import Gatherer, Unit, Work
 from chassis.hosts import frames, tolerance
@@ -50,9 +50,11 @@ class Line:
         beat: Callable[[], None],
         slots: int,
         spawn: Callable[[Work], None] | None = None,
+        declares_topology: bool = True,
     ) -> None:
         self._uris = [uri.strip() for uri in amqp_uri.split(";") if uri.strip()]
         self._receiver = receiver
+        self._declares_topology = declares_topology
         self._service = receiver.service
         self._gatherer = Gatherer(receiver.ears, slots)
         self._spawn = spawn or _no_spawn
@@ -114,7 +116,7 @@ class Line:
         tolerance.tolerate_bad_text()
         attempt = 0
         while not self._is_stopping:
-            connection = Connection(
+            connection = broker.connection(
                 self._uris[attempt % len(self._uris)],
                 heartbeat=HEARTBEAT_S,
                 connect_timeout=CONNECT_S,
@@ -137,7 +139,10 @@ class Line:
         raw.transport.sock.settimeout(CALL_S)
         channel = connection.channel()
         channel.auto_decode = False
-        topology.declare_service(channel, self._service, self._receiver.ears.binding_keys())
+        if self._declares_topology:
+            topology.declare_service(channel, self._service, self._receiver.ears.binding_keys())
+        else:
+            topology.expect_service(channel, self._service)
         self._generation += 1
         self._channel, self._deliveries = channel, Deliveries()
         channel.basic_qos(0, PREFETCH_DEAD, False)

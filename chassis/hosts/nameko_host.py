@@ -140,7 +140,13 @@ class NamekoHost:
         if not patcher.is_monkey_patched("socket"):
             raise RuntimeError("eventlet.monkey_patch() must be the first thing a nameko worker does")
         self._heart = Heart()
-        self._line = Line(parts.amqp_uri, parts.receiver, beat=self._heart.beat, slots=parts.slots)
+        self._line = Line(
+            parts.amqp_uri,
+            parts.receiver,
+            beat=self._heart.beat,
+            slots=parts.slots,
+            declares_topology=parts.declares_topology,
+        )
         shared = Parts(parts.receiver, self._line)
         workers = parts.slots + len(shared.timers) + 1
         self._container = ServiceContainer(service_class(shared), {_PARTS: shared, "max_workers": workers})

@@ -26,7 +26,12 @@ class ThreadHost:
         self._heart = Heart()
         self._pool = ThreadPoolExecutor(parts.slots, thread_name_prefix="listener")
         self._line = Line(
-            parts.amqp_uri, parts.receiver, spawn=self._spawn, beat=self._heart.beat, slots=parts.slots
+            parts.amqp_uri,
+            parts.receiver,
+            spawn=self._spawn,
+            beat=self._heart.beat,
+            slots=parts.slots,
+            declares_topology=parts.declares_topology,
         )
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []

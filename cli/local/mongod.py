@@ -8,18 +8,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pymongo import MongoClient
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import PyMongoError
 
-from cli.local import children, ports
+from cli.local import access, children, database_users, ports, rights
 from cli.local.children import Child
+from cli.local.database_users import REPLICA_SET
 from cli.local.faults import LocalFault
 from cli.local.readiness import wait_ready
 
-REPLICA_SET = "kindred"
 READY_S = 60.0
 CACHE_GB = 0.5
-_NOT_YET_INITIATED = 94
-_NOT_IN_ITS_OWN_CONFIG = 93
 
 
 @dataclass(frozen=True)
@@ -30,16 +28,27 @@ class Mongod:
     uri: str
 
 
-def start(var: Path, port: int) -> Mongod:
+def start(var: Path, port: int, keys: Path | None = None) -> Mongod:
     """Starts (or finds running) the mongod of this var folder; returns when it takes majority writes.
 
-    Data lives in `var/mongo`.  Raises LocalFault if there is no binary for this machine, the port is taken
-    or it does not come up.
+    Data lives in `var/mongo`.  With `keys`, a folder of `cli.local.access`, it lets in nobody but the users of
+    `cli.local.rights`, and the address is the owner's; without, anybody of this machine (the test bed).  Raises
+    LocalFault if there is no binary for this machine, the port is taken or it does not come up.
     """
-    child = children.recall(var / "run", "mongod") or _spawn(var, port)
+    run, guarded = var / "run", "users" if keys else ""
+    child = children.recall(run, "mongod")
+    if child and child.fingerprint != guarded:
+        children.stop(run, child, grace_s=30.0)
+        child = None
+    child = child or _spawn(var, port, keys, guarded)
     uri = f"mongodb://127.0.0.1:{port}/?replicaSet={REPLICA_SET}"
-    wait_ready(child, lambda: _missing(port), READY_S)
-    return Mongod(child, uri)
+    wait_ready(child, lambda: _missing(port, keys), READY_S)
+    if keys is None:
+        return Mongod(child, uri)
+    with _client(port, keys, 5_000) as client:
+        database_users.establish(client, access.passwords(keys))
+    owner = access.password(keys, rights.OWNER)
+    return Mongod(child, access.as_user(f"{uri}&authSource=admin", rights.OWNER, owner))
 
 
 def binary() -> Path:
@@ -60,7 +69,7 @@ def binary() -> Path:
     return found
 
 
-def _spawn(var: Path, port: int) -> Child:
+def _spawn(var: Path, port: int, keys: Path | None, guarded: str) -> Child:
     if not ports.becomes_free(port):
         raise LocalFault(
             f"Port {port}, wanted for mongod, is taken.",
@@ -72,40 +81,29 @@ def _spawn(var: Path, port: int) -> Child:
         str(binary()), "--dbpath", str(folder), "--port", str(port), "--bind_ip", "127.0.0.1",
         "--replSet", REPLICA_SET, "--wiredTigerCacheSizeGB", str(CACHE_GB), "--nounixsocket",
         "--setParameter", "diagnosticDataCollectionEnabled=false",
+        *(("--keyFile", str(access.key_file(keys))) if keys else ()),
         *os.environ.get("KINDRED_MONGOD_ARGS", "").split(),
     ]  # fmt: skip
     log = var / "log" / "mongod.log"
-    return children.spawn(var / "run", "mongod", argv, env=os.environ, log=log, cwd=var)
+    return children.spawn(var / "run", "mongod", argv, env=os.environ, log=log, cwd=var, fingerprint=guarded)
 
 
-def _missing(port: int) -> str:
+def _client(port: int, keys: Path | None, wait_ms: int) -> MongoClient:
+    if keys:
+        key_file = access.key_file(keys)
+        return database_users.as_the_set(f"127.0.0.1:{port}", key_file, serverSelectionTimeoutMS=wait_ms)
+    return MongoClient(f"mongodb://127.0.0.1:{port}/?directConnection=true", serverSelectionTimeoutMS=wait_ms)
+
+
+def _missing(port: int, keys: Path | None) -> str:
     """What keeps this mongod from taking majority writes, in words; empty if nothing does."""
-    client: MongoClient = MongoClient(
-        f"mongodb://127.0.0.1:{port}/?directConnection=true", serverSelectionTimeoutMS=300
-    )
+    client = _client(port, keys, 300)
     try:
         if client.admin.command("hello").get("isWritablePrimary"):
             return ""
-        _initiate(client, f"127.0.0.1:{port}")
+        database_users.initiate(client, f"127.0.0.1:{port}")
         return "it is not primary yet"
     except PyMongoError as trouble:
         return f"it does not answer ({type(trouble).__name__})"
     finally:
         client.close()
-
-
-def _initiate(client: MongoClient, host: str) -> None:
-    """Makes the node its own replica set, also after its port changed."""
-    members = [{"_id": 0, "host": host}]
-    try:
-        client.admin.command("replSetGetStatus")
-    except OperationFailure as refusal:
-        if refusal.code == _NOT_YET_INITIATED:
-            client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members})
-        elif refusal.code == _NOT_IN_ITS_OWN_CONFIG:
-            config = client.admin.command("replSetGetConfig")["config"]
-            config["members"] = members
-            config["version"] += 1
-            client.admin.command("replSetReconfig", config, force=True)
-        else:
-            raise

@@ -35,6 +35,11 @@ class Place:
         return self.var / "keys"
 
     @property
+    def access(self) -> Path:
+        """Passwords at the broker and the database, a folder for each process."""
+        return self.var / "access"
+
+    @property
     def kept(self) -> Path:
         """What the signer and the witness remember, a folder each; not in any database."""
         return self.var / "kept"

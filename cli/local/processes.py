@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cli.local import authority, children, ports
+from cli.local import access, authority, children, ports
 from cli.local.children import Child
 from cli.local.faults import LocalFault
 from cli.local.place import ROOT, SMART_CLIENTS, Addresses, Place
@@ -42,8 +42,10 @@ class Part:
 
     @property
     def fingerprint(self) -> str:
-        """Changes when the command or the environment does, so that `up` knows to restart it."""
-        told = json.dumps([self.argv, dict(self.env)], sort_keys=True)
+        """Changes when the command, the environment or an address does, so that `up` knows to restart it."""
+        files = [Path(path) for name, path in self.env.items() if name.endswith("_URI_FILE")]
+        held = [path.read_text(encoding="utf-8") for path in files if path.exists()]
+        told = json.dumps([self.argv, dict(self.env), held], sort_keys=True)
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
@@ -99,7 +101,7 @@ def _mail_server(known: Addresses) -> Part:
 def _process(place: Place, known: Addresses, service: str, role: str, overrides: Mapping[str, str]) -> Part:
     if role in KEEPERS:
         return _keeper(place, known, role, overrides)
-    part = _service(known, service, role, overrides)
+    part = _service(place, known, service, role, overrides)
     if service != "audit":
         return part
     more = {
@@ -108,6 +110,8 @@ def _process(place: Place, known: Addresses, service: str, role: str, overrides:
         "KINDRED_AUDIT_MIRROR_DIR": str(place.mirror),
         "KINDRED_INTAKE_GRPC": known.grpc["intake"],
     }
+    if role == "api":
+        more["KINDRED_AUDIT_PRUNER_URI_FILE"] = str(place.access / part.name / access.PRUNER)
     return replace(part, env=more | dict(part.env))
 
 
@@ -125,14 +129,16 @@ def _keeper(place: Place, known: Addresses, role: str, overrides: Mapping[str, s
     return Part(f"audit-{role}", argv, env | dict(overrides), f"http://{address}/readyz", address)
 
 
-def _service(known: Addresses, service: str, role: str, overrides: Mapping[str, str]) -> Part:
+def _service(place: Place, known: Addresses, service: str, role: str, overrides: Mapping[str, str]) -> Part:
+    own = place.access / f"{service}-{role}"
     http = {"api": known.http[service], "mllp": known.mllp_http}.get(role, known.worker_http[service])
     env = {
         "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}",
         "PYTHONUNBUFFERED": "1",
-        "KINDRED_MONGO_URI": known.mongo_uri,
+        "KINDRED_MONGO_URI_FILE": str(own / access.MONGO),
         "KINDRED_MONGO_DATABASE": f"kindred_{service}",
-        "KINDRED_AMQP_URI": known.amqp_uri,
+        "KINDRED_AMQP_URI_FILE": str(own / access.AMQP),
+        "KINDRED_DECLARES_TOPOLOGY": "0" if known.extra.get("broker_is_set_up") else "1",
         "KINDRED_KEYS_DIR": str(Path(known.keys_dir) / service),
         "KINDRED_HTTP_ADDRESS": http,
         "KINDRED_PUBLIC_URL": known.public_url,

@@ -6,13 +6,14 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import amqp
 
-from cli.local import children, ports
+from cli.local import access, children, ports, rights
 from cli.local.children import Child
 from cli.local.faults import LocalFault
 from cli.local.readiness import wait_ready
@@ -20,7 +21,7 @@ from cli.local.readiness import wait_ready
 DEFINITIONS = Path(__file__).resolve().parents[2] / "deploy" / "rabbitmq" / "definitions.json"
 INSTALLED = Path("/usr/lib/rabbitmq/lib")
 NODE = "kindred@localhost"
-USER = "kindred"
+USER = rights.OWNER
 VHOST = "kindred"
 READY_S = 120.0
 _LOOPBACK_ONLY = "-kernel inet_dist_use_interface {127,0,0,1}"
@@ -36,25 +37,37 @@ class Rabbit:
 
 
 def start(
-    var: Path, amqp_port: int, erlang_port: int, epmd_port: int, more_vhosts: Sequence[str] = ()
+    var: Path,
+    amqp_port: int,
+    erlang_port: int,
+    epmd_port: int,
+    more_vhosts: Sequence[str] = (),
+    *,
+    keys: Path | None = None,
 ) -> Rabbit:
     """Starts (or finds running) the node of this var folder; returns when a client can publish.
 
     Data lives in `var/rabbit`.  Users, the virtual host and the policies come from
-    `deploy/rabbitmq/definitions.json` at every start; `more_vhosts` are set up like the first.  Raises
-    LocalFault if RabbitMQ is not installed, a port is taken or it does not come up.
+    `deploy/rabbitmq/definitions.json` at every start; `more_vhosts` are set up like the first.
+    With `keys`, a folder of `cli.local.access`, the users of `cli.local.rights` are there too; the address is the
+    owner's.  Raises LocalFault if RabbitMQ is not installed, a port is taken or it does not come up.
     """
     run = var / "run"
     program = server()
     password = _password(var / "rabbit")
     epmd = children.recall(run, "epmd") or _spawn_epmd(var, epmd_port)
+    secrets_of = access.passwords(keys) if keys else {}
+    told = _told(secrets_of)
     child = children.recall(run, "rabbitmq")
+    if child and child.fingerprint != told:
+        children.stop(run, child, grace_s=30.0)
+        child = None
     if child is None:
         _require_free(amqp_port, erlang_port)
-        _configure(var / "rabbit", amqp_port, password, more_vhosts)
+        _configure(var / "rabbit", amqp_port, password, more_vhosts, secrets_of)
         env = _environment(var, amqp_port, erlang_port, epmd_port)
         log = var / "log" / "rabbitmq.log"
-        child = children.spawn(run, "rabbitmq", [str(program)], env=env, log=log, cwd=var)
+        child = children.spawn(run, "rabbitmq", [str(program)], env=env, log=log, cwd=var, fingerprint=told)
     wait_ready(child, lambda: _missing(amqp_port, password), READY_S)
     return Rabbit(child, epmd, f"amqp://{USER}:{password}@127.0.0.1:{amqp_port}/{VHOST}")
 
@@ -90,28 +103,56 @@ def _spawn_epmd(var: Path, port: int) -> Child:
     return child
 
 
-def write_definitions(path: Path, password: str, more_vhosts: Sequence[str] = ()) -> None:
-    """The committed definitions plus the one user they speak of; only the password's hash is written.
+def write_definitions(
+    path: Path, password: str, more_vhosts: Sequence[str] = (), passwords: Mapping[str, str] | None = None
+) -> None:
+    """The committed definitions plus the owner and, of `passwords`, every user of the table with its rights.
 
-    What they say of the first virtual host is said of each of `more_vhosts` too.
+    Only the passwords' hashes are written.  What is said of the first virtual host is said of each of `more_vhosts`
+    too, but for the users.
     """
     definitions = json.loads(DEFINITIONS.read_text(encoding="utf-8"))
     for part, rows in definitions.items():
         key = "name" if part == "vhosts" else "vhost"
         rows += [row | {key: vhost} for vhost in more_vhosts for row in list(rows) if row[key] == VHOST]
-    definitions["users"] = [
-        {
-            "name": USER,
-            "password_hash": _hashed(password),
-            "hashing_algorithm": "rabbit_password_hashing_sha256",
-            "tags": "administrator",
-        }
-    ]
+    definitions["users"] = [_user(USER, password, "administrator")]
+    definitions["topic_permissions"] = []
+    for user in rights.users() if passwords else ():
+        if user.broker:
+            definitions["users"].append(_user(user.name, (passwords or {})[user.name], ""))
+            _permit(definitions, user.name, user.broker)
     _write_private(path, json.dumps(definitions, indent=1))
 
 
-def _configure(folder: Path, amqp_port: int, password: str, more_vhosts: Sequence[str]) -> None:
-    write_definitions(folder / "definitions.json", password, more_vhosts)
+def _user(name: str, password: str, tags: str) -> dict[str, str]:
+    return {
+        "name": name,
+        "password_hash": _hashed(password),
+        "hashing_algorithm": "rabbit_password_hashing_sha256",
+        "tags": tags,
+    }
+
+
+def _permit(definitions: dict[str, Any], name: str, may: rights.BrokerRights) -> None:
+    """Nobody but the owner configures; at the exchange of all events, only one's own routing keys are written."""
+    who = {"user": name, "vhost": VHOST}
+    definitions["permissions"].append(who | {"configure": "^$", "write": may.write, "read": may.read})
+    topics = {"exchange": rights.EVENTS, "write": may.topics, "read": "^$"}
+    definitions["topic_permissions"].append(who | topics)
+
+
+def _told(passwords: Mapping[str, str]) -> str:
+    """Differs where the users, their rights or what is declared do, so that a running node is set up anew."""
+    if not passwords:
+        return ""
+    known = [DEFINITIONS.read_text(encoding="utf-8"), repr(rights.users()), sorted(passwords.items())]
+    return hashlib.sha256(repr(known).encode()).hexdigest()[:16]
+
+
+def _configure(
+    folder: Path, amqp_port: int, password: str, more_vhosts: Sequence[str], passwords: Mapping[str, str]
+) -> None:
+    write_definitions(folder / "definitions.json", password, more_vhosts, passwords)
     settings = [
         f"listeners.tcp.1 = 127.0.0.1:{amqp_port}",
         f"load_definitions = {folder / 'definitions.json'}",

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cli.local import children, keys, mongod, policy, ports, processes, rabbit
+from cli.local import access, children, keys, mongod, policy, ports, processes, rabbit, rights
 from cli.local.children import Child
 from cli.local.faults import LocalFault
 from cli.local.place import ROOT, Addresses, Place, addresses, read_state, recalled, remember, write_state
@@ -72,6 +72,7 @@ def _up(place: Place, tell: Tell, settings: Mapping[str, str]) -> Addresses:
     is_in_use = any(children.recall(place.run, name) for name in children.recorded(place.run))
     chosen = ports.choose(place.var, os.environ.get("KINDRED_PORT_BASE", ""), is_in_use=is_in_use)
     keys.create(place.keys)
+    access.create(place.access)
     for holder in (*ports.SERVICES, *keys.KEEPERS):
         keys.portion(place.keys, holder, place.keys / holder)
     policy.write(place.keys, place.keys / "audit", f"http://127.0.0.1:{chosen.witness}")
@@ -79,6 +80,8 @@ def _up(place: Place, tell: Tell, settings: Mapping[str, str]) -> Addresses:
         database = pool.submit(_database, place, chosen.mongod, tell)
         broker = pool.submit(_broker, place, chosen, tell)
         known = addresses(place, chosen, database.result(), broker.result())
+    known = replace(known, extra={"broker_is_set_up": not os.environ.get("AMQP_URI")})
+    _hand_out(place, known)
     write_state(place, known)
     _start_all(place, processes.parts(place, known, settings), tell)
     return known
@@ -127,7 +130,7 @@ def clean(place: Place) -> None:
     running = [name for name in children.recorded(place.run) if children.recall(place.run, name)]
     if running:
         raise LocalFault(f"Still running here: {', '.join(running)}.", "Run `make down` first.")
-    for folder in ("mongo", "rabbit", "keys", "kept", "mirror", "mail", "log", "run", "submitted"):
+    for folder in ("mongo", "rabbit", "keys", "access", "kept", "mirror", "mail", "log", "run", "submitted"):
         shutil.rmtree(place.var / folder, ignore_errors=True)
     for file in (place.state, place.settings, place.var / "ports.json", *_seen_before(place)):
         file.unlink(missing_ok=True)
@@ -138,13 +141,25 @@ def _seen_before(place: Place) -> list[Path]:
     return [path for pattern in ("audit.*", "monitor.*") for path in place.var.glob(pattern)]
 
 
+def _hand_out(place: Place, known: Addresses) -> None:
+    """Each process finds its own addresses in its own folder; of a database or broker of yours, the one given."""
+    for user in rights.users():
+        to = place.access / user.name
+        access.hand_out(place.access, to, user, known.mongo_uri, known.amqp_uri)
+        if given := os.environ.get("MONGO_URI"):
+            access.give(to, access.MONGO, given)
+            access.give(to, access.PRUNER, given)
+        if given := os.environ.get("AMQP_URI"):
+            access.give(to, access.AMQP, given)
+
+
 def _database(place: Place, port: int, tell: Tell) -> str:
     given = os.environ.get("MONGO_URI", "")
     if given:
         tell("mongod", "yours, from MONGO_URI")
         return given
     tell("mongod", "starting")
-    started = mongod.start(place.var, port)
+    started = mongod.start(place.var, port, place.access)
     tell("mongod", f"ready on port {port}")
     return started.uri
 
@@ -155,7 +170,7 @@ def _broker(place: Place, chosen: ports.Ports, tell: Tell) -> str:
         tell("rabbitmq", "yours, from AMQP_URI")
         return given
     tell("rabbitmq", "starting")
-    started = rabbit.start(place.var, chosen.amqp, chosen.erlang, chosen.epmd)
+    started = rabbit.start(place.var, chosen.amqp, chosen.erlang, chosen.epmd, keys=place.access)
     tell("rabbitmq", f"ready on port {chosen.amqp}")
     return started.uri
 
@@ -208,7 +223,7 @@ def _turn(place: Place, at_most_s: float = math.inf) -> Iterator[None]:
 def _start_watch(place: Place) -> None:
     if children.recall(place.run, "watch"):
         return
-    env = os.environ | {"KINDRED_VAR": str(place.var), "PYTHONPATH": str(ROOT)}
+    env = os.environ | {"KINDRED_VAR": str(place.var), "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}"}
     argv = [sys.executable, "-m", "cli.local.watch"]
     children.spawn(place.run, "watch", argv, env=env, log=place.log / "watch.log", cwd=ROOT)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from chassis.clock import Clock, SystemClock
 from chassis.identity import TokenReader
 from chassis.parked import ParkedEvents
 from chassis.relay import Relay
+from chassis.settings import Secret
 from services.audit.asking import RemoteSigner
 from services.audit.domain.period import ROOT
 from services.audit.domain.retention import require_years
@@ -162,7 +164,8 @@ def _mirror(settings: Settings) -> Mirror | None:
 
 
 def pruning(room: Room) -> Pruning:
-    """Erases and prunes what is due."""
+    """Erases and prunes what is due, as the one database user who may remove from the log."""
+    room = _as_pruner(room)
     origin = room.settings.audit_origin
     return Pruning(
         room.database,
@@ -176,6 +179,14 @@ def pruning(room: Room) -> Pruning:
         clock=room.clock,
         years=room.settings.audit_retention_years,
     )
+
+
+def _as_pruner(room: Room) -> Room:
+    uri = room.settings.audit_pruner_uri
+    if not uri:
+        return room
+    told = dataclasses.replace(room.settings, mongo_uri=uri, audit_pruner_uri=Secret())
+    return build_room(told, room.signer, room.clock)
 
 
 def publisher(room: Room) -> Publisher:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chassis.settings import ProcessSettings, setting
+from chassis.settings import ProcessSettings, Secret, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +17,7 @@ class Settings(ProcessSettings):
     `audit_check_every_hours` is how often the whole log is checked without being asked (0: never by itself);
     `audit_atna_address` is where the role `atna` listens (IHE's port for syslog over TLS is 6514), with its certificate,
     key, and the authority whose certificates the nodes show;
+    `audit_pruner_uri` is how the database is reached by whoever removes what is due ("" for as everybody else);
     `intake_grpc` is where intake finds people by name, as host:port ("" for nowhere).
     """
 
@@ -30,5 +31,6 @@ class Settings(ProcessSettings):
     audit_atna_tls_cert: str = setting("KINDRED_AUDIT_ATNA_TLS_CERT", "")
     audit_atna_tls_key: str = setting("KINDRED_AUDIT_ATNA_TLS_KEY", "")
     audit_atna_tls_client_ca: str = setting("KINDRED_AUDIT_ATNA_TLS_CLIENT_CA", "")
+    audit_pruner_uri: Secret = setting("KINDRED_AUDIT_PRUNER_URI", Secret(), secret=True)
     intake_grpc: str = setting("KINDRED_INTAKE_GRPC", "")
     tenant: str = setting("KINDRED_TENANT", "local")

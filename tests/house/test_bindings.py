@@ -25,6 +25,7 @@ def test_the_inbox_is_bound_to_what_the_worker_hears(service: str) -> None:
         binding["routing_key"]
         for binding in DEFINITIONS["bindings"]
         if binding["destination"] == topology.inbox_name(service)
+        and binding["source"] == topology.EVENTS.name
     }
     assert bound == set(ears_of(worker).binding_keys())
     assert worker.name == service
@@ -37,6 +38,15 @@ def test_queues_are_as_the_code_declares_them(service: str) -> None:
     for name in (topology.inbox_name(service), topology.dead_name(service)):
         assert queues[name]["durable"]
         assert queues[name]["arguments"] == {"x-queue-type": "quorum"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_was_parked_comes_back_into_its_own_inbox_alone(service: str) -> None:
+    """The exchange that an api may write to besides that of all events reaches one queue."""
+    found = [each for each in DEFINITIONS["bindings"] if each["source"] == topology.again_name(service)]
+    assert [(each["destination"], each["routing_key"]) for each in found] == [
+        (topology.inbox_name(service),) * 2
+    ]
 
 
 @pytest.mark.parametrize("service", SERVICES)
