@@ -1,5 +1,6 @@
 """deploy/compose.yaml keeps to the compose specification, and to the settings in the code."""
 
+import json
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
+from cli.local import provision, rights
 from services.audit.keeper import KeeperSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,12 +58,13 @@ def test_every_process_is_there_with_what_its_settings_ask_for(service: str, rol
     settings = import_module(f"services.{service}.settings").Settings
     known = {field.metadata["env"]: field for field in fields(settings) if "env" in field.metadata}
     required = {name for name, field in known.items() if field.default is field.default_factory}
-    given = set(process["environment"])
+    given = {name.removesuffix("_FILE") for name in process["environment"]}
     assert process["command"] == [f"services.{service}", role]
     assert required <= given
     assert given <= set(known)
     assert process["volumes"][0] == f"keys-{service}:/keys:ro"
-    assert set(process["volumes"][1:]) <= {"mirror:/mirror"}
+    assert process["volumes"][1] == f"access-{service}-{role}:/access:ro"
+    assert set(process["volumes"][2:]) <= {"mirror:/mirror"}
     assert process["environment"]["KINDRED_MONGO_DATABASE"] == f"kindred_{service}"
 
 
@@ -87,6 +90,39 @@ def test_every_process_is_confined_and_watched(service: str, role: str) -> None:
     assert process["cap_drop"] == ["ALL"]
     assert process["security_opt"] == ["no-new-privileges:true"]
     assert "/readyz" in process["healthcheck"]["test"][-1]
+
+
+def test_every_volume_of_addresses_is_one_process_and_made_for_a_known_user() -> None:
+    """Nobody reads another's password; no password is in the file or asked of whoever starts it."""
+    document = composed()
+    text = (ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8")
+    assert "PASSWORD" not in text.replace("KINDRED_SMTP_PASSWORD", "")
+    for service, role in PROCESSES:
+        volume = f"access-{service}-{role}"
+        holders = [
+            name
+            for name, one in document["services"].items()
+            if any(each.startswith(f"{volume}:") for each in one.get("volumes", []))
+        ]
+        assert sorted(holders) == sorted([f"{service}-{role}", "prepare"])
+        assert f"{service}-{role}" in {user.name for user in rights.users()}
+
+
+def test_the_set_up_of_the_containers_is_what_they_look_for(tmp_path: Path) -> None:
+    """`prepare` writes, for every process, the files its settings name, each readable by its owner only."""
+    provision.provision(tmp_path)
+    for service, role in PROCESSES:
+        process = composed()["services"][f"{service}-{role}"]
+        named = [path for name, path in process["environment"].items() if name.endswith("_FILE")]
+        for path in named:
+            made = tmp_path / f"access-{service}-{role}" / Path(path).name
+            assert made.stat().st_mode & 0o077 == 0
+        mongo = (tmp_path / f"access-{service}-{role}" / "mongo.uri").read_text()
+        assert mongo.startswith(f"mongodb://{service}-{role}:") and "@mongodb:27017/" in mongo
+    definitions = json.loads((tmp_path / "broker" / "definitions.json").read_text())
+    named = {user["name"] for user in definitions["users"]}
+    assert named == {"kindred", *(user.name for user in rights.users() if user.broker)}
+    assert not any("password" in user for user in definitions["users"])
 
 
 def test_ports_are_open_on_this_machine_only() -> None:
