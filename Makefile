@@ -43,6 +43,11 @@ attacks: ready-dev ## play the database administrator, the thief of keys and the
 kills: ready-dev ## 10^6 events into the audit log while its processes are killed: 0 lost, 0 twice (N=events T=seconds S=seed)
 	@$(BIN)/python -m cli.local.testbed tests.faults.audit_kills $(or $(N),1000000) $(or $(T),3600) $(S)
 
+.PHONY: monitoring
+monitoring: ready-dev ## a real Prometheus reads the rules, sees each alarm fire, and watches a running system (brings Prometheus)
+	@deploy/bootstrap.sh monitoring
+	@$(BIN)/python -m cli.local.testbed pytest tests/house/test_monitoring.py tests/journeys/test_monitored.py
+
 .PHONY: conformance
 conformance: ready-dev ## what we say of each file of ../shared/data/fhir and hl7v2, and which rule says so
 	@$(BIN)/python -m cli.local.testbed tests.conformance.report

@@ -12,6 +12,7 @@ from cli.commands import (
     example,
     follow_up,
     machine,
+    monitoring,
     notices,
     offers,
     parked,
@@ -51,6 +52,7 @@ def identify(
 
 
 machine.add_to(app)
+monitoring.add_to(app)
 example.add_to(app)
 submit.add_to(app)
 watching.add_to(app)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Makes the virtual environment this checkout needs: deploy/bootstrap.sh {run|dev|check}
+# Makes the virtual environment this checkout needs: deploy/bootstrap.sh {run|dev|check|monitoring}
 #   run    what `make up` and `make demo` need: the services, a real mongod, a real SMTP server, RabbitMQ
 #   dev    and what `make test` needs
+#   monitoring  a Prometheus, for `make monitoring`
 #   check  and what `make check` needs: buf, by npm
 # Quick when nothing changed.  As root on Debian or Ubuntu it installs missing packages; as an ordinary user
 # it says exactly which are missing.
@@ -87,6 +88,11 @@ need_buf() {
     stop "npm could not install buf." "Check the connection to the npm registry, then run make check again."
   printf '%s\n' "$now" > "$stamp"
 }
+
+if [ "$wanted" = monitoring ]; then  # nothing of ours: only the Prometheus of the system
+  command -v promtool >/dev/null && command -v prometheus >/dev/null || need prometheus
+  exit 0
+fi
 
 make_venv
 case "$wanted" in

@@ -9,6 +9,7 @@ from xdist.scheduler import LoadScopeScheduling
 WHOLE_SYSTEM = (
     "tests/integration/local/test_kindred_command.py",
     "tests/integration/local/test_watch.py",
+    "tests/journeys/test_monitored.py",
     "tests/security/test_least_right_users.py",
     "tests/journeys/test_life_of_a_referral.py",
     "tests/journeys/test_revocation_is_quick.py",

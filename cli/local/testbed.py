@@ -30,6 +30,9 @@ PREFIX = "kindred-test-"
 FREE_BYTES_WANTED = 6_000_000_000
 # Of a longer log the end is kept: what went wrong stands there.
 LOG_BYTES_KEPT = 20_000_000
+# What a test dropped is really gone when no snapshot can want it any more: after the usual 300 s, ten thousand files
+# of dropped databases were open at once, and a mongod that may open 20,000 ended in the middle of the tests.
+FORGETS_SOON = "--setParameter minSnapshotHistoryWindowInSeconds=30"
 LAST_LINES = 15
 LINE_LENGTH = 400
 
@@ -39,6 +42,7 @@ def parts_for_tests(folder: Path) -> Iterator[dict[str, str]]:
     """The environment that names a running database and broker whose data live in `folder`."""
     (folder / "run").mkdir(parents=True, exist_ok=True)
     chosen = ports.choose(folder, "")
+    os.environ.setdefault("KINDRED_MONGOD_ARGS", FORGETS_SOON)
     found: dict[str, str] = {}
     try:
         found["MONGO_URI"] = os.environ.get("MONGO_URI") or mongod.start(folder, chosen.mongod).uri
