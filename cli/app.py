@@ -6,6 +6,7 @@ import typer
 
 from cli.commands import (
     audit,
+    certs,
     clients,
     codes,
     coordinate,
@@ -53,6 +54,7 @@ def identify(
 
 machine.add_to(app)
 monitoring.add_to(app)
+app.add_typer(certs.app, name="certs", help="Certificates of this system: show, renew.")
 example.add_to(app)
 submit.add_to(app)
 watching.add_to(app)

@@ -21,10 +21,14 @@ MASTER_KEY_BYTES = 96
 SERVICES = ("intake", "matching", "notifications", "audit")
 # Processes of audit that hold a key of their own and nothing else.
 KEEPERS = ("signer", "witness")
+# Who has a certificate.
+HOLDERS = (*SERVICES, authority.CALLER)
 
 
-def create(folder: Path) -> Path:
+def create(folder: Path, *, is_here: bool = True) -> Path:
     """Makes every key that is not there yet and leaves the others alone; returns the folder.
+
+    `is_here` says that the whole system is on this machine, so that its certificates are good for loopback.
 
     Files: `<service>.master.key` (96 random bytes, the MongoDB local key provider's size), `issuer.pem` and
     `issuer.pub.pem` (Ed25519, tokens), `seal.notifications.pem` and `.pub.pem` (X25519, sealed fields),
@@ -41,7 +45,7 @@ def create(folder: Path) -> Path:
     _pair(folder, "audit.signer", Ed25519PrivateKey)
     _write(folder / "audit.signer.token", lambda: secrets.token_hex(32).encode())
     _pair(folder, "witness", Ed25519PrivateKey)
-    authority.create(folder, (*SERVICES, authority.CALLER))
+    authority.create(folder, HOLDERS, is_here=is_here)
     return folder
 
 

@@ -18,7 +18,7 @@ AMQP = "amqp://rabbitmq:5672/kindred"
 
 def provision(folder: Path, mongo_uri: str = MONGO, amqp_uri: str = AMQP) -> None:
     """Everything is there afterwards; what was there already is kept, so it is safe to repeat."""
-    issuer = keys.create(folder / "issuer")
+    issuer = keys.create(folder / "issuer", is_here=False)
     for holder in (*SERVICES, *keys.KEEPERS):
         keys.portion(issuer, holder, folder / f"keys-{holder}")
     policy.write(issuer, folder / "keys-audit", WITNESS_URL)
