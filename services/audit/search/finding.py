@@ -19,6 +19,7 @@ from services.audit.domain.entry import Head
 from services.audit.domain.leaf import LeafMalformed, parse_leaf
 from services.audit.fhir import ReadBody, facts_in, fhir_id, names, shown
 from services.audit.search import proving
+from services.audit.search.aside import aside
 from services.audit.search.asked import Asked, Criterion, Cursor, Value
 from services.audit.search.matching import is_asked_for
 from services.audit.search.proving import Proof
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 _OUR_PEOPLE = re.compile(r"peer_[A-Za-z0-9_-]{1,64}")
 _OPENED_AT_ONCE = 64
+_UNREADABLE = "unreadable"
 # So many rows a search may open that turn out to be something else; then it says what would narrow it.
 _MOST_OPENED = 10_000
 # A search brings the index up to date itself where it lags by no more than this; else it says how far it reaches.
@@ -109,8 +111,12 @@ def own_person(value: str) -> str:
 
 
 def search(room: Room, asked: Asked, caller: Caller, cause: Cause) -> Page:
-    """A page of the entries that match; noted in the log before it returns."""
-    note(room, caller, asked, cause)
+    """A page of the entries that match; that it was asked for is an entry, durable before this returns."""
+    with aside(lambda: note(room, caller, asked, cause)):
+        return _page(room, asked)
+
+
+def _page(room: Room, asked: Asked) -> Page:
     now = covered(room)
     size = min(asked.cursor.size, now.size) if asked.cursor else now.size
     under = Covered(now.head, size, now.whole)
@@ -131,22 +137,32 @@ def search(room: Room, asked: Asked, caller: Caller, cause: Cause) -> Page:
 def read_one(room: Room, resource_id: str, caller: Caller, cause: Cause) -> Page:
     """The entry with this id, or an empty page."""
     asked = Asked((Criterion("_id", "", (Value(resource_id),)),), count=1)
-    note(room, caller, asked, cause, "read")
-    under = covered(room)
-    hits = list(_found(room, asked, under.size, None))[:1]
-    return Page(under, hits, _proofs(room, hits, under.head))
+    with aside(lambda: note(room, caller, asked, cause, "read")):
+        under = covered(room)
+        hits = list(_found(room, asked, under.size, None))[:1]
+        return Page(under, hits, _proofs(room, hits, under.head))
 
 
 def opened(room: Room, rows: Sequence[Json]) -> list[Hit]:
-    """The entries of these index rows in their order, opened as far as their keys still exist."""
+    """The entries of these index rows in their order, opened as far as their keys still exist.
+
+    A row need say no more than where its entry is and when it was; the rest is fetched for those that need it.
+    """
     entries = room.store.entries_at([row["_id"] for row in rows])
     keys = room.keyring.keys_by_id(entry["key_id"] for entry in entries.values())
-    hits = []
+    found: dict[int, Hit] = {}
     for row in rows:
         entry = entries.get(row["_id"])
-        if entry is not None:
-            hits.append(_hit(room, row, entry, keys.get(entry["key_id"])))
-    return hits
+        hit = _hit(room, row, entry, keys.get(entry["key_id"])) if entry is not None else None
+        if hit is not None:
+            found[hit.number] = hit
+    bare = [number for number in entries if number not in found]
+    for row in room.finds.of_numbers(bare) if bare else ():
+        entry = entries[row["_id"]]
+        found[row["_id"]] = _hit(room, row, entry, keys.get(entry["key_id"])) or _closed(
+            row, entry, _UNREADABLE
+        )
+    return [found[row["_id"]] for row in rows if row["_id"] in found]
 
 
 def _found(room: Room, asked: Asked, size: int, after: tuple[datetime, int] | None) -> Iterator[Hit]:
@@ -183,18 +199,18 @@ def _proofs(room: Room, hits: Sequence[Hit], head: Head) -> dict[int, Proof]:
     return proving.proofs(room, [hit.number for hit in hits], head)
 
 
-def _hit(room: Room, row: Json, entry: Json, key: Any) -> Hit:
-    """The entry behind a row; a row that names another event's id opens nothing."""
-    number, event_id = row["_id"], str(row["e"])
+def _hit(room: Room, row: Json, entry: Json, key: Any) -> Hit | None:
+    """The entry behind a row, opened by the id its leaf shows; None where it takes more of the row than is here."""
     try:
         leaf = parse_leaf(entry["leaf"])
+        event_id = str(row["e"]) if "e" in row else leaf.event_id
         body = room.sealer.open(leaf, event_id, entry["body"], key) if key else b""
     except (LeafMalformed, BodyUnreadable):
-        return _closed(row, entry, "unreadable")
+        return _closed(row, entry, _UNREADABLE) if "e" in row else None
     if not body:
-        return _closed(row, entry, "erased")
+        return _closed(row, entry, "erased") if "e" in row else None
     parsed = orjson.loads(body)
-    return Hit(number, event_id, row["t"], shown(parsed), parsed, entry["leaf"], row)
+    return Hit(row["_id"], event_id, row["t"], shown(parsed), parsed, entry["leaf"], row)
 
 
 def _closed(row: Json, entry: Json, why: str) -> Hit:

@@ -40,6 +40,17 @@ DATES = frozenset({"date", "_lastUpdated"})
 # What nearly every entry says is no help in finding one: it is compared after opening, and not indexed.
 COMMON: frozenset[Mark] = frozenset(
     {
+        ("action", "c"),
+        ("action", "e"),
+        ("action", "r"),
+        ("agent", "unknown"),
+        ("agent-role", "nurse"),
+        ("agent-role", "system"),
+        ("entity-type", "servicerequest"),
+        ("purpose", "treat"),
+        ("subtype", "create"),
+        ("subtype", "read"),
+        ("subtype", "search"),
         ("type", "rest"),
         ("site", "kindred"),
         ("outcome", "0"),
@@ -49,6 +60,15 @@ COMMON: frozenset[Mark] = frozenset(
         ("entity-role", "1"),
         ("entity-role", "4"),
         ("entity-role", "24"),
+    }
+)
+# A value that stands in both places has the second mark only, and a search of the first looks for either.
+_SAID_AS = {"agent": "source", "subtype": "event-type", "entity": "patient"}
+# How our own records are called: whole words, of which a beginning means all that begin so.  None may ever be left out.
+_NOUNS = frozenset(
+    {
+        *("auditevent", "auditlog", "auditreport", "case", "consent", "match", "notice", "offer", "person"),
+        *("referral", "review", "specialist"),
     }
 )
 # Where the elements of an event, of its agents and of its entities lead; the rest is looked for by `values`.
@@ -95,7 +115,23 @@ def marks(document: Json) -> set[Mark]:
     for parameter in ("_tag", "event-type", "patient", "site", "source"):
         for value in values(document, parameter):
             _add(found, parameter, value)
-    return found - COMMON
+    found -= COMMON
+    return found - {(name, text) for name, other in _SAID_AS.items() for by, text in found if by == other}
+
+
+def under(parameter: str) -> tuple[str, ...]:
+    """The parameters one of which an entry with a value at this one has a mark of."""
+    return (parameter, _SAID_AS[parameter]) if parameter in _SAID_AS else (parameter,)
+
+
+def beginning_with(parameter: str, text: str, *, is_whole: bool) -> list[Mark]:
+    """The marks one of which every string has that is, or begins with, this one."""
+    look = folded(text)
+    if is_whole:
+        return [(parameter, f"={look}")]
+    length = max(each for each in PREFIXES if each <= len(look))
+    nouns = [f"={noun}" for noun in sorted(_NOUNS) if noun.startswith(look) and parameter == "entity-name"]
+    return [(parameter, f"{length}:{look[:length]}"), *((parameter, noun) for noun in nouns)]
 
 
 def _add(found: set[Mark], parameter: str, node: Any) -> None:
@@ -148,7 +184,7 @@ def last_step(address: str) -> str:
 def beginnings(parameter: str, value: Any) -> Iterator[Mark]:
     """A string's marks: its first characters, without case and accents (R4 search.html#string)."""
     text = folded(str(value))
-    for length in PREFIXES:
+    for length in PREFIXES if parameter != "entity-name" or text not in _NOUNS else ():
         if len(text) >= length:
             yield parameter, f"{length}:{text[:length]}"
     yield parameter, f"={text}"

@@ -1,7 +1,7 @@
 """Trees that fold each tile once: the same proofs, from one question, and full tiles asked for once only."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.audit.tlog.folds import FoldedTree, KeptFolds
@@ -29,6 +29,7 @@ def _cut(place: TilePlace) -> bytes:
     return HELD[TilePlace(place.level, place.index, min(256, reach))][: 32 * place.width]
 
 
+@settings(max_examples=25)
 @given(st.integers(1, SIZE), st.data())
 def test_a_folded_tree_proves_what_the_plain_one_proves(size, data):
     """Root's parts, audit paths and consistency proofs of a tree of any size are the same, whatever is kept already."""

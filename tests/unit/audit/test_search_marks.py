@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from chassis.errors import Refusal
 from services.audit.domain.classes import CLASSES
 from services.audit.fhir import audit_event, shown
-from services.audit.search import asked, marks, matching
+from services.audit.search import asked, joins, marks, matching, narrowing
 from services.audit.search.asked import Asked, Criterion, Value
 from tests.audit_facts import GOLDEN, facts_of, golden
 
@@ -27,7 +27,8 @@ def test_every_value_a_parameter_looks_at_has_a_mark(event_type):
         for value in marks.values(document, parameter):
             wanted: set[marks.Mark] = set()
             marks._add(wanted, parameter, value)
-            assert wanted - marks.COMMON <= found, parameter
+            for name, text in wanted - marks.COMMON:
+                assert found & {(under, text) for under in marks.under(name)}, (name, text)
 
 
 @pytest.mark.parametrize("event_type", TYPES)
@@ -39,6 +40,34 @@ def test_what_has_a_mark_is_what_was_asked_for(event_type):
             criterion = Criterion(parameter, "", (Value(text),))
             assert matching.is_asked_for(document, Asked((criterion,)))
             assert not matching.holds(document, Criterion(parameter, "not", (Value(text),)))
+
+
+@pytest.mark.parametrize("event_type", TYPES)
+def test_a_rare_thing_a_user_did_is_found_by_both_together(event_type):
+    """Whoever asks for a user and one rare value is led to a mark, and every entry that has both has it."""
+    document = shown(json.loads(audit_event(facts_of(golden(event_type)))))
+    told = marks.marks(document)
+    together = told | set(joins.joined(told))
+    users = [value for one in marks.values(document, "agent") for value in marks.identities(one)]
+    rare = [(name, text) for name, text in told if joins.is_joined(name, text)]
+    for user in users:
+        for name, text in rare:
+            asked_for = [Criterion("agent", "", (Value(user),)), Criterion(name, "", (Value(text),))]
+            for each in narrowing.joined(asked_for):
+                places = {
+                    (under, user if "agent" in each.parameter else text)
+                    for under in marks.under(each.parameter)
+                }
+                assert places & together or (each.parameter, user) in marks.COMMON, (each, user)
+
+
+@pytest.mark.parametrize("name", ["Referral", "Offer", "AuditEvent", "Dr. Ángela Ruiz"])
+def test_a_string_is_found_by_every_beginning(name):
+    """However many of a name's characters are given, one of the marks asked for is one it has."""
+    has = set(marks.beginnings("entity-name", name))
+    for length in range(2, len(name) + 1):
+        assert has & set(marks.beginning_with("entity-name", name[:length].upper(), is_whole=False)), length
+    assert has & set(marks.beginning_with("entity-name", name, is_whole=True))
 
 
 _JSON = st.recursive(
