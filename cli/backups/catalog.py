@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,16 @@ class Backup:
     @property
     def documents(self) -> int:
         return sum(one.documents for one in self.held)
+
+
+def name_of(point: tuple[int, int]) -> str:
+    """The folder of a backup: its moment, so that the newest sorts last."""
+    return f"{datetime.fromtimestamp(point[0], UTC):%Y%m%dT%H%M%SZ}-{point[1]}"
+
+
+def release() -> str:
+    """The version of Kindred that made the backup."""
+    return version("kindred")
 
 
 def write(backup: Backup, folder: Path) -> None:

@@ -53,7 +53,7 @@ def restore(
         client.drop_database(name)
     total = 0
     for backup, folder in backups:
-        for one in backup.held:
+        for one in (each for each in backup.held if each.database in databases):
             total += _refill(client, one, folder)
             tell(f"{one.database}.{one.collection}", one.documents)
     return total

@@ -80,7 +80,7 @@ def _take(
     wanted = [one for name in databases for one in _collections(client, name)]
     with client.start_session(snapshot=True) as session:
         point = _point(client, wanted, session)
-        name = f"{point[0]}-{point[1]}"
+        name = catalog.name_of(point)
         folders = {catalog.DATA: _folder(to / name), catalog.KEYS: _folder(keys_to / name)}
         held: dict[str, list[Held]] = {catalog.DATA: [], catalog.KEYS: []}
         for one in wanted:

@@ -117,6 +117,23 @@ def _stop_all(place: Place, running: list[Child], tell: Tell) -> None:
         _stop(place, child, tell)
 
 
+@contextmanager
+def database_alone(place: Place, tell: Tell) -> Iterator[str]:
+    """The address of this place's database, up for the block with nothing else; LocalFault while a service runs."""
+    place.make()
+    with _turn(place):
+        running = [name for name in children.recorded(place.run) if children.recall(place.run, name)]
+        if others := sorted(set(running) - set(INFRASTRUCTURE)):
+            raise LocalFault(f"Still running here: {', '.join(others)}.", "Run `make down` first.")
+        access.create(place.access)
+        chosen = ports.choose(place.var, os.environ.get("KINDRED_PORT_BASE", ""), is_in_use=bool(running))
+        try:
+            yield _database(place, chosen.mongod, tell)
+        finally:
+            if "mongod" not in running and (child := children.recall(place.run, "mongod")):
+                _stop(place, child, tell)
+
+
 def status(place: Place) -> list[Standing]:
     """How every part stands; empty where nothing was ever started here."""
     known = read_state(place)

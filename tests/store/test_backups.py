@@ -47,7 +47,7 @@ class Stage:
         """The folders of a new backup: its data, and the data keys."""
         to, keys_to = self.folder / "data", self.folder / "keys"
         data, _ = taking.take(self.client, self.names, to, keys_to, "test", _silent)
-        name = f"{data.point[0]}-{data.point[1]}"
+        name = catalog.name_of(data.point)
         return to / name, keys_to / name
 
     def bring_back(self, data: Path, keys: Path) -> int:
