@@ -6,10 +6,12 @@ import typer
 
 from cli.commands import (
     audit,
+    backups,
     certs,
     clients,
     codes,
     coordinate,
+    emergency,
     example,
     follow_up,
     machine,
@@ -54,12 +56,14 @@ def identify(
 
 machine.add_to(app)
 monitoring.add_to(app)
+backups.add_to(app)
 app.add_typer(certs.app, name="certs", help="Certificates of this system: show, renew.")
 example.add_to(app)
 submit.add_to(app)
 watching.add_to(app)
 codes.add_to(app)
 referrals.add_to(app)
+emergency.add_to(app)
 sign_in.add_to(app)
 app.add_typer(
     clients.app, name="client", help="Systems that sign in at the FHIR door: add, list, remove, token."

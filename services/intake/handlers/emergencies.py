@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from chassis.envelope import Cause
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
+from services.intake.domain import emergency
 from services.intake.handlers.commanding import own_referral
 
 if TYPE_CHECKING:
@@ -27,8 +28,10 @@ def disclose_in_emergency(
     """What may be told: recipient with affiliation, discloser, moment and nature are durable before this returns.
 
     An emergency needs no consent, but it is no override of a dissent: where the person took theirs back the refusal is
-    `emergency-dissent`, and it is in the audit trail.  Raises ReferralUnknown for another hospital's referral.
+    `emergency-dissent`, and it is in the audit trail.  Raises ReferralUnknown for another hospital's referral, and
+    Refusal INVALID where the recipient is none, or is the person.
     """
+    emergency.require_recipient(recipient_id, recipient_affiliation)
     held = own_referral(room, caller, referral_id, "read", cause)
     if held.referral.is_consent_revoked:
         code = "emergency-dissent"
@@ -43,6 +46,7 @@ def disclose_in_emergency(
         message = "The person took their consent back; an emergency is no override of that."
         raise Refusal(code, Kind.CONFLICT, message)
     kept = room.referrals.open(held)
+    emergency.require_not_about(kept.person, recipient_id, recipient_affiliation)
     room.access.record_emergency(
         caller,
         referral_id=referral_id,

@@ -18,7 +18,7 @@ from services.intake.domain.referral import Referral
 from services.intake.domain.states import RULES, Command
 from services.intake.store.documents import Happened, history_of
 from services.intake.store.sessions import Session
-from services.intake.web import choices, filling_form, live, pages, times
+from services.intake.web import choices, emergency, filling_form, live, pages, times
 from services.intake.web.desk import Desk
 from services.intake.web.times import Unreadable
 from services.intake.web.words import WORDS, reader_of
@@ -39,6 +39,7 @@ def routes(desk: Desk) -> list[BaseRoute]:
         desk.route(f"{PAGE}/leaving", report_departure, method="POST"),
         desk.route(f"{PAGE}/revoke-consent", revoke_consent, method="POST"),
         desk.route(f"{PAGE}/entered-in-error", enter_in_error, method="POST"),
+        *emergency.routes(desk, PAGE),
     ]
 
 
@@ -129,6 +130,7 @@ def _page(desk: Desk, request: Request, template: str) -> Response:
         spoken=[choices.language_name(tag, reader_of(request)) for tag in kept.submission.languages],
         labels=choices.LABELS[reader_of(request)],
         can=lambda command: can(referral, Command(command), session.caller.role),
+        may_disclose=session.caller.role in emergency.ROLES and not referral.is_consent_revoked,
         cancel_reasons=CANCEL_REASONS,
         peer_reasons=PEER_REASONS,
         printed=pages.full_time(desk.room.clock.now(), hospital.zone, reader_of(request)),
