@@ -40,7 +40,8 @@ def keys_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def room(mongo_uri, database, clock, keys_dir) -> Room:
+def room(mongo_uri, emptied_database, clock, keys_dir) -> Room:
+    database = emptied_database
     settings = Settings(
         mongo_uri=mongo_uri, mongo_database=database.name, amqp_uri="amqp://nowhere", keys_dir=keys_dir
     )

@@ -19,7 +19,6 @@ from services.notifications.domain.contacts import Card, Contact
 from services.notifications.domain.intents import Intent, Urgency
 from services.notifications.domain.notices import (
     Answer,
-    Opening,
     Outcome,
     Reason,
     State,
@@ -27,11 +26,17 @@ from services.notifications.domain.notices import (
     cancel,
     settle_attempt,
 )
+from services.notifications.domain.opening import Opening
 from services.notifications.store import Contacts, Notices
 from tests.unit.notifications.notice_builders import a_notice
 
 MARKED = "quillfeather.marked@example.org"
 CAUSE = Cause("cor_1", "evt_1")
+
+
+@pytest.fixture
+def database(emptied_database):
+    return emptied_database
 
 
 @pytest.fixture
