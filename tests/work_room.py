@@ -71,7 +71,9 @@ class WorkRoom:
 def a_work_room(mongo_uri: str, database: Database[dict[str, Any]], folder: Path) -> Iterator[WorkRoom]:
     """The pages, served; the clock stands at the real minute, because MongoDB forgets sessions by real time."""
     clock = TurnedClock(datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1))
-    with a_room(mongo_uri, database, clock, folder / "keys") as room:
+    named = folder / "hospitals.json"
+    named.write_text('{"lakelight": {"name": "Lakelight General"}}', encoding="utf-8")
+    with a_room(mongo_uri, database, clock, folder / "keys", KINDRED_HOSPITALS=str(named)) as room:
         app = build_app(
             room.settings,
             routes=routes(room),

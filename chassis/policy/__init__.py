@@ -162,6 +162,11 @@ def being_served(policy: Policy, door: str) -> Iterator[None]:
         _served.reset(token)
 
 
+def served() -> Door | None:
+    """The door that is being served, for a thread that goes on with its page in a context of its own."""
+    return _served.get()
+
+
 def admit(caller: Caller) -> None:
     """Whoever is signed in may open the page that is being served; raises Refusal FORBIDDEN.
 

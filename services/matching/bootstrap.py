@@ -17,18 +17,19 @@ from chassis.access import COLLECTION as ACCESSES
 from chassis.access import AccessLog
 from chassis.at_rest import AtRest
 from chassis.clock import Clock, SystemClock
-from chassis.oidc.bearer import Tokens, people_tokens
+from chassis.identity import TokenReader
 from chassis.parked import ParkedEvents
 from chassis.relay import Relay
 from chassis.sealing import PublicSeal
 from chassis.web_session import Limits, WebSessions
-from services.matching import taxonomy
+from services.matching import sites, taxonomy
 from services.matching.announcing import Announcer
 from services.matching.domain import policy as policies
 from services.matching.domain.attributes import Taxonomy
 from services.matching.domain.policy import Policy
 from services.matching.ranking import RosterIndex
 from services.matching.settings import Settings
+from services.matching.sites import Sites
 from services.matching.store import CaseStore, LadderStore, PlanStore, RosterStore
 from services.matching.store.board import BoardStore
 from services.matching.store.cases import COLLECTION as CASES
@@ -61,8 +62,9 @@ class Room:
     roster_watch: RosterWatch
     access: AccessLog
     parked: ParkedEvents
-    tokens: Tokens
+    tokens: TokenReader
     seal: PublicSeal
+    sites: Sites
     digest_key: bytes = field(repr=False)
 
 
@@ -95,8 +97,9 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
         roster_watch=RosterWatch(roster, cases, index, clock, settings.regions),
         access=AccessLog(database, clock, "matching"),
         parked=ParkedEvents(database, "matching", clock, AtRest(master_key)),
-        tokens=people_tokens(settings),
+        tokens=TokenReader.from_file(settings.keys_dir / "issuer.pub.pem"),
         seal=seal,
+        sites=sites.load(settings.hospitals),
         digest_key=hmac.digest(master_key, b"kindred roster row v1", "sha256"),
     )
 

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from chassis.errors import HTTP_STATUS, OUTCOME_TYPE, Fault, Kind, Refusal
 from chassis.identity import current_caller, require
 from kindred.matching.v1 import coordination_pb2 as pb
-from services.matching import handlers
+from services.matching import capacity_statement, handlers
 from services.matching.bootstrap import Room
 from services.matching.coordinating import messages
 from services.matching.handlers.capacity import MOST_COUNTED, Capacity
@@ -32,13 +32,16 @@ _PLACE = "coverage-area.address-postalcode"
 # Search parameter -> field of the same question over gRPC; R4's own for the place, ours for the rest.
 _TEXTS = {_PLACE: "facility_zip", "priority": "urgency", "age-band": "age_band", "payer": "payer_code"}
 _LISTED, _AGREED, _LEAVES = "communication", "interpreter-agreed", "minutes-until-departure"
-_KNOWN = frozenset({*_TEXTS, _LISTED, _AGREED, _LEAVES, "_format", "_pretty"})
+_KNOWN = frozenset({*capacity_statement.PARAMETERS, "_format", "_pretty"})
 _ROLES = ("nurse", "clinician", "supervisor", "coordinator", "system")
 
 
 def routes(room: Room) -> list[Route]:
-    """The search, by GET as R4 has it."""
-    return [Route(PATH, partial(_search, room), methods=["GET"])]
+    """The search, by GET as R4 has it, and what says so; that is open to everybody, as R4 asks."""
+    return [
+        Route(capacity_statement.PATH, lambda _: _answer(capacity_statement.statement()), methods=["GET"]),
+        Route(PATH, partial(_search, room), methods=["GET"]),
+    ]
 
 
 def refusals(

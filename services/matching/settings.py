@@ -17,6 +17,8 @@ class Settings(ProcessSettings):
     wave_sizes: tuple[str, ...] = setting("KINDRED_WAVE_SIZES", ("3", "5"))
     # The states whose specialists this process holds, and "elsewhere" for facilities nobody can place; none means all.
     regions: tuple[str, ...] = setting("KINDRED_REGIONS", ())
+    # A JSON file with the names of hospitals, for the pages; who is not in it is called by its id.
+    hospitals: str = setting("KINDRED_HOSPITALS", "")
     public_url: str = setting("KINDRED_PUBLIC_URL", "")
 
     def __post_init__(self) -> None:

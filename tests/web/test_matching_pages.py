@@ -12,9 +12,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
 from chassis.errors import Kind, Refusal
+from chassis.identity import Caller
 from services.matching import handlers
 from services.matching.web.words import PAGE_WORDS
-from tests.matching_room import CAUSE, looked
+from tests.matching_room import CAUSE, looked, said
 from tests.work_room import LEAD, a_team, a_wish, a_work_room, accepted, ask, hidden, met, post, send
 
 expect.set_options(timeout=20_000)
@@ -316,6 +317,62 @@ def test_by_hand_needs_a_yes_and_never_breaks_a_rule(work, lena):
     done = post(lena, page, f"{page}/assign", **told, agreed="yes")
     assert done.headers["location"] == "/matching/board?done=assigned"
     assert work.room.cases.case("ref_byhand").assigned_specialist_id == "otto"
+
+
+def test_who_leads_writes_down_an_answer_that_came_by_phone(work, lena):
+    """A yes or a no of somebody who was asked, once they said so; it is theirs, and the log names who wrote it."""
+    for referral_id in ("ref_ph0nes", "ref_ph0neN"):
+        ask(work.room, referral_id)
+    page = "/matching/board/referrals/ref_ph0nes"
+    offers = {one.specialist_id: one.offer_id for one in work.room.cases.case("ref_ph0nes").open_offers}
+    yes = {"offer": offers["otto"], "says": "accepted", "modality": "bedside", "minutes": "20"}
+    assert post(lena, page, f"{page}/answer", **yes).status_code == 400  # nobody said that otto agreed
+    others = post(lena, page, f"{page}/answer", **yes | {"offer": offers["nia"]}, told="yes")
+    assert others.status_code == 403
+    form = hidden(lena.get(page).text, f"{page}/answer")
+    for _ in range(2):
+        done = lena.post(f"{page}/answer", data={**form, **yes, "told": "yes"})
+        assert done.headers["location"] == f"{page}?done=assigned"
+    assert work.room.cases.case("ref_ph0nes").assigned_specialist_id == "otto"
+    [accepted_by] = [
+        one.provenance for one in said(work.room, "offer.accepted.v1") if one.referral_id == "ref_ph0nes"
+    ]
+    assert (accepted_by.actor_id, accepted_by.actor_role) == ("lena", "coordinator")
+    page = "/matching/board/referrals/ref_ph0neN"
+    asked = next(o for o in work.room.cases.case("ref_ph0neN").open_offers if o.specialist_id == "otto")
+    no = {"offer": asked.offer_id, "says": "declined", "reason": "busy", "told": "yes"}
+    assert post(lena, page, f"{page}/answer", **no).headers["location"] == f"{page}?done=declined-for"
+    assert work.room.cases.case("ref_ph0neN").offer(asked.offer_id).state == "declined"
+
+
+def test_the_board_lists_areas_and_names_hospitals(work, lena):
+    """Around which hospitals how many wait, as a list and a sketch of our own; an area opens its referrals alone."""
+    ask(work.room, "ref_buffal0", source_id="lakelight", facility_zip="14203")
+    board = lena.get("/matching/board").text
+    assert "Buffalo, NY (142)" in board and "Bronx, NY (104)" in board and '<svg class="sketch"' in board
+    assert "Lakelight General" in board and ">lakelight<" not in board and "st-brigid" in board
+    there = lena.get("/matching/board?area=NY-142").text
+    assert "buffal0" in there and "c0ming" not in there and "Only around Buffalo, NY (142)." in there
+    assert (
+        "Solo alrededor de" in lena.get("/matching/board?area=NY-142", headers={"accept-language": "es"}).text
+    )
+
+
+def test_a_programme_nobody_knows_has_no_board(work):
+    """Who only says that they lead a programme sees nothing of who waits; the refusal says what to do."""
+    with work.signed_in("eve", "coordinator", programme="nowhere") as eve:
+        for path in ("/matching/board", "/matching/board/team", "/matching/board/report"):
+            answer = eve.get(path)
+            assert answer.status_code == 403 and "not on the roster" in answer.text
+    with pytest.raises(Refusal, match="programme-unknown"):
+        handlers.pool(work.room, 10, Caller("eve", "coordinator", "nowhere", "COC"), CAUSE)
+
+
+def test_the_pool_says_that_others_wait_elsewhere(work, rosa, monkeypatch):
+    """What another process ranks is counted on the page: an empty pool is never passed off as the whole one."""
+    assert "wait in another region" not in rosa.get("/matching/pool").text
+    monkeypatch.setattr(work.room.roster_watch, "regions", frozenset({"NJ"}))
+    assert re.search(r"[1-9]\d* more wait in another region", rosa.get("/matching/pool").text)
 
 
 def test_a_backlog_is_looked_at_and_then_goes_out_as_a_whole(work, lena, rosa):

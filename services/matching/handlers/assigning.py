@@ -16,6 +16,7 @@ from services.matching.domain import taking
 from services.matching.domain.case import BY_HAND, CLAIM, UNFILLED, Case, Changed, Offer
 from services.matching.domain.rank import Candidate
 from services.matching.domain.taking import Taking
+from services.matching.handlers.boarding import lead_of_a_programme
 from services.matching.handlers.looking import record_seen
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def pool(room: Room, limit: int, caller: Caller, cause: Cause) -> Pool:
         shown.elsewhere = len(open_to_claim) - len(here)
         shown += _claimable(room, here, caller, now)[:limit]
     else:
+        lead_of_a_programme(room, caller)
         shown += [Waiting(case, None) for case in open_to_claim[:limit]]
     record_seen(room, caller, "open-pool", (one.case for one in shown), cause)
     return shown

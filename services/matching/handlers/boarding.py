@@ -49,7 +49,7 @@ def board(room: Room, caller: Caller, cause: Cause, already_shown: Set[str] = fr
 
     `already_shown` are the referrals of a page that is open and only follows: their look was written down.
     """
-    _lead(caller)
+    lead_of_a_programme(room, caller)
     carried = room.boards.carried(room.boards.members(caller.organization_id))
     found = Board(
         waiting=tuple(sorted(room.boards.waiting(MOST_WAITING), key=_order)),
@@ -66,7 +66,7 @@ def board(room: Room, caller: Caller, cause: Cause, already_shown: Set[str] = fr
 
 def team(room: Room, caller: Caller, cause: Cause) -> list[Member]:
     """The people of the caller's programme, in the order of their ids; audited."""
-    _lead(caller)
+    lead_of_a_programme(room, caller)
     room.access.record_read(
         caller, record_type="Specialist", record_id=caller.organization_id, action="ListTeam", cause=cause
     )
@@ -77,9 +77,16 @@ def team(room: Room, caller: Caller, cause: Cause) -> list[Member]:
     return [Member(one, watch.open_milli(one.specialist.specialist_id)) for one in found]
 
 
-def _lead(caller: Caller) -> None:
+def lead_of_a_programme(room: Room, caller: Caller) -> None:
+    """Raises Refusal FORBIDDEN role-not-allowed, or programme-unknown where the roster has nobody of it.
+
+    What waits is shown to everybody who leads a programme here, and to nobody who only says so.
+    """
     if caller.role not in ("supervisor", "coordinator") or not caller.organization_id:
         raise Refusal("role-not-allowed", Kind.FORBIDDEN, "This is for who leads a programme.")
+    if not room.boards.is_known(caller.organization_id):
+        text = "The roster has nobody of this programme: import its specialists first."
+        raise Refusal("programme-unknown", Kind.FORBIDDEN, text)
 
 
 def _order(case: Case) -> tuple[int, object]:

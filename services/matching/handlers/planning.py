@@ -13,6 +13,7 @@ from services.matching import backlog, candidates, waves
 from services.matching.backlog import Plan
 from services.matching.domain import case as cases
 from services.matching.domain.case import Case, Changed
+from services.matching.handlers.boarding import lead_of_a_programme
 from services.matching.handlers.looking import record_seen
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def preview_backlog(
     """
     if variant not in (backlog.BEST, backlog.STABLE):
         raise Refusal("variant-unknown", Kind.INVALID, "A plan is best or stable.")
+    lead_of_a_programme(room, caller)
     room.roster_watch.refresh()
     room.ladders.refresh()
     if len(referral_ids) > MOST_IN_A_PLAN:

@@ -12,6 +12,7 @@ from chassis.identity import Caller
 from services.matching.domain import fairness
 from services.matching.domain.case import Case
 from services.matching.domain.fairness import Report, Story
+from services.matching.handlers.boarding import lead_of_a_programme
 from services.matching.handlers.looking import record_seen
 
 if TYPE_CHECKING:
@@ -65,8 +66,7 @@ def behind_figure(
 
 
 def _counted(room: Room, period: Period, caller: Caller) -> Report:
-    if caller.role not in ("supervisor", "coordinator") or not caller.organization_id:
-        raise Refusal("role-not-allowed", Kind.FORBIDDEN, "This is for who leads a programme.")
+    lead_of_a_programme(room, caller)
     if not (1 <= period.months <= MOST_MONTHS and 0 <= period.ago <= MOST_MONTHS):
         raise Refusal("period-unknown", Kind.INVALID, "From 1 to 12 months, at most a year ago.")
     cases = room.boards.opened_between(*period.span(room.clock.now()), MOST_COUNTED)

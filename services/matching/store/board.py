@@ -60,6 +60,10 @@ class BoardStore:
         found = self._people.find({"programme_id": programme_id}, {"_id": 1})
         return [document["_id"] for document in found]
 
+    def is_known(self, programme_id: str) -> bool:
+        """True where somebody of this programme is on the roster."""
+        return self._people.find_one({"programme_id": programme_id}, {"_id": 1}) is not None
+
     def mark_of_board(self, programme_id: str) -> str:
         """Differs as soon as a board of this programme would; tells nothing of anybody."""
         ids = self.members(programme_id)

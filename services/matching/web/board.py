@@ -13,9 +13,10 @@ from services.matching import handlers
 from services.matching.domain.case import SEEKING, UNFILLED, Case
 from services.matching.domain.followup import DUE, MISSED
 from services.matching.handlers import boarding
-from services.matching.web import pages, telling
+from services.matching.web import areas, pages, telling
 from services.matching.web.office import LEADS, Office, Visit
 from services.matching.web.pages import BOARD
+from services.matching.web.wall import is_overdue
 
 
 @dataclass(frozen=True)
@@ -44,16 +45,15 @@ def routes(office: Office) -> list[Route]:
 
 def show(visit: Visit) -> Response:
     """GET: the board; everything on it is in the audit trail first."""
-    site, found = visit.asked("site"), boarding.board(visit.room, visit.caller, visit.cause)
-    return visit.page("board.html", **shown(visit, found, site), mark=mark(visit))
+    found = boarding.board(visit.room, visit.caller, visit.cause)
+    return visit.page("board.html", **shown(visit, found), mark=mark(visit))
 
 
 def fragment(visit: Visit, csrf: str, already_shown: Set[str]) -> tuple[str, frozenset[str]]:
     """The same for a page that is open, and whose looks are written down by it."""
     found = boarding.board(visit.room, visit.caller, visit.cause, already_shown)
-    html = pages.fragment(
-        "board_live.html", visit.reader, csrf=csrf, **shown(visit, found, visit.asked("site"))
-    )
+    told = {"csrf": csrf, "site_name": visit.room.sites.name, **shown(visit, found)}
+    html = pages.fragment("board_live.html", visit.reader, **told)
     return html, found.ids
 
 
@@ -63,19 +63,21 @@ def mark(visit: Visit) -> str:
     return f"{visit.room.boards.mark_of_board(visit.caller.organization_id)}-{minute}"
 
 
-def shown(visit: Visit, found: boarding.Board, site: str) -> dict[str, Any]:
-    """What the board shows of one site, or of all."""
+def shown(visit: Visit, found: boarding.Board) -> dict[str, Any]:
+    """What the board shows of one hospital, of one area, or of all."""
+    site, area, now = visit.asked("site"), visit.asked("area"), visit.room.clock.now()
     sites = sorted({case.need.source_id for case in (*found.waiting, *found.coming, *found.due)})
-    here = [case for case in found.waiting if site in ("", case.need.source_id)]
-    coming = [case for case in found.coming if site in ("", case.need.source_id)]
-    due = [case for case in found.due if site in ("", case.need.source_id)]
-    now = visit.room.clock.now()
+    here, coming, due = (
+        [case for case in cases if _is_wanted(case, site, area)]
+        for cases in (found.waiting, found.coming, found.due)
+    )
+    around = areas.by_area(found.waiting, found.coming, found.due, now)
     tiles = {
         "waiting": len(here),
         "unfilled": sum(case.state == UNFILLED for case in here),
         "offered": sum(bool(case.open_offers) for case in here),
         "coming": len(coming),
-        "overdue": sum(_is_overdue(case, now) for case in coming),
+        "overdue": sum(is_overdue(case, now) for case in coming),
         "missed": sum(any(one.state == MISSED for one in case.checkins) for case in due),
     }
     return {
@@ -86,7 +88,16 @@ def shown(visit: Visit, found: boarding.Board, site: str) -> dict[str, Any]:
         "due": [_row(visit, case) for case in due],
         "sites": sites,
         "site": site,
+        "area": area,
+        "areas": around,
+        "area_name": next((row.name for row in around if row.code == area), ""),
+        "sketch": areas.sketch(around),
+        "area_counts": areas.COUNTS,
     }
+
+
+def _is_wanted(case: Case, site: str, area: str) -> bool:
+    return site in ("", case.need.source_id) and area in ("", areas.code_of(case))
 
 
 def _row(visit: Visit, case: Case) -> Row:
@@ -109,7 +120,7 @@ def _row(visit: Visit, case: Case) -> Row:
         clock=text,
         gap=gap,
         clock_word=word,
-        is_late=_is_overdue(case, now) or case.state == UNFILLED,
+        is_late=is_overdue(case, now) or case.state == UNFILLED,
         leaves=telling.clock(visit, leaves, zone)[0] if leaves else "",
         is_leaving=leaves is not None and leaves <= (promise or now),
         languages=telling.languages(case.need, visit.reader),
@@ -121,13 +132,6 @@ def _row(visit: Visit, case: Case) -> Row:
             if one.state in (DUE, MISSED)
         ),
     )
-
-
-def _is_overdue(case: Case, now: Any) -> bool:
-    if not case.assigned_specialist_id or case.state != "assigned":
-        return False
-    due = case.overdue_at
-    return due is not None and due <= now
 
 
 def expiring(visit: Visit) -> list[tuple[str, str, str]]:

@@ -61,7 +61,8 @@ def shown(visit: Visit) -> dict[str, Any]:
 
 def fragment(visit: Visit, csrf: str) -> str:
     """The same for a page that is open."""
-    return pages.fragment("my_day_live.html", visit.reader, csrf=csrf, here=HOME, **shown(visit))
+    told = {"csrf": csrf, "here": HOME, "site_name": visit.room.sites.name, **shown(visit)}
+    return pages.fragment("my_day_live.html", visit.reader, **told)
 
 
 def mark(visit: Visit) -> str:

@@ -119,7 +119,8 @@ class Visit:
 
     def page(self, template: str, status: int = 200, **shown: Any) -> HTMLResponse:
         """A page with who is signed in."""
-        return pages.render(self.request, template, status, session=self.session, **shown)
+        given = {"session": self.session, "site_name": self.room.sites.name}
+        return pages.render(self.request, template, status, **given, **shown)
 
     def then(self, done: str, home: str = "") -> Response:
         """Back to where the form was, told what was done: a reload sends nothing again."""

@@ -32,7 +32,7 @@ def show(visit: Visit) -> Response:
         for one in found
         if (best := one.candidate) is not None
     ]
-    return visit.page("pool.html", cards=cards)
+    return visit.page("pool.html", cards=cards, elsewhere=found.elsewhere)
 
 
 def claim(visit: Visit) -> Response:

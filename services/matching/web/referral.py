@@ -9,10 +9,10 @@ from starlette.routing import Route
 
 from chassis.errors import Kind, Refusal
 from services.matching import handlers, wording
-from services.matching.domain.case import SEEKING, UNFILLED, Case, Offer
+from services.matching.domain.case import DECLINE_REASONS, SEEKING, UNFILLED, Case, Offer
 from services.matching.domain.specialist import MODALITIES
 from services.matching.domain.taking import HAND_REASONS
-from services.matching.handlers import ByHand, Difference, Outlook, Place
+from services.matching.handlers import Acceptance, ByHand, Declining, Difference, Outlook, Place
 from services.matching.web import telling
 from services.matching.web.office import LEADS, Office, Visit
 from services.matching.web.pages import BOARD
@@ -23,12 +23,13 @@ WIDER = (90, 120, 180)
 
 
 def routes(office: Office) -> list[Route]:
-    """The page, two questions that change nothing, and a decision."""
+    """The page, two questions that change nothing, a decision, and an answer that came by phone."""
     return [
         office.route(PAGE, show, *LEADS),
         office.route(f"{PAGE}/why-not", why_not, *LEADS, method="POST"),
         office.route(f"{PAGE}/what-if", what_if, *LEADS, method="POST"),
         office.route(f"{PAGE}/assign", assign, *LEADS, method="POST"),
+        office.route(f"{PAGE}/answer", answer, *LEADS, method="POST"),
     ]
 
 
@@ -78,6 +79,22 @@ def assign(visit: Visit) -> Response:
     return visit.then("assigned", BOARD)
 
 
+def answer(visit: Visit) -> Response:
+    """POST: what a specialist who was asked said to who leads them; it counts as theirs, and says who wrote it down."""
+    fields = visit.fields
+    if fields.get("told") != "yes":
+        raise Refusal("specialist-not-asked", Kind.INVALID, "Ask the specialist first; they must agree.")
+    if fields.get("says") == "accepted":
+        way, offer_id = fields.get("modality", ""), fields.get("offer", "")
+        # A second click of the same form counts its minutes anew, and is the same yes.
+        yes = Acceptance(offer_id, visit.key, visit.promised(), way, is_click=True)
+        handlers.accept(visit.room, yes, visit.caller, visit.cause)
+        return visit.then("assigned", PAGE.format(id=visit.path("id")))
+    no = Declining(fields.get("offer", ""), visit.key, fields.get("reason", ""))
+    handlers.decline(visit.room, no, visit.caller, visit.cause)
+    return visit.then("declined-for", PAGE.format(id=visit.path("id")))
+
+
 def _page(
     visit: Visit,
     place: Place | None = None,
@@ -114,6 +131,7 @@ def _page(
         else [],
         choices=telling.choices(case.need.urgency, frozenset(MODALITIES), words),
         hand_reasons=HAND_REASONS,
+        decline_reasons=DECLINE_REASONS,
         wider=WIDER,
         modalities=MODALITIES,
     )
@@ -125,6 +143,7 @@ def _offer(visit: Visit, case: Case, offer: Offer, zone: str) -> dict[str, Any]:
         "offer": offer,
         "clock": telling.clock(visit, moment, zone)[0],
         "is_open": offer in case.open_offers,
+        "choices": telling.choices(case.need.urgency, offer.ways, visit.words),
     }
 
 

@@ -32,13 +32,13 @@ def ask(room, tmp_path):
     server = serve(app, "127.0.0.1:0")
     issuer = (tmp_path / "keys" / "issuer.pem").read_bytes()
 
-    def asked(role="nurse", **parameters):
+    def asked(role="nurse", path=URL, **parameters):
         who = {"actor_id": "nurse-17", "role": role, "organization_id": "st-brigid", "minutes": 10}
         token = identity.mint(issuer, **who) if role else ""
         headers = {"authorization": f"Bearer {token}"} if role else {}
         told = {name.replace("_", "-"): value for name, value in parameters.items()}
         found = httpx.get(
-            f"http://127.0.0.1:{server.port}{URL}", params={PLACE: "10451"} | told, headers=headers
+            f"http://127.0.0.1:{server.port}{path}", params={PLACE: "10451"} | told, headers=headers
         )
         assert found.headers["content-type"].startswith("application/fhir+json")
         return found.status_code, found.json()
@@ -97,3 +97,17 @@ def test_what_cannot_be_answered_names_its_parameter(ask, parameters, status, co
     [issue] = outcome["issue"]
     assert (told, issue["details"]["coding"][0]["code"]) == (status, code)
     assert issue.get("expression") == ([path] if path else None)
+
+
+def test_the_statement_says_exactly_what_the_search_takes(ask):
+    """Open to everybody, valid R4; each parameter it names is taken, and one it does not name is refused."""
+    status, found = ask(role="", path="/fhir/metadata")
+    assert status == 200
+    get_fhir_model_class("CapabilityStatement").model_validate(found)
+    [resource] = found["rest"][0]["resource"]
+    assert resource["type"] == "HealthcareService" and resource["interaction"] == [{"code": "search-type"}]
+    values = {"priority": "asap", "communication": "en", "interpreter-agreed": "true", "age-band": "adult"}
+    values |= {"payer": "medicaid", "minutes-until-departure": "40", PLACE: "10451"}
+    assert {one["name"] for one in resource["searchParam"]} == values.keys()
+    assert ask(**values)[0] == 200
+    assert ask(name="peer-support-phone")[0] == 400

@@ -7,7 +7,7 @@ let stream = null;
 let pending = null;
 
 function open() {
-  stream = new EventSource(`/matching/live?mark=${encodeURIComponent(live.dataset.mark)}&site=${encodeURIComponent(live.dataset.site ?? "")}`);
+  stream = new EventSource(`/matching/live?mark=${encodeURIComponent(live.dataset.mark)}&site=${encodeURIComponent(live.dataset.site ?? "")}&area=${encodeURIComponent(live.dataset.area ?? "")}`);
   stream.addEventListener("open", () => { standing.textContent = standing.dataset.live; });
   stream.addEventListener("shown", (event) => { take(JSON.parse(event.data)); });
   stream.addEventListener("ended", () => { stream.close(); location.replace("/matching/sign-in?next=" + encodeURIComponent(location.pathname)); });
