@@ -57,11 +57,14 @@ def converted(content: bytes) -> tuple[Json, list[str]]:
 
 
 def _parsed(content: bytes) -> Element:
-    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
-        raise NoAuditMessage("a message that declares entities is not read")
     try:
-        root = ElementTree.fromstring(content)  # noqa: S314  no entity can be declared: see above
-    except ElementTree.ParseError as wrong:
+        text = content.decode(
+            "utf-8-sig"
+        )  # what RFC 5424 asks for; in UTF-16 a declaration would be overlooked
+        if "<!DOCTYPE" in text or "<!ENTITY" in text:
+            raise NoAuditMessage("a message that declares entities is not read")
+        root = ElementTree.fromstring(text)  # noqa: S314  # nosec B314: no entity can be declared, see above
+    except (ElementTree.ParseError, UnicodeDecodeError) as wrong:
         raise NoAuditMessage("not XML") from wrong
     for element in root.iter():  # some senders put it into a namespace of their own
         element.tag = element.tag.rpartition("}")[2]

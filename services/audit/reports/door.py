@@ -234,7 +234,7 @@ def _review(review: Review, is_overdue: bool) -> dict[str, Any]:
 def _object(request: Request) -> Mapping[str, Any]:
     try:
         sent = json.loads(request.state.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         sent = None
     if not isinstance(sent, dict):
         raise Refusal("json-expected", Kind.INVALID, "Send a JSON object.")

@@ -49,9 +49,9 @@ def list_reports(console: Console, request: Request) -> Response:
 def show_report(console: Console, request: Request) -> Response:
     """GET: what the report needs to be told; with `run=1` its rows, with `format` the file."""
     reader, name = reader_of(request), request.path_params["name"]
-    report = catalog.report_named(name)
     sent = dict(request.query_params)
     caller = console.caller(request, sent.get("why", ""))
+    report = catalog.report_named(name)
     result = None
     if sent.get("run"):
         given = {key: value for key, value in sent.items() if key not in _NOT_PARAMETERS and value}
