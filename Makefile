@@ -39,6 +39,11 @@ attacks: ready-dev ## play the database administrator, the thief of keys and the
 	@$(BIN)/python -m cli.local.testbed pytest -v --no-header -p no:randomly tests/store/test_audit_attacks.py \
 	  tests/store/test_audit_attacks_wide.py tests/store/test_audit_keepers.py tests/store/test_audit_exports.py
 
+.PHONY: security
+security: ready-dev ## walk every door as every persona, attack the running doors, scan the code; prints the counts
+	@$(BIN)/python -m cli.local.testbed pytest -q --no-header tests/security tests/house/test_no_phi_leaves.py
+	@$(BIN)/bandit -q -r chassis services cli -ll --skip B108,B310 && echo "bandit: nothing of medium or high severity"
+
 .PHONY: kills
 kills: ready-dev ## 10^6 events into the audit log while its processes are killed: 0 lost, 0 twice (N=events T=seconds S=seed)
 	@$(BIN)/python -m cli.local.testbed tests.faults.audit_kills $(or $(N),1000000) $(or $(T),3600) $(S)
