@@ -170,7 +170,8 @@ class Office:
         except Refusal as refusal:
             self.note(request, refusal)
             caller = getattr(request.state, "work_caller", None)
-            session = self.room.sessions.find(COOKIES.secret(request)) if caller else None
+            is_one_of_ours = caller is not None and caller.role in ROLES  # others have no words in the bar
+            session = self.room.sessions.find(COOKIES.secret(request)) if is_one_of_ours else None
             sent = getattr(request.state, "fields", {}).get("next", "")
             back = ours(sent, session.caller) if session else SIGN_IN
             return pages.refusal_page(request, refusal, session=session, back=back)
