@@ -11,6 +11,7 @@ from cli.commands import (
     clients,
     codes,
     coordinate,
+    doctor,
     emergency,
     example,
     follow_up,
@@ -55,6 +56,7 @@ def identify(
 
 
 machine.add_to(app)
+doctor.add_to(app)
 monitoring.add_to(app)
 backups.add_to(app)
 app.add_typer(certs.app, name="certs", help="Certificates of this system: show, renew.")

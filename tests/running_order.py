@@ -11,6 +11,7 @@ WHOLE_SYSTEM = (
     "tests/integration/local/test_watch.py",
     "tests/journeys/test_monitored.py",
     "tests/security/test_least_right_users.py",
+    "tests/security/test_doctor_of_a_system.py",
     "tests/journeys/test_life_of_a_referral.py",
     "tests/journeys/test_revocation_is_quick.py",
     "tests/journeys/test_everything_said_again.py",

@@ -66,10 +66,10 @@ def establish(client: Client, passwords: Mapping[str, str]) -> None:
     known = {user["user"]: user for user in client.admin.command("usersInfo", 1)["users"]}
     _put_user(client, known, rights.OWNER, passwords[rights.OWNER], [{"role": "root", "db": "admin"}], "root")
     for user in rights.users():
-        privileges = _privileges(user)
-        told = json.dumps(privileges, sort_keys=True)
+        may = privileges(user)
+        told = json.dumps(may, sort_keys=True)
         if _mark(told, passwords[user.name]) != known.get(user.name, {}).get("customData", {}).get("mark"):
-            _put_role(client, user.name, privileges)
+            _put_role(client, user.name, may)
         role = [{"role": user.name, "db": "admin"}]
         _put_user(client, known, user.name, passwords[user.name], role, told)
     for service in rights.SERVICES:
@@ -106,7 +106,8 @@ def _mark(told: str, password: str) -> str:
     return hashlib.sha256(f"{told}\n{password}".encode()).hexdigest()
 
 
-def _privileges(user: rights.User) -> list[dict[str, Any]]:
+def privileges(user: rights.User) -> list[dict[str, Any]]:
+    """The user's rights as the database writes them."""
     return [
         {"resource": {"db": grant.database, "collection": name}, "actions": list(grant.actions)}
         for grant in user.database

@@ -91,12 +91,13 @@ def portion(folder: Path, service: str, to: Path) -> Path:
     to.mkdir(parents=True, exist_ok=True, mode=0o700)
     if service == "audit":
         (to / "audit.signer.pem").unlink(missing_ok=True)
-    for name in _needed(folder, service):
+    for name in needed(folder, service):
         _put(to / name, (folder / name).read_bytes())
     return to
 
 
-def _needed(folder: Path, service: str) -> list[str]:
+def needed(folder: Path, service: str) -> list[str]:
+    """The files a service, the signer or the witness works with, and no others."""
     if service == "signer":
         return ["audit.signer.pem", "audit.signer.token"]
     if service == "witness":

@@ -65,7 +65,7 @@ def start(
     if child is None:
         _require_free(amqp_port, erlang_port)
         _configure(var / "rabbit", amqp_port, password, more_vhosts, secrets_of)
-        env = _environment(var, amqp_port, erlang_port, epmd_port)
+        env = environment(var, amqp_port, erlang_port, epmd_port)
         log = var / "log" / "rabbitmq.log"
         child = children.spawn(run, "rabbitmq", [str(program)], env=env, log=log, cwd=var, fingerprint=told)
     wait_ready(child, lambda: _missing(amqp_port, password), READY_S)
@@ -168,7 +168,8 @@ def _configure(
     _write_private(folder / "enabled_plugins", "[].\n")
 
 
-def _environment(var: Path, amqp_port: int, erlang_port: int, epmd_port: int) -> dict[str, str]:
+def environment(var: Path, amqp_port: int, erlang_port: int, epmd_port: int) -> dict[str, str]:
+    """What the node, and whoever asks it how it is set up, are told."""
     folder = var / "rabbit"
     ours = {
         "RABBITMQ_NODENAME": NODE,

@@ -32,12 +32,20 @@ _SEES = ("changeStream", "listCollections", "listIndexes")
 # Collections whose rows may go: what a listener has dealt with, keys of erased people, ended sessions.
 _SHORT_LIVED = ("retry_events", "started_events")
 REMOVABLE = {
-    "intake": (*_SHORT_LIVED, "data_keys", "desk_sessions", "deliveries", "receivers"),
-    "matching": (*_SHORT_LIVED, "work_sessions"),
-    "notifications": (*_SHORT_LIVED, "data_keys", "page_sessions", "addresses"),
+    "intake": (*_SHORT_LIVED, "data_keys", "desk_sessions", "desk_sign_ins", "deliveries", "receivers"),
+    "matching": (*_SHORT_LIVED, "work_sessions", "work_sign_ins"),
+    "notifications": (*_SHORT_LIVED, "data_keys", "page_sessions", "page_sign_ins", "addresses"),
     # Partial tiles, staged heads, search marks: all of it can be made again from the entries.
     "audit": (
-        *(*_SHORT_LIVED, "console_sessions", "register", "saved_searches", "finds", "search_state"),
+        *(
+            *_SHORT_LIVED,
+            "console_sessions",
+            "console_sign_ins",
+            "register",
+            "saved_searches",
+            "finds",
+            "search_state",
+        ),
         *("tiles", "root_tiles", "staged", "root_staged"),
     ),
 }
@@ -48,7 +56,14 @@ AUDIT_CHANGES = (
     *("heads", "root_heads", "staged", "root_staged", "producers", "root_producers", "periods", "leases"),
     *("oddities", "register", "saved_searches", "finds", "search_state", "detections", "accesses", "reviews"),
     *("outbox", "outbox_numbers", "parked_events", "parked_pieces", "retry_events", "started_events"),
-    *("refused_events", "console_sessions", "console_tokens_spent", "tiles", "root_tiles"),
+    *(
+        "refused_events",
+        "console_sessions",
+        "console_tokens_spent",
+        "console_sign_ins",
+        "tiles",
+        "root_tiles",
+    ),
 )
 # An index may carry an expiry, and an expiry deletes: the entries need no index, and nobody may make one there.
 AUDIT_INDEXES = (*AUDIT_CHANGES, "rows", "root_rows")
@@ -185,3 +200,8 @@ def _grant(grant: Grant) -> str:
         grant.database if grant.collections == (ALL,) else f"{grant.database}: {', '.join(grant.collections)}"
     )
     return f"{' '.join(grant.actions)} on {where}"
+
+
+if __name__ == "__main__":  # python -m cli.local.rights: the rows of docs/permissions.md
+    for row in table():
+        print("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
