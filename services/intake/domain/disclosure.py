@@ -57,7 +57,7 @@ STATEMENT_2 = Notice(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)  # printed by mistake, it shows nothing
 class Disclosure:
     """What leaves to the specialist, and what goes along with it; never a record number or a birth date."""
 

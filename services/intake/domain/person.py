@@ -28,7 +28,7 @@ _NO_FAMILY = frozenset({"doe", "unknown", "unidentified", "unk", "trauma", "nona
 _NO_GIVEN = frozenset({"unknown", "unidentified", "unk", "baby", "newborn", "infant", "babyboy", "babygirl"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)  # printed by mistake, it shows nothing
 class RecordNumber:
     """A number and the system that gave it."""
 
@@ -42,7 +42,7 @@ class RecordNumber:
         return is_one_sign or plain in _NO_NUMBERS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)  # printed by mistake, it shows nothing
 class SafeContact:
     """How the peer may be reached without danger; None where nobody asked."""
 
@@ -51,7 +51,7 @@ class SafeContact:
     who_else_answers: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)  # printed by mistake, it shows nothing
 class Person:
     """The peer's identity: PHI.  `birth_date` is an ISO 8601 date, year-month or year, or empty.
 

@@ -60,7 +60,7 @@ class Code:
     display: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)  # printed by mistake, it shows nothing
 class SourceContact:
     """Where the referring clinician hears back."""
 
@@ -69,7 +69,7 @@ class SourceContact:
     time_zone: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)  # printed by mistake, it shows nothing
 class Referrer:
     """The referring clinician, for a call back."""
 
@@ -100,7 +100,7 @@ class Characteristic:
     how: str = "asked"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)  # printed by mistake, it shows nothing
 class Submission:
     """Everything a referral begins with.
 

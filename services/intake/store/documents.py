@@ -38,7 +38,7 @@ class Happened:
     reason_code: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)  # printed by mistake, it shows nothing
 class Kept:
     """What was sealed with a referral, opened; and what happened to it, oldest first."""
 
