@@ -155,6 +155,8 @@ def _service(place: Place, known: Addresses, service: str, role: str, overrides:
         env["KINDRED_HL7_SOURCES"] = ",".join(HL7_SOURCES)
         env["KINDRED_DESK_HOSPITALS"] = str(HOSPITALS)
         env["KINDRED_SMART_CLIENTS"] = str(Path(known.keys_dir) / service / SMART_CLIENTS)
+    if service == "matching":
+        env["KINDRED_HOSPITALS"] = str(HOSPITALS)
     if role == "mllp":
         env["KINDRED_MLLP_ADDRESS"] = known.mllp
     argv = (sys.executable, "-m", f"services.{service}", role)
