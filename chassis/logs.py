@@ -25,6 +25,7 @@ from chassis.plain_structlog import structlog
 _NAMES = frozenset(
     {
         "attempt",
+        "channel",
         "code",
         "collection",
         "count",

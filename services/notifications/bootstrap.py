@@ -33,6 +33,7 @@ from services.notifications.domain.events import ContactChanged, ContactErased
 from services.notifications.domain.intents import Channel
 from services.notifications.leaving import Leaving
 from services.notifications.pacing import Pace
+from services.notifications.packing import Packing
 from services.notifications.people import People
 from services.notifications.sending import Sending
 from services.notifications.settings import Settings
@@ -97,7 +98,8 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
     letters = Letters(settings.public_url)
     limits = Limits(settings.webhook_most_failures, settings.notice_lease_s)
     pace = Pace(rates, settings.notices_per_hour, _per_minute(settings))
-    courier = Courier(notices, people, pace, letters, ways=ways, clock=clock, limits=limits)
+    packing = Packing(notices, people, pace, letters, ways, clock, limits.lease_s)
+    courier = Courier(notices, people, packing, ways, clock, limits)
     return Room(
         settings=settings,
         clock=clock,

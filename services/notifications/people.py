@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -14,6 +14,9 @@ from services.notifications.domain.reach import Reach, Verdict
 
 if TYPE_CHECKING:
     from services.notifications.store import Addresses, Contacts, Marker, Stops, WishStore
+
+# A card and a person: more than one notice may go there.
+Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -45,38 +48,35 @@ class People:
     def around(self, notices: Sequence[Notice]) -> Around:
         """As it is now; what was changed before this call is seen."""
         stopped = self.stops.among([notice.referral_id for notice in notices])
-        cards = self.contacts.open_many([notice.contact_id for notice in notices])
-        wishes = self.wishes.of([notice.recipient_id for notice in notices])
+        whose = {notice.notice_id: (notice.contact_id, notice.recipient_id) for notice in notices}
+        cards = self.contacts.open_many(sorted({contact_id for contact_id, _ in whose.values()}))
+        wishes = self.wishes.of(sorted({recipient_id for _, recipient_id in whose.values()}))
         reaches = {
-            notice.notice_id: reach
-            for notice in notices
-            if (reach := reaching.reach_of(cards.get(notice.contact_id), wishes.get(notice.recipient_id)))
+            pair: reach
+            for pair in set(whose.values())
+            if (reach := reaching.reach_of(cards.get(pair[0]), wishes.get(pair[1])))
         }
-        return Around(frozenset(stopped), self._without_closed(reaches))
+        known = self._without_closed(reaches)
+        return Around(frozenset(stopped), {one: known[pair] for one, pair in whose.items() if pair in known})
 
     def mark(self, channel: Channel, address: str) -> str:
         """The mark of an address."""
         return self.marker.mark(channel, address)
 
-    def _without_closed(self, reaches: dict[str, Reach]) -> dict[str, Reach]:
-        marks = {
-            self.mark(channel, address): (notice_id, channel)
-            for notice_id, reach in reaches.items()
+    def _without_closed(self, reaches: Mapping[Pair, Reach]) -> dict[Pair, Reach]:
+        absent = frozenset(Channel) - self.channels
+        marks = {pair: self._marks(reach) for pair, reach in reaches.items()}
+        asked = {mark: None for of_one in marks.values() for mark in of_one.values()}
+        closed = self.addresses.closed(asked) if asked else set()
+        found = {}
+        for pair, reach in reaches.items():
+            shut = {channel for channel, mark in marks[pair].items() if mark in closed}
+            found[pair] = replace(reach, closed=reach.closed | absent | shut, marks=marks[pair])
+        return found
+
+    def _marks(self, reach: Reach) -> dict[Channel, str]:
+        return {
+            channel: self.mark(channel, address)
             for channel, address in reach.addresses.items()
             if channel is not Channel.IN_APP
-        }
-        closed = self.addresses.closed(marks) if marks else set()
-        absent = frozenset(Channel) - self.channels
-        return {
-            notice_id: replace(
-                reach,
-                closed=reach.closed
-                | absent
-                | {
-                    channel
-                    for channel, address in reach.addresses.items()
-                    if channel is not Channel.IN_APP and self.mark(channel, address) in closed
-                },
-            )
-            for notice_id, reach in reaches.items()
         }

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from math import ceil
+from math import ceil, inf
 from typing import TYPE_CHECKING, TypeVar
 
 from chassis import logs
@@ -24,13 +24,17 @@ from services.notifications.domain.intents import Urgency
 if TYPE_CHECKING:
     from services.notifications.store import Held, Notices
 
-# A sender's hands: so many notices at most have an attempt recorded and not settled. After a crash each of them may
-# be a repeat, and says so.
-MOST_IN_HAND = 4
-# More than this waits in the database, where other workers see it too.
-_MOST_HANDED_ON = 64
-# A far side that takes a notice in less time gets several in a row, so that their reads and writes go together.
+# A sender takes no more at once, and no more than the far side lately took in so many seconds: reads and writes go
+# together, and what is immediate waits for no longer.
+_MOST_IN_HAND = 32
+_HAND_S = 0.1
+# So few it takes from any far side where nobody else is idle, and from a quick one in any case.
+_FEW = 4
 _QUICK_S = 0.05
+# More than this waits in the database, where other workers see it too.
+_MOST_HANDED_ON = 128
+# What one notice takes where nothing is known yet.
+_USUAL_S = 0.025
 _IDLE_S = 1.0
 _PAUSE_S = 0.5
 
@@ -58,8 +62,8 @@ class Sending:
         self._rung = 0
         self._is_to_look = True
         self._looked_at = 0.0
-        # How long one notice took lately, from its mark to its answer.
-        self._send_s = _QUICK_S
+        # How long the far side took for one notice lately.
+        self._send_s = _USUAL_S
         self._is_stopping = False
         self._threads: list[threading.Thread] = []
 
@@ -118,13 +122,13 @@ class Sending:
         lines.close()
 
     def _deliver(self, lines: Lines, share: Sequence[Held]) -> None:
-        started = time.monotonic()
-        again = self.courier.deliver(lines, share)
-        self._send_s = (self._send_s * 3 + (time.monotonic() - started) / len(share)) / 4
+        carried = self.courier.deliver(lines, share)
+        if carried.quickest_s < inf:
+            self._send_s = (self._send_s * 3 + carried.quickest_s) / 4
         with self._taking:
             for held in share:
                 self._in_hand.pop(held.notice.notice_id, None)
-        if again:
+        if carried.goes_on:
             self.ring()
 
     def _guarded(self, step: Callable[[], T]) -> T | None:
@@ -140,12 +144,16 @@ class Sending:
             return None
 
     def _take(self) -> list[Held]:
-        """One notice where the far side is slow, so that each sender has one; more at a time where it is quick."""
+        """So many that each sender has some; where the far side is quick never only one or two."""
         with self._taking:
             if not self._waiting and self._is_time_to_look():
                 self._look()
-            most = MOST_IN_HAND if self._send_s <= _QUICK_S else min(self._share, MOST_IN_HAND)
+            least = _FEW if self._send_s <= _QUICK_S else 1
+            most = min(self._hand(), max(self._share, least))
             return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+
+    def _hand(self) -> int:
+        return max(_FEW, min(_MOST_IN_HAND, int(_HAND_S / max(self._send_s, 1e-6))))
 
     def _is_time_to_look(self) -> bool:
         return self._is_to_look or time.monotonic() - self._looked_at >= _IDLE_S
@@ -153,7 +161,7 @@ class Sending:
     def _look(self) -> None:
         now = time.monotonic()
         self._in_hand = {one: until for one, until in self._in_hand.items() if until > now}
-        most = self._senders * MOST_IN_HAND
+        most = self._senders * self._hand()
         self._is_to_look, self._looked_at = False, now
         try:
             found = self._notices.due(most, but=self._in_hand)

@@ -38,7 +38,8 @@ from services.notifications.bootstrap import Room, build_room, prepare
 from services.notifications.channels.mail import compose
 from services.notifications.domain.contacts import Contact
 from services.notifications.domain.intents import TABLE, Channel, Happening, notice_id
-from services.notifications.domain.notices import Attempt, open_notice
+from services.notifications.domain.notices import Attempt
+from services.notifications.domain.opening import open_notice
 from services.notifications.settings import Settings
 from services.notifications.wording.letters import Letters
 from tests.integration.notifications.processes import Broker, running, until
@@ -242,7 +243,7 @@ def scheduled(room: Room) -> tuple[float, list[float], int]:
     for start in range(0, SCHEDULED, 1_000):
         handlers.tell(room, rows[start : start + 1_000])
     stored_s = time.perf_counter() - started
-    room.sending.courier._pace.per_hour = SCHEDULED
+    room.sending.courier.packing.pace.per_hour = SCHEDULED
     room.sending.start()
     waits = []
     for n in range(20):

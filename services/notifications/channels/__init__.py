@@ -41,6 +41,13 @@ class Way(Protocol):
     def channel(self) -> Channel:
         """Which one."""
 
+    @property
+    def most_in_hand(self) -> int:
+        """So many at most have an attempt recorded and not settled by one sender: after a crash each may be a repeat.
+
+        Many where a far side or a reader knows a repeat by its id; few where it costs money or nobody can tell.
+        """
+
     def compose(self, parcel: Parcel) -> Any:
         """The message as its line takes it; nothing is sent yet."""
 

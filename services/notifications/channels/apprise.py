@@ -36,6 +36,7 @@ class AppriseWay:
     """Tells people through the services in `allowed`: "slack://", or "ntfys://ntfy.example.org" where it has a host."""
 
     channel: Final = Channel.APPRISE
+    most_in_hand: Final = 4
 
     def __init__(self, allowed: Sequence[str], timeout_s: float) -> None:
         self.allowed, self.timeout_s = tuple(urlsplit(one) for one in allowed), timeout_s

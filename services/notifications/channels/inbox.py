@@ -13,6 +13,7 @@ class InboxWay:
     """For who chose it: their page shows the notice from the moment it was opened."""
 
     channel: Final = Channel.IN_APP
+    most_in_hand: Final = 32
 
     def compose(self, parcel: Parcel) -> str:
         """Nothing is written: the page renders the letter when it is read."""

@@ -16,6 +16,7 @@ from datetime import datetime
 from email.header import Header
 from email.policy import Compat32
 from email.utils import format_datetime, parseaddr
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from services.notifications.channels import Parcel
@@ -31,21 +32,12 @@ _START_OF_TEXT: Final = 354
 _LONGEST_LINE: Final = 78
 
 
-class _Wire(Compat32):
-    """How headers are written: folded and encoded by the standard library, where they need it."""
-
-    def fold_binary(self, name: str, value: Any) -> bytes:
-        """A header that is one short plain line needs neither."""
-        line = f"{name}: {value}"
-        if isinstance(value, str) and len(line) <= _LONGEST_LINE and line.isascii() and line.isprintable():
-            return line.encode() + b"\r\n"
-        return super().fold_binary(name, value)
-
-
-_WIRE: Final = _Wire(linesep="\r\n")
+_WIRE: Final = Compat32(linesep="\r\n")
 # There is no such mailbox, or no such domain, and will not be one (RFC 3463): nothing is sent there any more.
 _NO_MAILBOX: Final = re.compile(rb"5\.1\.(1|2|3|6|10)\b")
 _LEADING_DOT: Final = re.compile(rb"^\.", re.MULTILINE)
+# A mailbox without quotes (RFC 5321, 4.1.2), which goes into a command as it is.
+_PLAIN_MAILBOX: Final = re.compile(r"[\w!#$%&'*+/=?^`{|}~.-]+@[\w.-]+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -67,12 +59,12 @@ class SmtpServer:
         if (self.user or self.password) and not (self.is_starttls or self.is_implicit_tls):
             raise ValueError("credentials need TLS")
 
-    @property
+    @cached_property
     def sender_address(self) -> str:
         """The address alone, for the envelope."""
         return parseaddr(self.sender)[1]
 
-    @property
+    @cached_property
     def domain(self) -> str:
         """Our own domain: it makes Message-IDs ours and greets the server."""
         return self.sender_address.rpartition("@")[2] or "localhost"
@@ -94,13 +86,12 @@ def compose(
     """
     if not address.isprintable():
         raise ValueError("an address has one line")
-    headers: list[tuple[str, Any]] = [
+    headers = [
         ("MIME-Version", "1.0"),
         # "=_" cannot stand in a quoted-printable text (RFC 2045, 6.7), so that no boundary has to be searched for.
         ("Content-Type", f'multipart/alternative; boundary="=_{notice.notice_id}"'),
         ("From", server.sender),
         ("To", address),
-        ("Subject", _subject(letter.subject)),
         ("Date", format_datetime(now)),
         ("Message-ID", f"<{notice.notice_id}@{server.domain}>"),
         ("Content-Language", letter.language),
@@ -108,7 +99,7 @@ def compose(
         ("X-Kindred-Attempt", f"{attempt.number}{'; possible-repeat' if attempt.is_possible_repeat else ''}"),
         *unsubscribe,
     ]
-    head = b"".join(_WIRE.fold_binary(name, value) for name, value in headers)
+    head = _subject(letter.subject) + b"".join(_header(name, value) for name, value in headers)
     mark = f"--=_{notice.notice_id}".encode()
     parts = (mark + _part(kind, words) for kind, words in (("plain", letter.text), ("html", letter.html)))
     return head + b"\r\n" + b"".join(parts) + mark + b"--\r\n"
@@ -121,15 +112,33 @@ def _part(kind: str, words: str) -> bytes:
     return head.encode() + b2a_qp(lines.encode(), istext=True) + b"\r\n"
 
 
-def _subject(words: str) -> Any:
-    """Words beyond ASCII as encoded words (RFC 2047); folded by the message itself, which knows the name before them."""
-    return words if words.isascii() else Header(words, "utf-8", header_name="Subject")
+def _header(name: str, value: str) -> bytes:
+    """Folded and encoded by the standard library where it needs that; one short plain line does not."""
+    line = f"{name}: {value}"
+    if len(line) <= _LONGEST_LINE and line.isascii() and line.isprintable():
+        return line.encode() + b"\r\n"
+    return _WIRE.fold_binary(name, value)
+
+
+@lru_cache(maxsize=256)
+def _subject(words: str) -> bytes:
+    """The line of the subject, words beyond ASCII as encoded words (RFC 2047); a wave has the same one."""
+    if words.isascii():
+        return _header("Subject", words)
+    encoded: Any = Header(words, "utf-8", header_name="Subject")
+    return _WIRE.fold_binary("Subject", encoded)
+
+
+def _path(address: str) -> str:
+    """The address as a command names it; what is not plain is read as mail programs read it, which takes longer."""
+    return f"<{address}>" if _PLAIN_MAILBOX.fullmatch(address) else smtplib.quoteaddr(address)
 
 
 class EmailWay:
     """E-mail over one SMTP server."""
 
     channel: Final = Channel.EMAIL
+    most_in_hand: Final = 32
 
     def __init__(self, server: SmtpServer, leaving: Leaving) -> None:
         self.server, self.leaving = server, leaving
@@ -184,10 +193,10 @@ class EmailLine:
 
     def _announce(self, smtp: smtplib.SMTP, address: str) -> Answer | None:
         """None where the server waits for the text. Only the recipient's own 5xx is final: others are our trouble."""
-        code, _ = smtp.mail(self._server.sender_address)
+        code, _ = smtp.docmd("MAIL", f"FROM:{_path(self._server.sender_address)}")
         if code // 100 != 2:
             return self._declined(smtp, code, Outcome.DEFERRED)
-        code, text = smtp.rcpt(address)
+        code, text = smtp.docmd("RCPT", f"TO:{_path(address)}")
         if code // 100 != 2:
             answer = self._declined(smtp, code, Outcome.REFUSED if code // 100 == 5 else Outcome.DEFERRED)
             return replace(answer, standing=Standing.BOUNCED) if _NO_MAILBOX.match(text) else answer

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from chassis import outbound
 from services.notifications.channels import Parcel, segments
-from services.notifications.channels.posting import Poster, Replied
+from services.notifications.channels.posting import Poster, PostLine, Replied
 from services.notifications.domain.intents import Channel
 from services.notifications.domain.notices import Answer, Outcome
 from services.notifications.domain.standing import Standing
@@ -47,11 +47,12 @@ class SmsWay:
     """SMS over one account."""
 
     channel: Final = Channel.SMS
+    most_in_hand: Final = 4
 
     def __init__(self, account: SmsAccount, poster: Poster) -> None:
         self.account = account
         self.poster = poster
-        outbound.read(account.messages_url, may_be_private=poster.may_be_private)
+        self.endpoint = outbound.read(account.messages_url, may_be_private=poster.may_be_private)
 
     def compose(self, parcel: Parcel) -> dict[str, str]:
         """The fields of the request."""
@@ -64,7 +65,7 @@ class SmsWay:
         }
 
     def open(self) -> SmsLine:
-        """A line; every message has a connection of its own."""
+        """A line of one's own, not connected yet."""
         return SmsLine(self)
 
 
@@ -72,22 +73,24 @@ class SmsLine:
     """Posts one message after the other."""
 
     def __init__(self, way: SmsWay) -> None:
-        self._way = way
-
-    def send(self, address: str, message: dict[str, str]) -> Answer:
-        """What the API said to the message."""
-        account, poster = self._way.account, self._way.poster
-        endpoint = outbound.read(account.messages_url, may_be_private=poster.may_be_private)
+        account = way.account
         login = base64.b64encode(f"{account.account_sid}:{account.auth_token}".encode()).decode()
-        headers = {
+        self._headers = {
             "Authorization": f"Basic {login}",
             "Content-Type": "application/x-www-form-urlencoded",
             "Accept": "application/json",
         }
-        return understood(poster.post(endpoint, urlencode({"To": address, **message}).encode(), headers))
+        self._endpoint = way.endpoint
+        self._line = PostLine(way.poster)
+
+    def send(self, address: str, message: dict[str, str]) -> Answer:
+        """What the API said to the message."""
+        body = urlencode({"To": address, **message}).encode()
+        return understood(self._line.post(self._endpoint, body, self._headers))
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """The connection is gone."""
+        self._line.close()
 
 
 def body(parcel: Parcel) -> str:

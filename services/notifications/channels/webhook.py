@@ -14,7 +14,7 @@ from typing import Final
 from chassis import outbound
 from chassis.errors import Refusal
 from services.notifications.channels import Parcel
-from services.notifications.channels.posting import Poster, Replied
+from services.notifications.channels.posting import Poster, PostLine, Replied
 from services.notifications.domain.intents import Channel
 from services.notifications.domain.notices import Answer, Outcome
 from services.notifications.domain.standing import Standing
@@ -49,6 +49,7 @@ class WebhookWay:
     """POSTs to the address somebody named for themselves."""
 
     channel: Final = Channel.WEBHOOK
+    most_in_hand: Final = 16
 
     def __init__(self, poster: Poster) -> None:
         self.poster = poster
@@ -73,7 +74,7 @@ class WebhookWay:
         return Hook(notice.notice_id, int(parcel.now.timestamp()), body, parcel.reach.secrets)
 
     def open(self) -> WebhookLine:
-        """A line; every message has a connection of its own."""
+        """A line of one's own, not connected yet."""
         return WebhookLine(self.poster)
 
 
@@ -81,18 +82,20 @@ class WebhookLine:
     """Posts one message after the other."""
 
     def __init__(self, poster: Poster) -> None:
-        self._poster = poster
+        self._may_be_private = poster.may_be_private
+        self._line = PostLine(poster)
 
     def send(self, address: str, message: Hook) -> Answer:
         """What the endpoint said."""
         try:
-            endpoint = outbound.read(address, may_be_private=self._poster.may_be_private)
+            endpoint = outbound.read(address, may_be_private=self._may_be_private)
         except Refusal:
             return Answer(Outcome.REFUSED, standing=Standing.DISABLED)
-        return understood(self._poster.post(endpoint, message.body, message.headers()))
+        return understood(self._line.post(endpoint, message.body, message.headers()))
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """The connection is gone."""
+        self._line.close()
 
 
 def understood(replied: Replied) -> Answer:

@@ -7,22 +7,12 @@ the repeat says that it may be one (P4).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from services.notifications.domain.events import Event, NoticeFailed, NoticeSent
-from services.notifications.domain.intents import (
-    Channel,
-    Happening,
-    Intent,
-    Rule,
-    Urgency,
-    expires_at,
-    notice_id,
-    urgency_of,
-)
+from services.notifications.domain.intents import Channel, Intent, Urgency
 from services.notifications.domain.retrying import delay_after
 from services.notifications.domain.standing import Standing
 
@@ -139,77 +129,50 @@ class Notice:
     turn_at: datetime | None = None
 
 
-@dataclass(frozen=True)
-class Opening:
-    """A notice about to be stored, what it says, and the secret of its link."""
-
-    notice: Notice
-    events: Sequence[Event] = ()
-    link_token: str = field(default="", repr=False)
-
-
-def open_notice(
-    rule: Rule, happening: Happening, now: datetime, *, is_reachable: bool
-) -> tuple[Notice, list[Event]]:
-    """A notice that is due now; dead from the start where it comes too late or there is no address."""
-    notice = _fresh(rule, happening, now)
-    if now >= notice.expires_at:
-        return give_up(notice, Reason.EXPIRED)
-    if not is_reachable:
-        return give_up(notice, Reason.NO_ADDRESS)
-    return notice, []
-
-
-def open_cancelled(rule: Rule, happening: Happening, now: datetime) -> Notice:
-    """A notice that must never be sent: it takes the place of one whose event is still on its way."""
-    return cancel(_fresh(rule, happening, now), Reason.OFFER_CLOSED)
-
-
-def _fresh(rule: Rule, happening: Happening, now: datetime) -> Notice:
-    return Notice(
-        notice_id=notice_id(rule, happening),
-        intent=rule.intent,
-        recipient_id=happening.recipient_id,
-        contact_id=happening.contact_id,
-        referral_id=happening.referral_id,
-        offer_id=happening.offer_id,
-        channel=rule.channels[0],
-        urgency=urgency_of(rule, happening),
-        opened_at=now,
-        expires_at=expires_at(rule, happening),
-        state=State.DUE,
-        due_at=now,
-        deadline_at=happening.deadline_at,
-        promised_arrival_at=happening.promised_arrival_at,
-        modality=happening.modality,
-        last_day=happening.last_day,
-        peer_id=happening.peer_id,
-        organization_id=happening.organization_id,
-        purpose_of_use=happening.purpose_of_use,
-    )
-
-
 def begin_attempt(
-    notice: Notice, now: datetime, channel: Channel = Channel.EMAIL, address_mark: str = ""
+    notice: Notice,
+    now: datetime,
+    channel: Channel = Channel.EMAIL,
+    address_mark: str = "",
+    *,
+    lease_over: datetime | None = None,
 ) -> tuple[Notice, list[Event]]:
     """The next attempt, on `channel`, is in the log, or the notice is given up because its time is over.
 
     An attempt still open here was cut off by a crash: its fate is unknown from now on.
+    Whoever finds the notice due at `lease_over` knows that this attempt was, too.
     """
     attempts = tuple(_closed_as_unknown(attempt) for attempt in notice.attempts)
-    notice = replace(notice, attempts=attempts)
     if now >= notice.expires_at:
         return give_up(notice, reason_out_of_time(notice))
-    is_possible_repeat = _is_fate_unknown(notice)
     attempt = Attempt(
         len(attempts) + 1,
         now,
-        is_possible_repeat=is_possible_repeat,
+        is_possible_repeat=any(one.outcome is Outcome.UNKNOWN for one in attempts),
         channel=channel,
         address_mark=address_mark,
     )
-    begun = replace(notice, state=State.SENDING, channel=channel, attempts=(*attempts, attempt))
-    return replace(begun, turn_at=None), []
+    return replace(
+        notice,
+        state=State.SENDING,
+        channel=channel,
+        attempts=(*attempts, attempt),
+        turn_at=None,
+        due_at=lease_over or notice.due_at,
+    ), []
+
+
+def take_back(notice: Notice, attempt: Attempt, now: datetime) -> Notice:
+    """The attempt was recorded and never begun, for those before it took long: it was none, and the notice is due.
+
+    One that was cancelled or taken over meanwhile keeps it in its log, as withheld.
+    """
+    if notice.state is State.SENDING and notice.attempts[-1] == attempt:
+        return replace(notice, state=State.DUE, due_at=now, attempts=notice.attempts[:-1])
+    kept = (
+        replace(one, outcome=Outcome.WITHHELD) if one.at == attempt.at else one for one in notice.attempts
+    )
+    return replace(notice, attempts=tuple(kept))
 
 
 def settle_attempt(
@@ -230,10 +193,11 @@ def settle_attempt(
     A late answer (the notice was cancelled or taken over meanwhile) changes the log; "accepted" still makes it sent.
     """
     is_current = notice.state is State.SENDING and notice.attempts[-1].number == number
-    notice = replace(notice, attempts=tuple(_answered(a, number, answer) for a in notice.attempts))
+    attempts = tuple(_answered(attempt, number, answer) for attempt in notice.attempts)
     if answer.outcome is Outcome.ACCEPTED and notice.state is not State.SENT:
-        sent = replace(notice, state=State.SENT, due_at=None, reason_code="")
-        return sent, [NoticeSent(sent, sent.attempts[number - 1])]
+        sent = replace(notice, state=State.SENT, due_at=None, reason_code="", attempts=attempts)
+        return sent, [NoticeSent(sent, attempts[number - 1])]
+    notice = replace(notice, attempts=attempts)
     if not is_current:
         return notice, []
     if answer.outcome is Outcome.REFUSED and is_last_way:
@@ -293,7 +257,3 @@ def _answered(attempt: Attempt, number: int, answer: Answer) -> Attempt:
     return replace(
         attempt, outcome=answer.outcome, reply_code=answer.reply_code, far_id=answer.far_id or attempt.far_id
     )
-
-
-def _is_fate_unknown(notice: Notice) -> bool:
-    return any(attempt.outcome is Outcome.UNKNOWN for attempt in notice.attempts)

@@ -31,6 +31,8 @@ class Reach:
     addresses: Mapping[Channel, str] = field(default_factory=dict, repr=False)
     channels: tuple[Channel, ...] = ()
     closed: frozenset[Channel] = frozenset()
+    # The keyed mark of each address, where somebody looked for it.
+    marks: Mapping[Channel, str] = field(default_factory=dict)
     quiet: tuple[Window, ...] = ()
     unsafe: tuple[Window, ...] = ()
     is_do_not_contact: bool = False
@@ -183,7 +185,12 @@ def _refused(notice: Notice) -> set[Channel]:
 
 
 def _counting(notice: Notice) -> list[Attempt]:
-    return [attempt for attempt in notice.attempts if attempt.number > notice.fresh_after]
+    """Those that say something about a way; one that was recorded and then not made does not."""
+    return [
+        attempt
+        for attempt in notice.attempts
+        if attempt.number > notice.fresh_after and attempt.outcome is not Outcome.WITHHELD
+    ]
 
 
 def _windows(rule: Rule, notice: Notice, reach: Reach) -> tuple[Window, ...]:

@@ -20,7 +20,8 @@ from services.notifications.domain.intents import (
     notice_id,
     rule_for,
 )
-from services.notifications.domain.notices import Notice, Opening, Reason
+from services.notifications.domain.notices import Notice, Reason
+from services.notifications.domain.opening import Opening, open_cancelled, open_notice
 
 if TYPE_CHECKING:
     from services.notifications.bootstrap import Room
@@ -136,12 +137,12 @@ def _opening(
     if rule is None:
         return None
     is_reachable = known.get(happening.contact_id, False)
-    notice, events = notices.open_notice(rule, happening, room.clock.now(), is_reachable=is_reachable)
+    notice, events = open_notice(rule, happening, room.clock.now(), is_reachable=is_reachable)
     return Opening(notice, events, happening.link_token), cause
 
 
 def _cancelled(room: Room, happening: Happening, cause: Cause) -> tuple[Opening, Cause]:
-    return Opening(notices.open_cancelled(_offer_rule(), happening, room.clock.now())), cause
+    return Opening(open_cancelled(_offer_rule(), happening, room.clock.now())), cause
 
 
 def _close(notice: Notice) -> tuple[Notice, list[Event]]:

@@ -13,6 +13,7 @@ from pymongo.errors import BulkWriteError
 
 from chassis.vault import Unreadable, Vault
 from services.notifications.domain.contacts import Card, Contact
+from services.notifications.store.opened import Opened
 
 _DUPLICATE_KEY = 11000
 
@@ -22,7 +23,7 @@ class Contacts:
 
     def __init__(self, database: Database[dict[str, Any]], vault: Vault) -> None:
         self._collection = database["contacts"]
-        self._vault = vault
+        self._vault, self._sealed = vault, Opened(vault)
 
     def ensure_indexes(self) -> None:
         """A person's cards are found."""
@@ -68,7 +69,7 @@ class Contacts:
         if not sealed:
             return None
         try:
-            return Contact(**self._vault.open(sealed))
+            return Contact(**self._sealed.open(sealed))
         except Unreadable:
             return None
 

@@ -27,6 +27,8 @@ class Held:
     notice: Notice
     cause: Cause
     loaded: Loaded = field(repr=False)
+    # As it was before it was sealed, where that was a moment ago.
+    link_token: str = field(default="", repr=False)
 
 
 def held_of(loaded: Loaded) -> Held:
@@ -47,25 +49,37 @@ def held_of(loaded: Loaded) -> Held:
     return Held(notice, Cause(**body["cause"]), loaded)
 
 
-def opened(notice: Notice, new: New) -> Held:
+def opened(notice: Notice, new: New, link_token: str = "") -> Held:
     """The notice as it was stored a moment ago, without reading it again."""
     handled = frozenset({new.cause.event_id} if new.cause.event_id else ())
     body = dict(new.body)
     kept = frozenset(body)
     loaded = Loaded(new.aggregate_id, body, 1, len(new.says), handled, new.due_at, kept)
-    return Held(replace(notice, due_at=new.due_at), new.cause, loaded)
+    return Held(replace(notice, due_at=new.due_at), new.cause, loaded, link_token)
 
 
-def after(held: Held, notice: Notice, change: Change) -> Held:
+def sparing(loaded: Loaded, body: dict[str, Any]) -> tuple[Loaded, dict[str, Any]]:
+    """What a write has to name: the fields that are gone, and those that differ.
+
+    All others are in the database as they were read, for the write names the version.
+    """
+    gone = loaded.stored_fields - body.keys()
+    was = loaded.body
+    different = {name: value for name, value in body.items() if name not in was or was[name] != value}
+    return replace(loaded, stored_fields=gone), different
+
+
+def after(held: Held, notice: Notice, change: Change, body: dict[str, Any]) -> Held:
     """The notice as it was saved a moment ago."""
     loaded = replace(
         held.loaded,
-        body=dict(change.body),
+        body=body,
+        stored_fields=frozenset(body),
         version=held.loaded.version + 1,
         event_seq=held.loaded.event_seq + len(change.says),
         due_at=notice.due_at,
     )
-    return Held(notice, held.cause, loaded)
+    return Held(notice, held.cause, loaded, held.link_token)
 
 
 def _attempt(row: dict[str, Any]) -> Attempt:

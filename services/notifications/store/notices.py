@@ -14,7 +14,8 @@ from chassis.envelope import Cause
 from chassis.vault import Unreadable, Vault
 from services.notifications.domain.events import Event
 from services.notifications.domain.intents import Urgency
-from services.notifications.domain.notices import Notice, Opening, State
+from services.notifications.domain.notices import Notice, State
+from services.notifications.domain.opening import Opening
 from services.notifications.store import notice_documents as documents
 from services.notifications.store.notice_documents import Held
 
@@ -73,7 +74,12 @@ class Notices:
                 news[opening.notice.notice_id] = opening.notice, self._new(opening, cause)
         there = self._aggregates.insert_many([new for _, new in news.values()])
         fresh = [pair for notice_id, pair in news.items() if notice_id not in there]
-        return [documents.opened(notice, new) for notice, new in fresh if new.due_at is not None]
+        tokens = {opening.notice.notice_id: opening.link_token for opening, _ in openings}
+        return [
+            documents.opened(notice, new, tokens[notice.notice_id])
+            for notice, new in fresh
+            if new.due_at is not None
+        ]
 
     def due(self, limit: int, *, but: Collection[str] = ()) -> list[Held]:
         """Notices whose time has come, without those in `but`; what is immediate first, and then what waited longest.
@@ -98,19 +104,19 @@ class Notices:
 
     def save(self, held: Held, notice: Notice, events: Sequence[Event]) -> Held:
         """The notice's new state and what it says are stored in one write; raises StaleVersion."""
-        change = self._change(held, notice, events)
+        change, body = self._change(held, notice, events)
         self._aggregates.save(
-            held.loaded, change.body, says=change.says, cause=held.cause, due_at=notice.due_at
+            change.loaded, change.body, says=change.says, cause=held.cause, due_at=notice.due_at
         )
-        return documents.after(held, notice, change)
+        return documents.after(held, notice, change, body)
 
     def save_many(self, decided: Sequence[tuple[Held, Notice, Sequence[Event]]]) -> dict[str, Held]:
         """Each notice is stored where nobody was quicker; returns those that were stored, by id."""
         changes = [self._change(held, notice, events) for held, notice, events in decided]
-        stale = self._aggregates.save_many(changes)
+        stale = self._aggregates.save_many([change for change, _ in changes])
         return {
-            notice.notice_id: documents.after(held, notice, change)
-            for (held, notice, _), change in zip(decided, changes, strict=True)
+            notice.notice_id: documents.after(held, notice, change, body)
+            for (held, notice, _), (change, body) in zip(decided, changes, strict=True)
             if notice.notice_id not in stale
         }
 
@@ -126,10 +132,11 @@ class Notices:
                 held = self.load_many([held.notice.notice_id])[held.notice.notice_id]
         raise StaleVersion(held.notice.notice_id)
 
-    def is_as_held(self, held: Held) -> bool:
-        """True where nobody changed the notice since it was read or saved."""
-        query = {"_id": held.notice.notice_id, "version": held.loaded.version}
-        return self._aggregates.collection.find_one(query, {"_id": 1}) is not None
+    def as_held(self, held: Sequence[Held]) -> set[str]:
+        """Those of the notices that nobody changed since they were read or saved, by id."""
+        versions = {one.notice.notice_id: one.loaded.version for one in held}
+        rows = self._aggregates.collection.find({"_id": {"$in": list(versions)}}, {"version": 1})
+        return {row["_id"] for row in rows if row["version"] == versions[row["_id"]]}
 
     def load_many(self, notice_ids: Sequence[str]) -> dict[str, Held]:
         """Those of the notices that exist, by id."""
@@ -139,8 +146,8 @@ class Notices:
     def link_token(self, held: Held) -> str:
         """The token of the recipient's answer page, "" where there is none or their key was destroyed."""
         sealed = held.loaded.body.get("sealed_link")
-        if sealed is None:
-            return ""
+        if sealed is None or held.link_token:
+            return held.link_token
         try:
             return str(self._vault.open(sealed)["token"])
         except Unreadable:
@@ -228,10 +235,14 @@ class Notices:
         old = {"sealed_link": {"$exists": True}, "expires_at": {"$lte": now}}
         return self._aggregates.collection.update_many(old, {"$unset": {"sealed_link": ""}}).modified_count
 
-    def _change(self, held: Held, notice: Notice, events: Sequence[Event]) -> Change:
+    def _change(self, held: Held, notice: Notice, events: Sequence[Event]) -> tuple[Change, dict[str, Any]]:
+        """What is written, and the whole body as it is then."""
         body = {**documents.body_of(notice, held.cause), **documents.kept_link(held.loaded, notice)}
+        # A document that a migration changed on its way here would have to be written whole.
+        assert not self._aggregates.migrations
+        loaded, different = documents.sparing(held.loaded, body)
         says = [self._to_proto(event) for event in events]
-        return Change(held.loaded, body, held.cause, says, notice.due_at)
+        return Change(loaded, different, held.cause, says, notice.due_at), body
 
     def _new(self, opening: Opening, cause: Cause) -> New:
         notice = opening.notice

@@ -14,6 +14,7 @@ from chassis.vault import Unreadable, Vault
 from services.notifications.domain.intents import Channel
 from services.notifications.domain.windows import Window
 from services.notifications.domain.wishes import Wishes
+from services.notifications.store.opened import Opened
 
 _PLAIN = ("person_id", "is_do_not_contact", "is_erased")
 
@@ -32,7 +33,7 @@ class WishStore:
 
     def __init__(self, aggregates: Aggregates, vault: Vault) -> None:
         self._aggregates = aggregates
-        self._vault = vault
+        self._vault, self._sealed = vault, Opened(vault)
 
     def ensure_indexes(self) -> None:
         """The relay's indexes."""
@@ -78,7 +79,7 @@ class WishStore:
         if "sealed" not in loaded.body:
             return Wishes(**plain)
         try:
-            said = self._vault.open(loaded.body["sealed"])
+            said = self._sealed.open(loaded.body["sealed"])
         except Unreadable:
             return Wishes(plain["person_id"], is_do_not_contact=True, is_erased=True)
         return Wishes(

@@ -14,7 +14,7 @@ from services.notifications import handlers
 from services.notifications.bootstrap import Room
 from services.notifications.domain.contacts import Contact
 from services.notifications.domain.intents import TABLE, Happening, Intent, rule_of
-from services.notifications.domain.notices import open_notice
+from services.notifications.domain.opening import open_notice
 from services.notifications.web.door import HOME, Visit, signed_in
 from services.notifications.wording.letters import LANGUAGES
 

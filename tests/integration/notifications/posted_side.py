@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import threading
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -21,6 +23,8 @@ class Posted:
     path: str
     headers: dict[str, str]
     body: bytes
+    # Which connection it came over.
+    connection: int = 0
 
     @property
     def fields(self) -> dict[str, str]:
@@ -40,6 +44,7 @@ class PostedSide:
     taken: list[Posted] = field(default_factory=list)
     release: threading.Event = field(default_factory=threading.Event)
     server: Any = None
+    open_sockets: dict[int, Any] = field(default_factory=dict)
 
     def start(self) -> PostedSide:
         """Listens on a port of its own."""
@@ -50,7 +55,9 @@ class PostedSide:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                side.taken.append(Posted(self.path, dict(self.headers.items()), body))
+                number = self.client_address[1]
+                side.open_sockets[number] = self.connection
+                side.taken.append(Posted(self.path, dict(self.headers.items()), body, number))
                 side.answer(self, body)
 
             def log_message(self, *_: Any) -> None:
@@ -71,6 +78,12 @@ class PostedSide:
         self.release.set()
         self.server.shutdown()
         self.server.server_close()
+
+    def hang_up(self) -> None:
+        """Closes what clients keep open, as a server does with idle connections."""
+        for one in self.open_sockets.values():
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
 
     def answer(self, request: Any, body: bytes) -> None:
         """What the next request hears."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -26,10 +27,11 @@ from kindred.notifications.v1.events_pb2 import (
     NoticeDelivered,
     NoticeReplied,
 )
-from services.notifications import callbacks, handlers
+from services.notifications import callbacks, courier, handlers
 from services.notifications.api import denied
 from services.notifications.bootstrap import build_room, prepare
-from services.notifications.channels import replies
+from services.notifications.channels import posting, replies
+from services.notifications.channels.posting import PostLine
 from services.notifications.domain.contacts import Card, Contact
 from services.notifications.domain.intents import Channel
 from services.notifications.domain.notices import Outcome
@@ -115,6 +117,24 @@ def events_of(room, kind, name):
         ContactErased: "contact.erased.v1",
     }[kind]
     return [kind.FromString(row["data"]) for row in rows if row["type"] == wire]
+
+
+def test_a_connection_is_kept_and_one_that_was_closed_is_replaced_before_anything_is_sent(room, posted_side):
+    """Posts follow each other over one connection; after the far side closed it each arrives once, over another."""
+    line, endpoint = PostLine(room.poster), outbound.read(f"{posted_side.url}/hook", may_be_private=True)
+    assert [line.post(endpoint, b"1", {}).status for _ in range(3)] == [200] * 3
+    posted_side.hang_up()
+    until("the end is here", lambda: posting._is_closed_there(line._kept[1]))
+    assert line.post(endpoint, b"4", {}).status == 200
+    posted_side.faults.append("close")
+    line.post(endpoint, b"5", {})
+    assert line.post(endpoint, b"6", {}).status == 200
+    line.close()
+    assert [len(taken.body) for taken in posted_side.taken] == [1] * 6
+    first, *rest = [taken.connection for taken in posted_side.taken]
+    assert rest[:2] == [first, first]
+    assert rest[2] == rest[3]
+    assert len({first, rest[2], rest[4]}) == 3
 
 
 def test_an_sms_arrives_and_its_receipt_is_said_once(room, posted_side, web):
@@ -244,7 +264,9 @@ def test_do_not_contact_silences_what_is_queued_at_once(room, far_side):
     handlers.tell(room, told(*[an_offer(f"off_{number}") for number in range(16)]))
     room.sending.start()
     until("four are on their way", lambda: len(far_side.taken) == 4)
+    on_their_way = time.monotonic()
     wish(room, is_do_not_contact=True)
+    until("what was asked is asked again", lambda: time.monotonic() - on_their_way > courier._STILL_FRESH_S)
     far_side.release.set()
     handlers.tell(room, told(an_offer("off_late")))
     until("all over", lambda: not list(room.database.notices.find({"due_at": {"$exists": True}})))
@@ -368,7 +390,7 @@ def test_a_webhook_into_our_own_network_is_refused(environ, room):
             assert refused.faults[0].path == "wishes.webhook_url"
             continue
         endpoint = outbound.read(url, may_be_private=False)
-        assert strict.poster.post(endpoint, b"{}", {}).trouble is Outcome.UNREACHABLE
+        assert PostLine(strict.poster).post(endpoint, b"{}", {}).trouble is Outcome.UNREACHABLE
 
 
 def test_a_mail_that_came_back_is_a_bounce(room, web, far_side, keys_dir):
@@ -422,7 +444,7 @@ def test_routine_news_become_one_letter(room, far_side):
 
 def test_one_address_is_not_flooded(room, far_side):
     """Above the limit of an hour what can wait does, and offers do not."""
-    room.sending.courier._pace.per_hour = 2
+    room.sending.courier.packing.pace.per_hour = 2
     news = [
         an_offer(
             f"off_{number}",

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.notifications.domain.intents import TABLE, Happening, Intent, Rule
-from services.notifications.domain.notices import Notice, open_notice
+from services.notifications.domain.notices import Notice
+from services.notifications.domain.opening import open_notice
 
 NOW = datetime(2026, 5, 5, 19, 0, tzinfo=UTC)
 

@@ -19,10 +19,10 @@ from services.notifications.domain.notices import (
     begin_attempt,
     cancel,
     may_have_been_heard,
-    open_cancelled,
-    open_notice,
     settle_attempt,
+    take_back,
 )
+from services.notifications.domain.opening import open_cancelled, open_notice
 from services.notifications.domain.reach import Reach
 from services.notifications.domain.reach import has_tried_all as has_tried_all_ways
 from services.notifications.domain.retrying import delay_after
@@ -86,6 +86,20 @@ def test_a_late_offer_notice_is_not_sent():
     late, events = begin_attempt(waiting, waiting.expires_at)
     assert (late.state, late.reason_code, late.attempts) == (State.DEAD, Reason.EXPIRED, ())
     assert events == [NoticeFailed(late)]
+
+
+def test_an_attempt_that_was_never_begun_is_taken_back():
+    """What was recorded and not begun leaves the log and is due; where somebody else wrote since, it says withheld."""
+    later = NOW + timedelta(seconds=1)
+    marked, _ = begin_attempt(a_notice(), NOW, lease_over=NOW + timedelta(seconds=30))
+    assert marked.due_at == NOW + timedelta(seconds=30)
+    attempt = marked.attempts[-1]
+    back = take_back(marked, attempt, later)
+    assert (back.state, back.due_at, back.attempts) == (State.DUE, later, ())
+    again = begun(back, later)
+    assert take_back(again, attempt, later) == again
+    closed = take_back(cancel(marked, Reason.OFFER_CLOSED), attempt, later)
+    assert (closed.state, closed.attempts[0].outcome) == (State.CANCELLED, Outcome.WITHHELD)
 
 
 def test_retries_end_before_the_expiry():
