@@ -20,6 +20,13 @@ WHOLE_SYSTEM = (
     "tests/journeys/test_nothing_lost.py",
     "tests/security/test_phi_scan.py",
 )
+# These walk through and attack the doors of all four services, opened once.
+DOORS = (
+    "tests/security/test_access_walk.py",
+    "tests/security/test_hostile_input.py",
+    "tests/security/test_glass_and_emergency.py",
+    "tests/security/test_limits.py",
+)
 # These share one broker and one database to freeze.
 FAULTS = "tests/faults/"
 # What takes longest is begun first, so that no worker is left alone with it at the end.
@@ -49,4 +56,6 @@ class Together(LoadScopeScheduling):
         file = nodeid.partition("::")[0]
         if file in WHOLE_SYSTEM:
             return "one whole system"
+        if file in DOORS:
+            return "the doors"
         return FAULTS if file.startswith(FAULTS) else file

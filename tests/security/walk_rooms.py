@@ -85,6 +85,7 @@ class Stage:
     """One service's doors, and what to fill into a request so that it asks for a record that is there."""
 
     name: str
+    settings: Any
     doors: Doors
     app: Any
     port: int
@@ -330,7 +331,7 @@ def the_rooms(
             server.start()
             after.callback(room.database.client.close)
             after.callback(server.stop, 0.2)
-            stage = Stage(name, doors, app, server.port, issuer_pem=pem, codes=codes, **about)
+            stage = Stage(name, room.settings, doors, app, server.port, issuer_pem=pem, codes=codes, **about)
             stages[name] = stage
             return stage
 
