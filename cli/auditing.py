@@ -1,6 +1,8 @@
 """Verifying the running audit log: fetch its leaves and checkpoint, compare with what was seen before."""
 
 import base64
+import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -135,6 +137,13 @@ def _remember(folder: Path, key: VerifierKey, note: bytes) -> None:
     draft = kept.with_suffix(".draft")
     draft.write_bytes(note)
     draft.replace(kept)
+
+
+def told_by(file: Path) -> tuple[dict[str, str], int]:
+    """What an export says it was asked for, and how many entries it says it holds; nothing of it is verified."""
+    with zipfile.ZipFile(file) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+    return manifest.get("asked_for", {}), manifest["count"]
 
 
 def export(reach: Reach, asked: Any, to: Path) -> int:

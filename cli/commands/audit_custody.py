@@ -59,7 +59,9 @@ def prove(
     out: Annotated[
         Path | None, typer.Option(help="The proof's file (C2SP tlog-proof), named by you.")
     ] = None,
-    to: Annotated[Path, typer.Option(help="The folder to write proof and leaf into.")] = Path(),
+    to: Annotated[
+        Path, typer.Option(help="The folder to write proof and leaf into, else the one you are in.")
+    ] = Path(),
     as_json: show.AsJson = False,
 ) -> None:
     """The proof that an entry is in the log, checked here, as two files for anybody: the proof and the leaf."""
@@ -112,7 +114,9 @@ def export(
     asked.known_sizes.extend([*(known or []), *auditing.known_sizes(place.here().var)])
     with reaching.plain_errors():
         size = auditing.export(context.obj, asked, out)
-    told = {"file": str(out.resolve()), "bytes": size, "verify_with": f"python {out}"}
+    asked_for, count = auditing.told_by(out)
+    told = {"entries": count or "none: nothing was found", "asked_for": asked_for or "everything"}
+    told |= {"file": str(out.resolve()), "bytes": size, "verify_with": f"python {out}"}
     policy = place.here().keys / "audit" / "audit.policy"
     if policy.exists():
         told["policy_to_hand_over"] = str(policy)

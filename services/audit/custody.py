@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime
@@ -96,7 +96,7 @@ def export(
         raise Refusal(
             "range-invalid", Kind.INVALID, message, faults=[Fault("until_number", "invalid", message)]
         )
-    asked = [*wanted.criteria(), *(["numbers"] if numbers[1] else [])]
+    asked = wanted.told() | ({"numbers": f"{numbers[0]}-{numbers[1]}"} if numbers[1] else {})
     query = _export_query(room, wanted, numbers)
     about = wanted.peer_id, wanted.referral_id
     yield from _packed(room, query, asked, known_sizes, about=about, caller=caller, cause=cause)
@@ -105,7 +105,7 @@ def export(
 def export_of(
     room: ReadingRoom,
     numbers: Sequence[int],
-    asked: Sequence[str],
+    asked: Mapping[str, str],
     *,
     peer_id: str = "",
     caller: Caller,
@@ -119,7 +119,7 @@ def export_of(
 def _packed(
     room: Room | ReadingRoom,
     query: dict[str, Any],
-    asked: Sequence[str],
+    asked: Mapping[str, str],
     known_sizes: Sequence[int],
     *,
     about: tuple[str, str],
@@ -136,7 +136,7 @@ def _packed(
             record_type="AuditEvent",
             record_id="audit export",
             format="zip",
-            criteria=asked,
+            criteria=list(asked),
             rows=rows,
             content_sha256=hashlib.file_digest(file, "sha256").digest(),
             referral_id=referral_id,

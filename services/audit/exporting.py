@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
@@ -17,8 +17,8 @@ from services.audit.domain.leaf import parse_leaf, timestamp
 from services.audit.domain.period import ROOT, LogPlace, holding
 from services.audit.periods import Periods
 from services.audit.store import Store
+from services.audit.tlog.folds import FoldedTree
 from services.audit.tlog.proof_files import ProofFile
-from services.audit.tlog.tiles import TiledTree
 
 if TYPE_CHECKING:
     from services.audit.bootstrap import Room as WholeRoom
@@ -51,12 +51,13 @@ class Believed:
     store: Store
     origin: str
     head: Head
-    tree: TiledTree
+    tree: FoldedTree
 
 
 def believed(room: Room, place: LogPlace) -> Believed:
     """The log under its newest cosigned checkpoint; raises Refusal UNAVAILABLE while there is none."""
-    store, origin = Store(room.database, place), place.origin(room.settings.audit_origin)
+    store = Store(room.database, place, room.store.kept)
+    origin = place.origin(room.settings.audit_origin)
     heads, cosigned = store.heads_now(), store.cosigned()
     head = cosigned[0] if cosigned else None
     if heads is not None and head is None and room.policy.is_met_by(()):
@@ -65,7 +66,7 @@ def believed(room: Room, place: LogPlace) -> Believed:
         message = "The witnesses have not cosigned this log yet."
         raise Refusal("not-cosigned-yet", Kind.UNAVAILABLE, message, retry_after_s=2)
     reach = max(heads.published.size, head.size)
-    return Believed(store, origin, head, TiledTree(head.size, lambda at: store.tile(at, reach)))
+    return Believed(store, origin, head, store.tree(head.size, reach))
 
 
 def proof_of(log: Believed, number: int) -> bytes:
@@ -75,11 +76,12 @@ def proof_of(log: Believed, number: int) -> bytes:
 
 
 def write_export(
-    room: Room, query: Document, asked: Sequence[str], known_sizes: Sequence[int], to: IO[bytes]
+    room: Room, query: Document, asked: Mapping[str, str], known_sizes: Sequence[int], to: IO[bytes]
 ) -> int:
     """The zip of every entry whose row matches and that a cosigned checkpoint covers; returns how many.
 
-    `asked` names the criteria, never their values. Raises Refusal where there are more than MOST_ENTRIES.
+    `asked` is what was asked for, by name: the file says it, because "nothing" answers only a question.
+    Raises Refusal where there are more than MOST_ENTRIES.
     """
     if room.store.rows.count_documents(query, limit=MOST_ENTRIES + 1) > MOST_ENTRIES:
         message = f"An export has at most {MOST_ENTRIES} entries; ask for a shorter time."
@@ -124,7 +126,7 @@ class _Exporting:
                 page = []
         yield from self._page(page)
 
-    def manifest(self, asked: Sequence[str], known_sizes: Sequence[int]) -> Document:
+    def manifest(self, asked: Mapping[str, str], known_sizes: Sequence[int]) -> Document:
         """Which logs, under which checkpoints, asked for how; for nothing found it is all there is."""
         newest = self._logs[self._places[-1]]
         sizes = [size for size in known_sizes if 0 < size <= newest.head.size]
@@ -132,6 +134,7 @@ class _Exporting:
             "format": FORMAT,
             "made_at": timestamp(self._room.clock.now()),
             "asked": list(asked),
+            "asked_for": dict(asked),
             "logs": [self._log(number, log) for number, log in enumerate(self._logs.values())],
             "consistency": {
                 newest.origin: {str(size): _texts(newest.tree.prove_consistency(size)) for size in sizes}
@@ -141,6 +144,7 @@ class _Exporting:
     def _page(self, rows: Sequence[Document]) -> Iterator[Document]:
         entries = self._room.store.entries_at([row["index"] for row in rows])
         keys = self._room.keyring.keys_by_id(entry["key_id"] for entry in entries.values())
+        self._prepare(rows)
         for row in rows:
             log = self._log_of(row["index"])
             index = row["index"] - log.store.place.first
@@ -151,6 +155,16 @@ class _Exporting:
                 raise LogBroken("entries-missing", str(row["index"]))
             line = {"number": row["index"], "log": log.origin, "index": index, "leaf": _text(entry["leaf"])}
             yield line | {"proof": _texts(log.tree.prove_inclusion(index))} | self._body(row, entry, keys)
+
+    def _prepare(self, rows: Sequence[Document]) -> None:
+        """The tiles of a page's proofs come in one question for each log."""
+        inside: dict[LogPlace, list[int]] = {}
+        for row in rows:
+            store = self._log_of(row["index"]).store
+            inside.setdefault(store.place, []).append(row["index"] - store.place.first)
+        for place, indexes in inside.items():
+            tree = self._logs[place].tree
+            tree.prepare([index for index in indexes if index < tree.size])
 
     def _body(self, row: Document, entry: Document, keys: dict[bytes, Any]) -> Document:
         key = keys.get(entry["key_id"])

@@ -55,6 +55,14 @@ class Search:
         named = ("peer_id", "referral_id", "actor_id", "event_type", "recorded_from", "recorded_until")
         return [name for name in named if getattr(self, name)]
 
+    def told(self) -> dict[str, str]:
+        """The criteria with their values, as an export says them."""
+        values = {name: getattr(self, name) for name in self.criteria()}
+        return {
+            name: value.isoformat() if isinstance(value, datetime) else value
+            for name, value in values.items()
+        }
+
 
 @dataclass(frozen=True)
 class Hit:

@@ -84,14 +84,18 @@ def test_a_stranger_verifies_it_with_one_file(log, tmp_path):
 
 
 def test_a_wrong_call_is_told_apart_from_what_is_not_proven(log, tmp_path, capsys):
-    """No file, no such file, no such policy: usage and 2, because nothing was looked at; a file that is none is 1."""
+    """No file, no such file or policy, no zip file: usage and 2, because nothing was looked at."""
     (tmp_path / "noise.zip").write_bytes(b"noise")
     missing = str(tmp_path / "missing")
     for wrong in ([], [missing], [str(tmp_path / "noise.zip"), "--policy", missing]):
         with pytest.raises(SystemExit) as ended:
             verifier.main(wrong)
         assert ended.value.code == 2 and "usage" in capsys.readouterr().err
-    assert verifier.main([str(tmp_path / "noise.zip")]) == 1
+    for content in (b"noise", b"PK\x03\x04 and no more"):  # no proof failed: nothing was looked at
+        (tmp_path / "noise.zip").write_bytes(content)
+        with pytest.raises(SystemExit) as ended:
+            verifier.main([str(tmp_path / "noise.zip")])
+        assert ended.value.code == 2 and "nothing was looked at" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -129,7 +133,8 @@ def test_nothing_found_is_an_answer_too(log, tmp_path, capsys):
     path = _export(log, tmp_path / "none.zip", peer_id="peer_nobody")
     assert verifier.main([str(path)]) == 0
     told = capsys.readouterr().out
-    assert "300 entries, root" in told and "proven: 0 entries" in told and "peer_id" in told
+    assert "300 entries, root" in told and "NOTHING WAS FOUND" in told
+    assert "asked for: peer_id peer_nobody" in told and "proven: 0" not in told
 
 
 def test_a_range_is_known_to_be_whole(log, tmp_path, capsys):

@@ -13,8 +13,8 @@ _HEADER = """Verifies an export of Kindred's audit log, offline: needs this file
     python verify.py EXPORT.zip --remember FOLDER     compare with what was seen before, and remember this
     python verify.py ONE.zip OTHER.zip                do two exports show one history?
 
-Exit code 0: everything is proven.  1: something is not.  2: nothing was looked at (no such file, wrong usage).
-3: two histories of one log were signed: the evidence is printed, and each part of it verifies by itself (C2SP
+Exit code 0: everything is proven.  1: something is not.  2: nothing was looked at (wrong usage, no such file, no zip
+file).  3: two histories of one log were signed: the evidence is printed, and each part of it verifies by itself (C2SP
 signed-note, tlog-cosignature, RFC 6962).
 """
 

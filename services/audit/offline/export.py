@@ -135,8 +135,9 @@ def evidence(what: str, *parts: bytes) -> str:
 def report(export: Export) -> Iterator[str]:
     """What was proven, as lines."""
     numbers = sorted(entry["number"] for entry in export.entries)
-    asked = ", ".join(export.manifest["asked"]) or "everything"
-    yield f"{export.path}: made {export.manifest['made_at']}, asked by: {asked}"
+    told = export.manifest.get("asked_for", {})
+    asked = ", ".join(f"{name} {told[name]}" if name in told else name for name in export.manifest["asked"])
+    yield f"{export.path}: made {export.manifest['made_at']}, asked for: {asked or 'everything'}"
     for origin, one in export.logs.items():
         when = ", ".join(f"{name} at {utc(at)}" for name, at in sorted(one.cosigned.items()))
         yield f"  log {origin}: {one.size} entries, root {one.root.hex()}"
@@ -147,7 +148,10 @@ def report(export: Export) -> Iterator[str]:
         if erased
         else ""
     )
-    yield f"  proven: {len(numbers)} entries are in the log exactly as shown{gone}"
+    if not numbers:
+        yield "  NOTHING WAS FOUND for what was asked: this file holds no entry"
+    else:
+        yield f"  proven: {len(numbers)} entries are in the log exactly as shown{gone}"
     if numbers and numbers[-1] - numbers[0] + 1 == len(numbers):
         yield f"  these are all entries from number {numbers[0]} to {numbers[-1]}"
     else:
@@ -161,6 +165,29 @@ def _say(text: str) -> None:
 def utc(seconds: int) -> str:
     """POSIX seconds as a date."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def not_looked_at(exports: list[Path], policy: Path | None) -> str:
+    """Why nothing can be looked at, in words; "" where everything can."""
+    for path in [*exports, *([policy] if policy else [])]:
+        if not path.is_file():
+            return f"there is no file {path}"
+    for path in exports:
+        if not zipfile.is_zipfile(path):
+            return f"{path} is no export: it is not a zip file, or a part of one; nothing was looked at"
+    return ""
+
+
+def verified(paths: list[Path], policy: Path | None, seen: Path | None) -> list[Export]:
+    """The exports, proven, and in one history with each other and with what was seen; raises NotProven, or Fork."""
+    text = policy.read_text(encoding="utf-8") if policy else None
+    exports = [Export(path, text) for path in paths]
+    for position, export in enumerate(exports):
+        for other in exports[:position]:
+            other.compare_entries(export)
+        if seen:
+            export.remember(seen)
+    return exports
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -177,14 +204,13 @@ def main(argv: list[str] | None = None) -> int:
     for path in [*asked.exports, *([asked.policy] if asked.policy else [])]:
         if not path.is_file():
             arguments.error(f"there is no file {path}")
+    for path in asked.exports:
+        if not zipfile.is_zipfile(path):
+            arguments.error(
+                f"{path} is no export: it is not a zip file, or a part of one; nothing was looked at"
+            )
     try:
-        policy = asked.policy.read_text(encoding="utf-8") if asked.policy else None
-        exports = [Export(path, policy) for path in asked.exports]
-        for position, export in enumerate(exports):
-            for other in exports[:position]:
-                other.compare_entries(export)
-            if asked.remember:
-                export.remember(asked.remember)
+        exports = verified(asked.exports, asked.policy, asked.remember)
     except Fork as fork:
         _say(f"TWO HISTORIES: {fork}")
         return 3

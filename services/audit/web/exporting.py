@@ -50,18 +50,18 @@ def export(console: Console, request: Request) -> Response:
 
 def _of_report(
     console: Console, request: Request, sent: dict[str, str], caller: Caller
-) -> tuple[list[int], list[str]]:
+) -> tuple[list[int], dict[str, str]]:
     given = {name: value for name, value in sent.items() if name not in _NOT_PARAMETERS and value}
     cause, reader = telemetry.current_cause(), reader_of(request)
     result = running.run(console.room, sent["report"], given, caller, cause, reader=reader)
     if result.is_cut:
         raise _too_many()
-    return list(result.numbers), [f"report {result.report.name}", *given]
+    return list(result.numbers), {"report": result.report.name} | given
 
 
 def _of_search(
     console: Console, sent: dict[str, str], caller: Caller, cause: Any
-) -> tuple[list[int], list[str]]:
+) -> tuple[list[int], dict[str, str]]:
     given, _ = searching.given(console, {**sent, "_cursor": ""})
     if not given:
         raise Refusal("nothing-asked", Kind.INVALID, "Say what to export.")
@@ -74,7 +74,7 @@ def _of_search(
         if len(numbers) > MOST:
             raise _too_many()
         if page.next_cursor is None:
-            return numbers, list(wanted.names())
+            return numbers, dict(given)
         more = [("_cursor", page.next_cursor.text())]
 
 
