@@ -17,6 +17,7 @@ LOCKS = ("runtime", "local", "dev")
 def pinned(lock: str) -> dict[str, list[str]]:
     """Every package of a lock, as name==version, with the hashes of the files that may be taken."""
     found: dict[str, list[str]] = {}
+    name = ""
     for line in (ROOT / "requirements" / f"{lock}.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith(" "):
             found[name].append(line.strip(" \\"))
