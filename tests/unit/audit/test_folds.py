@@ -29,7 +29,7 @@ def _cut(place: TilePlace) -> bytes:
     return HELD[TilePlace(place.level, place.index, min(256, reach))][: 32 * place.width]
 
 
-@settings(max_examples=25)
+@settings(max_examples=60)
 @given(st.integers(1, SIZE), st.data())
 def test_a_folded_tree_proves_what_the_plain_one_proves(size, data):
     """Root's parts, audit paths and consistency proofs of a tree of any size are the same, whatever is kept already."""
@@ -60,16 +60,16 @@ def test_many_leaves_are_proven_from_one_question_and_full_tiles_are_asked_for_o
 
 def test_what_is_kept_of_one_log_stands_for_no_other():
     """Logs of two periods have tiles of the same place, and each its own."""
-    kept, place = KeptFolds(), TilePlace(0, 0, 256)
-    kept.keep("", place, (b"first",))
-    kept.keep("2027Q1", place, (b"second",))
-    assert (kept.get("", place), kept.get("2027Q1", place)) == ((b"first",), (b"second",))
+    kept = KeptFolds()
+    kept.keep("", 0, 0, (b"first",))
+    kept.keep("2027Q1", 0, 0, (b"second",))
+    assert (kept.get("", 0, 0), kept.get("2027Q1", 0, 0)) == ((b"first",), (b"second",))
 
 
 @pytest.mark.parametrize("content", [b"", bytes(32 * 255)])
 def test_a_missing_or_cut_tile_is_an_error_and_not_a_proof(content):
     """The error names the tile, and what was wrong is not kept."""
     kept = KeptFolds()
-    with pytest.raises(TilesRefused, match="tile/0/000"):
+    with pytest.raises(TilesRefused, match=r"tile/[01]/000"):
         FoldedTree(256, lambda places: dict.fromkeys(places, content), kept).prove_inclusion(1)
     assert FoldedTree(256, lambda places: {each: _cut(each) for each in places}, kept).prove_inclusion(1)
