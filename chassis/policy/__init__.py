@@ -10,21 +10,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+from chassis import identity
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
 from chassis.policy.reading import Need, Never, Row, Table, load
 
 __all__ = ["Decision", "Door", "DoorWithoutPolicy", "Need", "Never", "Policy", "Row", "admit", "being_served"]
 PERMITTED = "permitted"
+# One proof of who they are lets somebody break the glass for so long.
+FRESH_FOR = timedelta(minutes=15)
 _ASKED_BY_TOKEN = "token"  # noqa: S105
 _MESSAGES = {
     "role-not-allowed": "Your role may not do this.",
     "purpose-not-allowed": "Name a purpose of use this may be done for.",
     "organization-missing": "The token names no organization.",
     "scope-missing": "A system's token opens only what it is scoped for.",
+    "step-up-needed": "This asks for a fresh sign-in.",
 }
 
 
@@ -40,10 +45,14 @@ class DoorWithoutPolicy(RuntimeError):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided about a caller at a door: `reason` is `permitted`, or the code of the refusal."""
+    """What was decided about a caller at a door: `reason` is `permitted`, or the code of the refusal.
+
+    `asks_proof`: they must have proved who they are a moment ago (NIST SP 800-63B, RFC 9470).
+    """
 
     reason: str
     needed: tuple[str, ...] = ()
+    asks_proof: bool = False
 
     @property
     def is_permitted(self) -> bool:
@@ -98,6 +107,8 @@ class Policy:
             message = _MESSAGES.get(decision.reason, "")
             facts: dict[str, Any] = {"needed": ",".join(decision.needed)} if decision.needed else {}
             raise Refusal(decision.reason, Kind.FORBIDDEN, message, **facts)
+        if decision.asks_proof:
+            _must_have_proved(caller)
 
     def _decided(
         self, door: str, role: str, purpose: str, has_organization: bool, is_scoped: bool
@@ -114,7 +125,14 @@ class Policy:
             return Decision("organization-missing")
         if is_scoped and not any("scope" in row.needs for row in permitting):
             return Decision("scope-missing")
-        return Decision(PERMITTED)
+        return Decision(PERMITTED, asks_proof=all("fresh" in row.needs for row in permitting))
+
+
+def _must_have_proved(caller: Caller) -> None:
+    """Whoever breaks the glass signed in at most so long ago: that long one proof opens it; raises Refusal FORBIDDEN."""
+    asked = getattr(identity, "require_fresh", None)
+    if asked is not None:
+        asked(caller, datetime.now(UTC), FRESH_FOR)
 
 
 def _not_permitted(rows: Sequence[Row], of_role: Sequence[Row], purpose: str) -> Decision:

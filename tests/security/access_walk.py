@@ -51,6 +51,7 @@ class Walk:
     lines: list[str] = field(default_factory=list)
     asked: Counter[str] = field(default_factory=Counter)
     turned_away: int = 0
+    untrue: list[str] = field(default_factory=list)
 
 
 def walked(stages: dict[str, Stage]) -> Walk:
@@ -97,6 +98,7 @@ def _try(walk: Walk, stage: Stage, door: str, ask: Any) -> None:
     purpose = "" if sign_in == "session" else _purpose(door)
     own = {role: ask(stage.caller(role, purpose=purpose)).code for role in ROLES}
     walk.asked["own"] += len(own)
+    walk.untrue += _untrue(stage, door, own, purpose)
     walk.turned_away += sum(code in TURNED_AWAY for code in own.values())
     came_in = [role for role in ROLES if own[role] not in TURNED_AWAY]
     elsewhere = {role: ask(stage.caller(role, elsewhere=True, purpose=purpose)).code for role in came_in}
@@ -119,6 +121,16 @@ def _try(walk: Walk, stage: Stage, door: str, ask: Any) -> None:
         *purposes,
     ]
     walk.lines.append(" | ".join(cells))
+
+
+def _untrue(stage: Stage, door: str, own: dict[str, str], purpose: str) -> Iterator[str]:
+    """Where the door decides about a role what the table does not say; a specialist's assignment is said as one."""
+    if {"assigned-specialist", "own-person"} & set(policy.ours().rows(door)[0].needs):
+        return  # by who they are to this very person, which is decided with the record
+    for role, code in own.items():
+        said = policy.ours().decide(door, stage.caller(role, purpose=purpose)).reason
+        if (code in TURNED_AWAY or said != "permitted") and code != said:
+            yield f"{door}: {role} got {code}, the table says {said}"
 
 
 def _purpose(door: str) -> str:

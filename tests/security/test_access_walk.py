@@ -28,6 +28,7 @@ def test_everybody_at_every_door_gets_what_was_reviewed(stages: dict[str, Stage]
         access_walk.REVIEWED.write_text(found, encoding="utf-8")
     reviewed = access_walk.REVIEWED.read_text(encoding="utf-8")
     access_walk.count(walk)
+    assert "\n".join(walk.untrue) == ""
     assert found.splitlines() == reviewed.splitlines()
     denied = sum(_denials(stage) for stage in stages.values())
     assert denied >= walk.asked["own"] // 3  # whoever was turned away for who they are is on record

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import Any
 
 import pytest
 
-from chassis import catalog, policy
+from chassis import catalog, identity, policy
+from chassis.errors import Refusal
+from chassis.identity import Caller
 from tests.security.test_hostile_input import ask
 from tests.security.walk_rooms import HERE, Stage, over_grpc
 
@@ -42,10 +45,10 @@ def intake(stages: dict[str, Stage]) -> Stage:
 def test_the_glass_breaks_with_a_reason_and_says_so(intake: Stage):
     """A nurse who says why reads, and the trail holds that the glass was broken, by whom and why; no other event does."""
     path, before = f"/fhir/Task/{intake.paths['/']['{id}']}", said(intake)
-    answer, _ = ask(
-        intake, "GET", path, role="nurse", x_purpose_of_use="BTG", x_break_glass_reason="care-now"
-    )
+    told = {"x_purpose_of_use": "BTG", "x_break_glass_reason": "care-now"}
+    answer, headers = ask(intake, "GET", path, role="nurse", **told)
     assert answer.status == 200
+    assert headers["break-glass"] == "on record; reviewed within a day"
     assert said(intake) - before == {GLASS: 1}
     broken = last(intake, GLASS)
     assert (broken.reason_code, broken.provenance.actor_id) == ("care-now", "a-nurse")
@@ -85,6 +88,25 @@ def test_the_glass_breaks_at_no_door_that_does_not_say_so(intake: Stage):
         intake, "GET", "/fhir/Task", role="nurse", x_purpose_of_use="BTG", x_break_glass_reason="care-now"
     )
     assert (answer.status, answer.code) == (403, "purpose-not-allowed")
+
+
+def test_one_proof_opens_the_glass_for_fifteen_minutes():
+    """Who signed in longer ago proves who they are once more before they break the glass; for reading they need not."""
+    if not hasattr(identity, "require_fresh"):
+        pytest.skip("people prove themselves anew by OpenID Connect, which is not there")
+    long_ago = time.time() - policy.FRESH_FOR.total_seconds() - 1
+    for purpose, at, code in (
+        ("BTG", long_ago, "step-up-needed"),
+        ("BTG", time.time(), ""),
+        ("TREAT", long_ago, ""),
+    ):
+        nurse = Caller("one", "nurse", "er", purpose, authenticated_at=at)
+        try:
+            policy.ours().insist("GET /fhir/Task/{id}", nurse)
+            told = ""
+        except Refusal as refusal:
+            told = refusal.code
+        assert told == code
 
 
 def test_an_emergency_breaks_no_glass_and_a_glass_is_no_emergency(intake: Stage):

@@ -20,7 +20,10 @@ from chassis import identity
 from chassis.errors import Refusal
 from kindred.matching.v1 import roster_pb2, roster_pb2_grpc
 from kindred.operations.v1 import operations_pb2, operations_pb2_grpc
+from services.matching import roster_rows
+from services.matching.roster_file import COLUMNS, RawRow
 from tests.bundles import a_bundle
+from tests.matching_room import a_row
 from tests.security.walk_rooms import HERE, TRIED, Answer, Stage, served
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -447,6 +450,22 @@ def test_every_page_is_strict(stages: dict[str, Stage], service: str, role: str,
         if headers.get("content-type", "").startswith("text/html"):
             strict(page.body.decode(), headers)
         assert page.status < 500, path
+
+
+@pytest.mark.parametrize("column", sorted(set(COLUMNS) - {"phone", "display_name"}))
+def test_no_cell_of_an_exported_roster_is_a_formula(column: str):
+    """What a spreadsheet would calculate is no value of a column that is kept (a name is not, a phone goes sealed)."""
+    for cell in (
+        "=1+1",
+        "+1+1",
+        "@SUM(A1)",
+        "\t=1+1",
+        "\r=1+1",
+        '=HYPERLINK("https://evil.example")',
+        "-1+cmd|' /C calc'!A0",
+    ):
+        told = roster_rows.read(RawRow(1, {**a_row(), column: cell}))
+        assert isinstance(told, list) and told[0].column == column
 
 
 def test_a_form_of_another_kind_is_no_form(stages: dict[str, Stage]):

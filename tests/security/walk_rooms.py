@@ -182,7 +182,7 @@ async def over_http(stage: Stage, door: str, caller: Caller | None, *, by_sessio
     status, found, content = await served(stage.app, method, path, headers, body)
     if stage.codes:
         code = stage.codes[-1]
-    elif status == 303 and "sign-in" in found.get("location", ""):
+    elif status == 303 and not door.endswith("/sign-out") and "sign-in" in found.get("location", ""):
         code = "sign-in-needed"
     else:
         code = "ok" if status < 400 else f"http-{status}"

@@ -16,7 +16,7 @@ from chassis.identity import Caller, current_caller
 from services.intake import handlers
 from services.intake.bootstrap import Room
 from services.intake.domain.referral import Referral
-from services.intake.doorway import PURPOSES, READERS, WHY_BROKEN, a_reader, of_an_organization
+from services.intake.doorway import BREAKING, PURPOSES, READERS, WHY_BROKEN, a_reader, of_an_organization
 from services.intake.fhir import (
     asking,
     consent_out,
@@ -47,7 +47,7 @@ SHOWN: Mapping[str, Callable[[Referral, Kept], Resource | None]] = {
 def read(name: str, room: Room, request: Request) -> Response:
     """GET /fhir/{type}/{id}: 304 where the caller has this version already."""
     resource, referral = _read(name, room, request)
-    headers = tags(resource, referral)
+    headers = tags(resource, referral) | _banner(request)
     if asking.is_unchanged(request, resource["meta"]["versionId"]):
         return Response(status_code=304, headers=headers)
     return outcome.answer(resource, headers=headers, is_pretty=outcome.is_pretty(request))
@@ -59,7 +59,14 @@ def vread(name: str, room: Room, request: Request) -> Response:
     if request.path_params["version"] != resource["meta"]["versionId"]:
         message = "Only the current version is kept; what changed and when is in the audit trail."
         raise Refusal("history-not-kept", Kind.NOT_FOUND, message)
-    return outcome.answer(resource, headers=tags(resource, referral), is_pretty=outcome.is_pretty(request))
+    headers = tags(resource, referral) | _banner(request)
+    return outcome.answer(resource, headers=headers, is_pretty=outcome.is_pretty(request))
+
+
+def _banner(request: Request) -> dict[str, str]:
+    """What a client shows above a record that was read past a policy."""
+    is_broken = current_caller().purpose_of_use == BREAKING
+    return {"Break-Glass": "on record; reviewed within a day"} if is_broken else {}
 
 
 def _read(name: str, room: Room, request: Request) -> tuple[Resource, Referral]:
