@@ -89,6 +89,7 @@ def test_what_a_pacs_says_is_found_by_what_an_officer_asks():
         b"<Other/>",
         b"<AuditMessage/>",
         b"<!DOCTYPE a><AuditMessage/>",
+        '<!DOCTYPE a [<!ENTITY b "c">]><AuditMessage>&b;</AuditMessage>'.encode("utf-16"),
         b"\xff\xfe",
         b"{}",
     ],
