@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -351,7 +352,15 @@ def test_the_board_lists_areas_and_names_hospitals(work, lena):
     board = lena.get("/matching/board").text
     assert "Buffalo, NY (142)" in board and "Bronx, NY (104)" in board and '<svg class="sketch"' in board
     assert "Lakelight General" in board and ">lakelight<" not in board and "st-brigid" in board
+    assert "Lakelight General" in lena.get("/matching/board/report").text
     there = lena.get("/matching/board?area=NY-142").text
+    member = lena.get(
+        "/matching/board/team/rosa"
+    ).text  # lena is on no roster: her programme's clock, not UTC
+    there_at = work.room.cases.case(COMING).accepted_offer.promised_arrival_at.astimezone(
+        ZoneInfo("America/New_York")
+    )
+    assert f"{there_at:%-I:%M}" in member
     assert "buffal0" in there and "c0ming" not in there and "Only around Buffalo, NY (142)." in there
     assert (
         "Solo alrededor de" in lena.get("/matching/board?area=NY-142", headers={"accept-language": "es"}).text

@@ -64,6 +64,11 @@ class BoardStore:
         """True where somebody of this programme is on the roster."""
         return self._people.find_one({"programme_id": programme_id}, {"_id": 1}) is not None
 
+    def zone_of(self, programme_id: str) -> str:
+        """The time zone of the first of a programme's people by id, UTC where it has none."""
+        found = self._people.find({"programme_id": programme_id}, {"time_zone": 1}).sort("_id", ASCENDING)
+        return next((str(document["time_zone"]) for document in found.limit(1)), "UTC")
+
     def mark_of_board(self, programme_id: str) -> str:
         """Differs as soon as a board of this programme would; tells nothing of anybody."""
         ids = self.members(programme_id)

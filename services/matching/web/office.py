@@ -71,9 +71,11 @@ class Visit:
 
     @cached_property
     def zone(self) -> str:
-        """Their own time zone, as the roster has it; UTC for who is not on it."""
+        """Their own time zone, as the roster has it; that of their programme for who is not on it, else UTC."""
         found = self.room.roster.load_many([self.caller.actor_id]).get(self.caller.actor_id)
-        return str(found.body["time_zone"]) if found else "UTC"
+        return (
+            str(found.body["time_zone"]) if found else self.room.boards.zone_of(self.caller.organization_id)
+        )
 
     @property
     def key(self) -> str:

@@ -107,6 +107,8 @@ def label_of(dimension: str, group: str, visit: Visit) -> str:
         return tongues.name(group, visit.reader)
     if dimension in ("ethnicity", "gender"):
         return known.label(group, visit.reader) if group in known else group
+    if dimension == "site":
+        return visit.room.sites.name(group)
     return words.get({"urgency": "tag_", "age-band": "age_"}.get(dimension, "group_") + group, group)
 
 
