@@ -16,12 +16,14 @@ from pymongo.collection import Collection
 from pymongo.encryption import Algorithm, ClientEncryption
 from pymongo.errors import DuplicateKeyError, EncryptionError
 
-from chassis.mongo import CODEC_OPTIONS, is_outside_trouble
+from chassis.key_providers import LOCAL, KeyFolder, KeyProviders, encryption
+from chassis.mongo import is_outside_trouble
 from chassis.shared_inserts import SharedInserts
 
 KEYS = "data_keys"
 _REMEMBERED_KEYS = 50_000
 _FRESH_KEYS = 1_000
+_RANDOM = Algorithm.AEAD_AES_256_CBC_HMAC_SHA_512_Random
 
 
 class Unreadable(Exception):  # noqa: N818
@@ -60,18 +62,40 @@ class KeyCollection:
 class Vault:
     """Seals and opens documents of one service. `master_key` is 96 bytes and lives outside the database."""
 
-    def __init__(self, client: MongoClient[dict[str, Any]], database_name: str, master_key: bytes) -> None:
+    def __init__(
+        self,
+        client: MongoClient[dict[str, Any]],
+        database_name: str,
+        master_key: bytes,
+        folder: KeyFolder | None = None,
+    ) -> None:
+        """With `folder` keys are wrapped by what it names, now and whenever that changes; else by the master key."""
+        self._client, self._namespace = client, f"{database_name}.{KEYS}"
         self._keys = client[database_name][KEYS]
         self._known: dict[str, Binary] = {}
         self._lock = threading.Lock()
-        self._encryption: ClientEncryption[dict[str, Any]] = ClientEncryption(
-            kms_providers={"local": {"key": master_key}},
-            key_vault_namespace=f"{database_name}.{KEYS}",
-            key_vault_client=client,
-            codec_options=CODEC_OPTIONS,
-        )
-        callbacks = cast("Any", self._encryption._io_callbacks)  # pymongo has no other door to it
+        self._folder = folder
+        self._mark = folder.mark() if folder else ()
+        self._providers = folder.read() if folder else KeyProviders({LOCAL: {"key": master_key}})
+        self._connect()
+
+    def _connect(self) -> None:
+        made = encryption(self._client, self._namespace, self._providers)
+        callbacks = cast("Any", made._io_callbacks)  # pymongo has no other door to it
         self._fresh = callbacks.key_vault_coll = KeyCollection(callbacks.key_vault_coll)
+        self._encryption: ClientEncryption[dict[str, Any]] = made
+
+    def _renewed(self) -> bool:
+        """True where what wraps the keys had changed, and is used from now on."""
+        if self._folder is None or self._folder.mark() == self._mark:
+            return False
+        with self._lock:
+            mark = self._folder.mark()
+            if mark != self._mark:
+                self._providers = self._folder.read()
+                self._connect()
+                self._mark = mark
+        return True
 
     def ensure_indexes(self) -> None:
         """A person has one key, also when two writers make it at once."""
@@ -87,8 +111,13 @@ class Vault:
 
         `is_first` spares the search for a key where the person was met just now; where it errs, the key is found.
         """
-        algorithm = Algorithm.AEAD_AES_256_CBC_HMAC_SHA_512_Random
-        return self._encryption.encrypt(value, algorithm, key_id=self._key_id(person_id, is_first))
+        key_id = self._key_id(person_id, is_first)
+        try:
+            return self._encryption.encrypt(value, _RANDOM, key_id=key_id)
+        except EncryptionError as exc:
+            if exc.timeout or _is_outside(exc) or not self._renewed():
+                raise
+            return self._encryption.encrypt(value, _RANDOM, key_id=key_id)
 
     def open(self, sealed: Binary) -> dict[str, Any]:
         """The document as it was sealed; raises Unreadable."""
@@ -97,6 +126,8 @@ class Vault:
         except EncryptionError as exc:
             if exc.timeout or _is_outside(exc):
                 raise
+            if self._renewed():
+                return self.open(sealed)
             raise Unreadable from None
 
     def erase(self, person_id: str) -> bool:
@@ -122,8 +153,10 @@ class Vault:
         return found["_id"] if found else None
 
     def _make(self, person_id: str) -> Binary:
+        self._renewed()
+        told = self._providers
         try:
-            return self._encryption.create_data_key("local", key_alt_names=[person_id])
+            return self._encryption.create_data_key(told.wrapping, told.master, key_alt_names=[person_id])
         except (DuplicateKeyError, EncryptionError) as exc:
             made_by_another = self._find(person_id)
             if made_by_another is None:

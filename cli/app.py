@@ -28,6 +28,7 @@ from cli.commands import (
     simulate,
     submit,
     watching,
+    wrapping_keys,
 )
 from cli.reach import Reach, Who
 
@@ -59,6 +60,7 @@ machine.add_to(app)
 doctor.add_to(app)
 monitoring.add_to(app)
 backups.add_to(app)
+app.add_typer(wrapping_keys.app, name="keys", help="What wraps the keys of people: show, rotate, retire.")
 app.add_typer(certs.app, name="certs", help="Certificates of this system: show, renew.")
 example.add_to(app)
 submit.add_to(app)

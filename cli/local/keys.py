@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -47,6 +48,13 @@ def create(folder: Path, *, is_here: bool = True) -> Path:
     _pair(folder, "witness", Ed25519PrivateKey)
     authority.create(folder, HOLDERS, is_here=is_here)
     return folder
+
+
+def new_wrapping_key(folder: Path, service: str, at: datetime) -> Path:
+    """Another key for wrapping the keys of people; it is used as soon as it lies in the service's own folder."""
+    path = folder / f"{service}.wrapping.w{at:%Y%m%d%H%M%S%f}.key"
+    _write(path, lambda: secrets.token_bytes(MASTER_KEY_BYTES))
+    return path
 
 
 def _pair(folder: Path, stem: str, kind: type[Ed25519PrivateKey] | type[X25519PrivateKey]) -> None:
@@ -102,7 +110,14 @@ def needed(folder: Path, service: str) -> list[str]:
         return ["audit.signer.pem", "audit.signer.token"]
     if service == "witness":
         return ["witness.pem", "audit.signer.pub.pem"]
-    own = [f"{service}.master.key", "issuer.pub.pem", authority.AUTHORITY, authority.file_of(service)]
+    wrapping = [*folder.glob(f"{service}.wrapping.*.key"), *folder.glob(f"{service}.provider.json")]
+    own = [
+        f"{service}.master.key",
+        *sorted(path.name for path in wrapping),
+        "issuer.pub.pem",
+        authority.AUTHORITY,
+        authority.file_of(service),
+    ]
     if service == "notifications":
         return own + sorted(path.name for path in folder.glob("seal.notifications*.pem"))
     if service == "audit":

@@ -17,6 +17,7 @@ from chassis.at_rest import AtRest
 from chassis.clock import Clock, SystemClock
 from chassis.envelope import Cause
 from chassis.identity import Caller, TokenReader
+from chassis.key_providers import KeyFolder
 from chassis.parked import ParkedEvents
 from chassis.relay import Relay
 from chassis.sealing import PublicSeal
@@ -88,7 +89,8 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
     master_key = (settings.keys_dir / "intake.master.key").read_bytes()
     blind = BlindIndex(master_key)
     marks = Marks(blind)
-    vault = Vault(client, settings.mongo_database, master_key)
+    folder = KeyFolder(settings.keys_dir, NAME)
+    vault = Vault(client, settings.mongo_database, master_key, folder)
     spell = Speller(PublicSeal.from_dir(settings.keys_dir, "notifications")).message
     cipher = AtRest(master_key)
     links = Links(database, clock, NAME, spell)

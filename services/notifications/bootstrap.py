@@ -16,6 +16,7 @@ from chassis.aggregates import Aggregates
 from chassis.at_rest import AtRest
 from chassis.clock import Clock, SystemClock
 from chassis.identity import Caller, TokenReader
+from chassis.key_providers import KeyFolder
 from chassis.parked import ParkedEvents
 from chassis.relay import Relay
 from chassis.sealing import PrivateSeal
@@ -86,7 +87,8 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
     client = mongo.connect(settings.mongo_uri)
     database = client[settings.mongo_database]
     master_key = (settings.keys_dir / "notifications.master.key").read_bytes()
-    vault = Vault(client, settings.mongo_database, master_key)
+    folder = KeyFolder(settings.keys_dir, SERVICE)
+    vault = Vault(client, settings.mongo_database, master_key, folder)
     contacts, stops, rates = Contacts(database, vault), Stops(database), Rates(database)
     wishes = WishStore(Aggregates(database, "wishes", clock, SERVICE), vault)
     addresses = Addresses(database)
