@@ -113,7 +113,8 @@ class Gatherer:
             return b"".join(
                 document.raw
                 for name in names
-                for collection in client[name].list_collection_names()
+                for collection in client[name].list_collection_names(filter={"type": "collection"})
+                if not collection.startswith("system.")
                 for document in client[name][collection].find()
             )
         finally:

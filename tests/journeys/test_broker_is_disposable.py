@@ -52,7 +52,7 @@ def _unpublished(running: Running, service: str) -> int:
     waiting = database.outbox.count_documents({"state": {"$ne": "published"}})
     return waiting + sum(
         database[name].count_documents({"ringing": {"$exists": True}})
-        for name in database.list_collection_names()
+        for name in database.list_collection_names(filter={"type": "collection"})
     )
 
 

@@ -60,7 +60,8 @@ def _is_logged(running: Running, officer: Officer) -> bool:
 
 
 def _names(database: Any) -> list[str]:
-    return [name for name in database.list_collection_names() if not name.startswith("system.")]
+    found = database.list_collection_names(filter={"type": "collection"})
+    return [name for name in found if not name.startswith("system.")]
 
 
 def _say_again(running: Running) -> int:
