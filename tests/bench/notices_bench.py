@@ -138,15 +138,15 @@ def _listens(port: int) -> bool:
 
 
 def sms_limit_per_s(port: int) -> float:
-    """One POST after the other, each on a connection of its own, as the channel does it."""
+    """One POST after the other over one kept connection, as the channel does it."""
     body = b"To=%2B13125550123&From=%2B13125550100&Body=Please+answer"
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     started = time.perf_counter()
+    line = http.client.HTTPConnection("127.0.0.1", port)
     for _ in range(NOTICES):
-        line = http.client.HTTPConnection("127.0.0.1", port)
         line.request("POST", "/2010-04-01/Accounts/AC1/Messages.json", body, headers)
         line.getresponse().read()
-        line.close()
+    line.close()
     return NOTICES / (time.perf_counter() - started)
 
 

@@ -207,7 +207,8 @@ class _Reader:
         if referrer:
             self.said["referrer"] = referrer
         if contact:
-            self.said["source_contact"] = contact
+            # The hospital reads its own clock, so what is told to it is told in that.
+            self.said["source_contact"] = {"time_zone": str(self.sender.zone), **contact}
         if zip_code:
             self.said["facility_zip"] = zip_code
         if any(True for _ in self.message.all("NTE")) or self._rf1_words():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -38,6 +38,20 @@ from services.notifications.domain.contacts import (
 )
 from services.notifications.domain.intents import Happening
 
+_OfReferral = (
+    OfferMade
+    | OfferWithdrawn
+    | OfferAccepted
+    | OfferDeclined
+    | AssignmentEnded
+    | AssignmentChosen
+    | ArrivalOverdue
+    | CaseMoved
+    | CheckinDue
+    | CheckinMissed
+    | ReferralEscalated
+    | ReferralStatusChanged
+)
 _NOBODY = "unnamed"
 # Somebody had said that they come, and now nobody does.
 _COMING = ("assigned", "not-met")
@@ -60,20 +74,32 @@ def source_card(event: ReferralSubmitted | ReferralRevised, seal: PrivateSeal) -
     return Card(contact_id, event.source_id, revision, contact, event.source_id)
 
 
-def offer_made(envelope: Envelope, event: OfferMade, seal: PrivateSeal) -> Happening:
-    """An offer that its specialist has to hear of."""
-    token = seal.unseal(event.sealed_link_token, f"offer-link:{event.offer_id}").decode()
+def _told(
+    envelope: Envelope, event: _OfReferral, person_id: str, contact_id: str = "", **facts: Any
+) -> Happening:
+    """What every happening of a referral says, for a person of the roster where no other contact is named."""
     return Happening(
         event=envelope.type,
         happened_at=to_millisecond(envelope.time),
         referral_id=event.referral_id,
-        recipient_id=event.specialist_id,
-        contact_id=specialist_contact_id(event.specialist_id),
+        recipient_id=person_id or _NOBODY,
+        contact_id=contact_id or (specialist_contact_id(person_id) if person_id else ""),
+        **_about(event.provenance),
+        **facts,
+    )
+
+
+def offer_made(envelope: Envelope, event: OfferMade, seal: PrivateSeal) -> Happening:
+    """An offer that its specialist has to hear of."""
+    token = seal.unseal(event.sealed_link_token, f"offer-link:{event.offer_id}").decode()
+    return _told(
+        envelope,
+        event,
+        event.specialist_id,
         offer_id=event.offer_id,
         deadline_at=_moment(event, "deadline_at"),
         urgency=event.urgency,
         link_token=token,
-        **_about(event.provenance),
     )
 
 
@@ -81,118 +107,63 @@ def offer_closed(
     envelope: Envelope, event: OfferWithdrawn | OfferAccepted | OfferDeclined | AssignmentEnded
 ) -> Happening:
     """An offer that needs no answer any more: withdrawn, or answered; or one whose assignment has ended."""
-    return Happening(
-        event=envelope.type,
-        happened_at=to_millisecond(envelope.time),
-        referral_id=event.referral_id,
-        recipient_id=event.specialist_id,
-        contact_id=specialist_contact_id(event.specialist_id),
-        offer_id=event.offer_id,
-        **_about(event.provenance),
-    )
+    return _told(envelope, event, event.specialist_id, offer_id=event.offer_id)
 
 
 def status_changed(envelope: Envelope, event: ReferralStatusChanged) -> Happening:
     """A move of the referral that its source may have to hear of."""
-    return Happening(
-        event=envelope.type,
-        status=_SOUGHT_AGAIN
-        if event.previous_status in _COMING and event.status == "seeking"
-        else event.status,
-        happened_at=to_millisecond(envelope.time),
-        referral_id=event.referral_id,
-        recipient_id=event.source_id,
-        contact_id=source_contact_id(event.referral_id),
+    is_sought_again = event.previous_status in _COMING and event.status == "seeking"
+    return _told(
+        envelope,
+        event,
+        event.source_id,
+        source_contact_id(event.referral_id),
+        status=_SOUGHT_AGAIN if is_sought_again else event.status,
         promised_arrival_at=_moment(event, "promised_arrival_at"),
         modality=event.modality,
         version=event.version,
-        **_about(event.provenance),
     )
 
 
 def checkin_due(envelope: Envelope, event: CheckinDue) -> Happening:
     """A follow-up contact that its specialist has to make."""
-    return Happening(
-        event=envelope.type,
-        happened_at=to_millisecond(envelope.time),
-        referral_id=event.referral_id,
-        recipient_id=event.specialist_id,
-        contact_id=specialist_contact_id(event.specialist_id),
-        number=event.number,
-        deadline_at=_moment(event, "missed_at"),
-        **_about(event.provenance),
-    )
+    missed_at = _moment(event, "missed_at")
+    return _told(envelope, event, event.specialist_id, number=event.number, deadline_at=missed_at)
 
 
 def checkin_missed(envelope: Envelope, event: CheckinMissed) -> Happening:
     """A follow-up contact that nobody recorded in time."""
-    return Happening(
-        event=envelope.type,
-        happened_at=to_millisecond(envelope.time),
-        referral_id=event.referral_id,
-        recipient_id=event.supervisor_id or _NOBODY,
-        contact_id=specialist_contact_id(event.supervisor_id) if event.supervisor_id else "",
-        number=event.number,
-        **_about(event.provenance),
-    )
+    return _told(envelope, event, event.supervisor_id, number=event.number)
 
 
 def escalated(envelope: Envelope, event: ReferralEscalated) -> Happening:
     """An escalation; with status "exhausted" where no wave is left and the supervisor is needed."""
-    supervisor_id = event.supervisor_id or _NOBODY
-    return Happening(
-        event=envelope.type,
-        status="exhausted" if event.is_exhausted else "next-wave",
-        happened_at=to_millisecond(envelope.time),
-        referral_id=event.referral_id,
-        recipient_id=supervisor_id,
-        contact_id=specialist_contact_id(event.supervisor_id) if event.supervisor_id else "",
-        **_about(event.provenance),
-    )
+    status = "exhausted" if event.is_exhausted else "next-wave"
+    return _told(envelope, event, event.supervisor_id, status=status)
 
 
 def arrival_overdue(envelope: Envelope, event: ArrivalOverdue) -> Happening:
     """A promise that is not kept, or comes too late; its supervisor has to act."""
-    return Happening(
-        event=envelope.type,
+    return _told(
+        envelope,
+        event,
+        event.supervisor_id,
         status=event.reason_code,
-        happened_at=to_millisecond(envelope.time),
-        referral_id=event.referral_id,
-        recipient_id=event.supervisor_id or _NOBODY,
-        contact_id=specialist_contact_id(event.supervisor_id) if event.supervisor_id else "",
         offer_id=event.offer_id,
         promised_arrival_at=_moment(event, "promised_arrival_at"),
-        **_about(event.provenance),
     )
 
 
 def assignment_chosen(envelope: Envelope, event: AssignmentChosen) -> Happening:
     """A request that somebody has without an offer; who was chosen by hand has to hear of it."""
-    return Happening(
-        event=envelope.type,
-        status=event.how,
-        happened_at=to_millisecond(envelope.time),
-        referral_id=event.referral_id,
-        recipient_id=event.specialist_id,
-        contact_id=specialist_contact_id(event.specialist_id),
-        offer_id=event.offer_id,
-        **_about(event.provenance),
-    )
+    return _told(envelope, event, event.specialist_id, status=event.how, offer_id=event.offer_id)
 
 
 def case_moved(envelope: Envelope, event: CaseMoved) -> Happening | None:
     """Whoever carried the case until now; None where nobody did."""
     if not event.from_specialist_id:
         return None
-    return Happening(
-        event=envelope.type,
-        happened_at=to_millisecond(envelope.time),
-        referral_id=event.referral_id,
-        recipient_id=event.from_specialist_id,
-        contact_id=specialist_contact_id(event.from_specialist_id),
-        offer_id=event.offer_id,
-        **_about(event.provenance),
-    )
+    return _told(envelope, event, event.from_specialist_id, offer_id=event.offer_id)
 
 
 def certification_expiring(envelope: Envelope, event: CertificationExpiring) -> list[Happening]:

@@ -20,6 +20,10 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "frame-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+# As each language calls itself.
+LANGUAGE_NAMES = {"en": "English", "es": "Español", "pt": "Português"}
+_COOKIE = "kindred-notices-language"
+_A_YEAR_S = 31_536_000
 _TYPES = {".css": "text/css", ".js": "text/javascript"}
 _ASSETS = {path.name: path.read_bytes() for path in sorted((_HERE / "assets").iterdir())}
 
@@ -27,7 +31,12 @@ _ASSETS = {path.name: path.read_bytes() for path in sorted((_HERE / "assets").it
 def render(request: Request, template: str, status: int = 200, **shown: Any) -> HTMLResponse:
     """A page in the reader's language; whatever it shows is text, never markup."""
     language = str(shown.pop("language", "")) or reader_of(request)
-    words = {"language": language, "here": request.url.path, "clock_words": clock_words}
+    words = {
+        "language": language,
+        "language_names": LANGUAGE_NAMES,
+        "here": request.url.path,
+        "clock_words": clock_words,
+    }
     html = _environment(language).get_template(template).render({**words, **shown})
     headers = {
         "content-security-policy": _POLICY,
@@ -40,12 +49,19 @@ def render(request: Request, template: str, status: int = 200, **shown: Any) -> 
 
 
 def reader_of(request: Request) -> str:
-    """The first language of the browser that we write; English where there is none."""
+    """As it was chosen on a page, else the first language of the browser that we write, else English."""
+    if (chosen := request.cookies.get(_COOKIE, "")) in LANGUAGE_NAMES:
+        return chosen
     for part in request.headers.get("accept-language", "").split(","):
         tag = part.partition(";")[0].strip()
         if tag and is_spoken(tag):
             return language_for(tag)
     return catalogs.FALLBACK
+
+
+def keep_language(response: Response, language: str, home: str) -> None:
+    """The browser says from now on that it was chosen; it says nothing of who reads."""
+    response.set_cookie(_COOKIE, language, max_age=_A_YEAR_S, path=home, samesite="strict", httponly=True)
 
 
 def asset_route(home: str) -> Route:

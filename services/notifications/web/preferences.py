@@ -16,11 +16,12 @@ from services.notifications.bootstrap import Room
 from services.notifications.codec.addresses import email_address, is_zone, phone_number
 from services.notifications.domain.intents import Channel
 from services.notifications.domain.windows import Window
+from services.notifications.web import pages
 from services.notifications.web.door import HOME, Visit, signed_in
 
 PATH: Final = f"{HOME}/preferences"
 _CHANNELS: Final = (Channel.EMAIL, Channel.SMS, Channel.WEBHOOK, Channel.APPRISE, Channel.IN_APP)
-_LANGUAGES: Final = {"en": "English", "es": "Español", "pt": "Português"}
+_LANGUAGES: Final = pages.LANGUAGE_NAMES
 
 
 def routes(room: Room) -> list[Route]:

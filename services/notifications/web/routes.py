@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 from chassis.errors import HTTP_STATUS, Refusal
 from chassis.http_server import render_plain
 from services.notifications.bootstrap import Room
-from services.notifications.web import door, inbox, leave, operator, pages, preferences
+from services.notifications.web import door, inbox, language, leave, operator, pages, preferences
 
 
 def routes(room: Room) -> list[BaseRoute]:
@@ -17,6 +17,7 @@ def routes(room: Room) -> list[BaseRoute]:
     return [
         pages.asset_route(door.HOME),
         *door.routes(room),
+        *language.routes(room),
         *inbox.routes(room),
         *preferences.routes(room),
         *operator.routes(room),

@@ -58,6 +58,7 @@ def test_a_whole_referral_is_read():
     assert told.experience_codes == ("overdose", "substance.opioids")
     assert (told.referrer.name, told.referrer.phone) == ("ADA OKONKWO, RN", "5185550100")
     assert (told.source_contact.email, told.facility_zip) == ("desk@st-brigid.example", "12208")
+    assert told.source_contact.time_zone == "America/New_York"
     assert (told.note, told.arrived_at) == ("Likes to be called Wren.", NOW - timedelta(minutes=20))
     assert faults_of(told, NOW, taxonomy.load().codes) == []
 
