@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from chassis import identity
+from chassis import identity, logs
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
 from chassis.policy.reading import Need, Never, Row, Table, load
@@ -31,6 +31,8 @@ _MESSAGES = {
     "scope-missing": "A system's token opens only what it is scoped for.",
     "step-up-needed": "This asks for a fresh sign-in.",
 }
+
+log = logs.get()
 
 
 class DoorWithoutPolicy(RuntimeError):  # noqa: N818
@@ -71,6 +73,7 @@ class Policy:
         """The lines that speak of the door; raises DoorWithoutPolicy."""
         found = self.table.rows.get(door)
         if not found:
+            log.error("no line of the policy speaks of this door", method=door.replace(" ", ":"))
             raise DoorWithoutPolicy(door)
         return found
 
