@@ -24,13 +24,13 @@ from typing import Any
 
 import bson
 from bson import Binary
+from bson.codec_options import CodecOptions
 
 from chassis import grpc_client, identity, mongo, tls
 from chassis.grpc_server import GrpcService, build_server
 from chassis.identity import Caller
 from chassis.policy import AnyDoor
 from chassis.settings import read
-from chassis.vault import CODEC_OPTIONS
 from cli.local import authority, keys
 from kindred.intake.v1 import intake_pb2, intake_pb2_grpc
 from services.intake import bootstrap
@@ -47,6 +47,7 @@ VARIANTS = {
 }
 WHO = Caller("nurse-ada", "nurse", "er-st-brigid", "TREAT")
 _THREADS = 4
+_AWARE: CodecOptions[Any] = CodecOptions(tz_aware=True)
 
 
 class _AnyToken:
@@ -60,10 +61,8 @@ class _AnyToken:
 def _without(room: Any, off: frozenset[str]) -> Any:
     """The room with these parts switched off; it shares nothing with another one but the database's server."""
     if "encryption" in off:
-        room.vault.seal = lambda _, value, *, is_first=False: Binary(
-            bson.encode(value, codec_options=CODEC_OPTIONS)
-        )
-        room.vault.open = lambda sealed: bson.decode(bytes(sealed), codec_options=CODEC_OPTIONS)
+        room.vault.seal = lambda _, value, *, is_first=False: Binary(bson.encode(value, codec_options=_AWARE))
+        room.vault.open = lambda sealed: bson.decode(bytes(sealed), codec_options=_AWARE)
     if "audit" in off:
         room.access._write = lambda *_: None
     return room
