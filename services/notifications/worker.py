@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 
-from chassis import outbound, roles
+from chassis import roles
 from chassis.hearing import Heard, every, hears
-from chassis.hosts.blocking import in_real_thread
+from chassis.hosts.blocking import look_up_names_aside
 from services.notifications import codec, handlers
 from services.notifications.bootstrap import SERVICE, Room, build_room, prepare
 from services.notifications.settings import Settings
@@ -23,8 +22,8 @@ class Worker:
 
     def __init__(self, room: Room) -> None:
         self.room = room
-        # The system's resolver would stop every greenlet of a patched process.
-        room.poster.lookup = partial(in_real_thread, outbound.system_lookup)
+        # The system's resolver would stop every greenlet of a patched process: ours, smtplib's and Apprise's.
+        look_up_names_aside()
 
     @hears("specialist.enrolled.v1", batch=_BATCH, wait_s=_WAIT_S)
     def on_specialist_enrolled(self, batch: Sequence[Heard]) -> None:

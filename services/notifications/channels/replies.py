@@ -35,7 +35,7 @@ _COMMANDS: Final[Mapping[Meaning, frozenset[str]]] = {
     Meaning.START: frozenset(
         {
             *("start", "unstop", "yes", "begin", "resume"),
-            *("iniciar", "comenzar", "empezar", "reanudar", "alta", "si"),
+            *("iniciar", "inicio", "inicia", "comenzar", "empezar", "reanudar", "alta", "si"),
         }
     ),
     Meaning.HELP: frozenset({"help", "info", "ayuda", "informacion", "ajuda"}),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from datetime import timedelta
@@ -22,6 +24,7 @@ from services.notifications.settings import Settings
 from services.notifications.store import Rates
 from tests.integration.notifications.driving_notices import a_card, an_offer, settled, told, until
 from tests.integration.notifications.posted_side import PostedSide
+from tests.integration.notifications.processes import ROOT
 from tests.integration.notifications.test_sending_by_post import wish
 from tests.unit.notifications.notice_builders import NOW, a_notice
 
@@ -153,3 +156,12 @@ def test_what_waits_for_its_turn_goes_at_its_turn(environ, far_side):
     finally:
         room.sending.stop()
     assert len(far_side.accepted()) == 8
+
+
+@pytest.mark.parametrize(("how", "is_held_up"), [("aside", False), ("as it is", True)])
+def test_a_slow_resolver_holds_up_nobody_else(how, is_held_up):
+    """While a name is looked up for a mail or an Apprise service other greenlets run; without our help they stand."""
+    command = [sys.executable, "-m", "tests.integration.notifications.green_names", how]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    by_mail, by_apprise = (int(line) for line in ran.stdout.split())
+    assert (by_mail < 2, by_apprise < 2) == (is_held_up, is_held_up)
