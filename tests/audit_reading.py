@@ -96,7 +96,7 @@ class ReadLog:
         store, sealed = self.room.store, tuple(self.room.sealer.seal(heard))
         batch = Batch(self.edge.size, sealed)
         hashes = [leaf_hash(entry.leaf) for entry in sealed]
-        old = Head(self.edge.size, self.edge.root() if self.edge.size else EMPTY_ROOT, self._note())
+        old = Head(self.edge.size, self.edge.root() if self.edge.size else EMPTY_ROOT, self.note())
         self.edge, tiles = self.edge.grow(hashes)
         self.leaves += [entry.leaf for entry in sealed]
         store.write_entries(batch)
@@ -106,14 +106,14 @@ class ReadLog:
             for number in range(old.size // TILE_WIDTH, self.edge.size // TILE_WIDTH)
         }
         store.write_tiles(tiles, full)
-        new = Head(self.edge.size, self.edge.root(), self._note())
+        new = Head(self.edge.size, self.edge.root(), self.note())
         if not old.size:
             store.begin(old)
         assert store.swap_head(old, new)
         store.mark_published(new)
         return new.size
 
-    def _note(self) -> bytes:
+    def note(self) -> bytes:
         """The checkpoint over what is there, signed by the log's own key."""
         origin, root = self.room.settings.audit_origin, self.edge.root() if self.edge.size else EMPTY_ROOT
         pem = (self.room.settings.keys_dir / "audit.signer.pem").read_bytes()

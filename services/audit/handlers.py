@@ -134,9 +134,15 @@ def prove_inclusion(room: Room, index: int, tree_size: int) -> tuple[int, bytes,
 
     `index` counts through all periods; size and proof are those of the period's own log.
     """
-    store = room.store.log_of(index)
-    tree = _tree(store, tree_size)
-    inside = index - store.place.first
+    for is_last_asked in (
+        False,
+        True,
+    ):  # only where the last known log does not hold it, another may have followed
+        store = room.store.log_of(index, is_last_asked=is_last_asked)
+        inside, published = index - store.place.first, _size_of(store)
+        if 0 <= inside < published:
+            break
+    tree = _tree(store, tree_size, published)
     if not 0 <= inside < tree.size:
         raise _out_of_range("index", tree.size)
     path = tree.prove_inclusion(inside)  # first, because it fetches all tiles at once, the leaf's too
@@ -145,7 +151,7 @@ def prove_inclusion(room: Room, index: int, tree_size: int) -> tuple[int, bytes,
 
 def prove_consistency(room: Room, old_size: int, new_size: int) -> list[bytes]:
     """The proof that the log of `new_size` begins with the log of `old_size`."""
-    tree = _tree(room.store, new_size)
+    tree = _tree(room.store, new_size, _size_of(room.store))
     if not 1 <= old_size <= tree.size:
         raise _out_of_range("old_size", tree.size)
     return tree.prove_consistency(old_size)
@@ -203,8 +209,11 @@ def _published_of(store: Store) -> Head:
     return heads.published
 
 
-def _tree(store: Store, size: int) -> TiledTree:
-    published = _published_of(store).size
+def _size_of(store: Store) -> int:
+    return _published_of(store).size
+
+
+def _tree(store: Store, size: int, published: int) -> TiledTree:
     if size < 0 or size > published:
         raise _out_of_range("tree_size", published)
     return store.tree(size or published, published)

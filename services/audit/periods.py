@@ -84,13 +84,14 @@ class CurrentStore(Store):
                 return heads
         return None
 
-    def log_of(self, number: int) -> Store:
+    def log_of(self, number: int, *, is_last_asked: bool = True) -> Store:
         """The store of the log this entry's number lies in.
 
-        Logs only follow one another: where it is not the last one that is known, nobody need be asked.
+        Logs only follow one another, so a number before the last known log's first is in a log that is known.
+        Without `is_last_asked` nobody is asked whether the last one was followed: right for numbers it does hold.
         """
         place = holding(self._known, number)
-        if place == self._known[-1]:
+        if is_last_asked and place == self._known[-1]:
             self._known = self._periods.places()
             place = holding(self._known, number)
         return Store(self.heads.database, place, self.kept)

@@ -1,11 +1,12 @@
 """How long the ten commonest questions to the log take at several sizes, each with its audit write, opening and proofs.
 
 make bench B=audit_search_bench                  (100,000 entries)
-SIZES=10000,100000,1000000 make bench B=audit_search_bench
+SIZES=100000,1000000,10000000 make bench B=audit_search_bench
+    (half an hour and 20 GB: name a mongod whose data lie on a disk in MONGO_URI)
 Prints, for each size, p50 and p95 in milliseconds of each question, beside a bare indexed find of as many documents in
 the same run; how long after its commit an entry is found; and what each collection weighs an entry as it is stored.
-Entries are made by the real sealer and stored as the sequencer stores them; the machine's load is printed, because
-other work on it shows in every figure.
+Entries are made by the real sealer and stored as the sequencer stores them, to REAL of them (a million); above that see
+`audit_filling`.  The machine's load is printed, because other work on it shows in every figure.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import json
 import os
 import random
 import statistics
-import sys
 import tempfile
 import threading
 import time
@@ -34,10 +34,11 @@ from services.audit.search import asked, finding
 from services.audit.search.follower import Follower
 from tests.audit_facts import MOMENT, facts_of
 from tests.audit_reading import ReadLog, a_read_log
+from tests.bench.audit_filling import fill
 
+REAL = int(os.environ.get("REAL", "1000000"))
 OFFICER, CAUSE = Caller("officer-vera", "compliance", "kindred", "HCOMPL"), Cause("req_bench")
 ROUNDS = 60
-STEP = 2_000
 # Seconds between two entries: a million of them are about four months.
 PACE_S = 10
 
@@ -79,29 +80,19 @@ def _message(chance: random.Random, people: int) -> Any:
     )  # fmt: skip
 
 
-def _fill(log: ReadLog, size: int, chance: random.Random) -> float:
-    """The log has `size` entries and the index reaches its end; entries a second that were indexed."""
-    people = max(1_000, size // 12)
-    while log.edge.size < size:
-        start = log.edge.size
-        number = min(STEP, size - start)
-        log.record(
-            [
-                facts_of(_message(chance, people), after=timedelta(seconds=PACE_S * (start + each)))
-                for each in range(number)
-            ]
-        )
-        if log.edge.size % 50_000 == 0:
-            print(f"  {log.edge.size:,} entries", file=sys.stderr, flush=True)
-    started, before = time.perf_counter(), log.room.finds.reached()
-    while log.room.finds.follow(size) < size:
-        pass
-    return (size - before) / (time.perf_counter() - started)
+def _facts(chance: random.Random, people: int) -> Callable[[int], Any]:
+    """What the entry of this number says."""
+    return lambda number: facts_of(_message(chance, people), after=timedelta(seconds=PACE_S * number))
+
+
+def _people(size: int) -> int:
+    """How many people a log of this size is about."""
+    return max(1_000, min(size, REAL) // 12)
 
 
 def _questions(size: int, chance: random.Random) -> dict[str, Callable[[], Any]]:
     """The ten commonest, each asked about somebody or something else every time."""
-    people = max(1_000, size // 12)
+    people = _people(size)
     end = MOMENT + timedelta(seconds=PACE_S * size)
 
     def person() -> str:
@@ -151,6 +142,13 @@ def _searcher(log: ReadLog, query: Callable[[], str]) -> Callable[[], int]:
         return len(finding.search(log.room, wanted, OFFICER, CAUSE).hits)
 
     return once
+
+
+def _prove(log: ReadLog, query: str) -> None:
+    """What is measured is what it claims to be: every hit's proof leads to the root."""
+    given = [tuple(pair.split("=", 1)) for pair in query.split("&")]
+    page = finding.search(log.room, asked.read(given, log.room.clock.now()), OFFICER, CAUSE)
+    assert all(page.proofs[hit.number].shows(hit.leaf) for hit in page.hits), query
 
 
 def _bare(log: ReadLog, size: int, chance: random.Random) -> Callable[[], int]:
@@ -206,6 +204,7 @@ def measure(log: ReadLog, size: int) -> Iterator[tuple[str, dict[str, float]]]:
     chance = random.Random(size)
     for name, query in _questions(size, chance).items():
         once = _searcher(log, query)
+        _prove(log, query())
         once()
         yield name, _timed(ROUNDS, once)
     yield "bare find of 50 entries", _timed(ROUNDS, _bare(log, size, chance))
@@ -222,7 +221,7 @@ def main(sizes: list[int]) -> None:
     with tempfile.TemporaryDirectory() as folder, a_read_log(os.environ["MONGO_URI"], Path(folder)) as log:
         chance = random.Random(7)
         for size in sizes:
-            per_second = _fill(log, size, chance)
+            per_second = fill(log, size, _facts(chance, _people(size)), PACE_S, REAL)
             told = {
                 "entries": size,
                 "load": round(os.getloadavg()[0], 1),
