@@ -17,13 +17,16 @@ from chassis.identity import Caller
 
 PER_S = 500.0
 _BURST_S = 2.0
+# One client of an organization leaves this much of its rate to the others.
+_OF_ONE_CLIENT = 0.9
 _MOST_KNOWN = 10_000
 
 
 class Shares:
     """The places of one door of one process; may be used by many threads.
 
-    `per_s` is how many requests a second one organization may make for long, twice as many in one second.
+    `per_s` is how many requests a second one organization may make for long, twice as many in one second; one client of
+    it may make nine tenths of them.
     `is_crowded` says when others wait; without it the door is crowded when half of its places are held.
     `most_of_one` is what somebody alone may hold of a crowded door.
     """
@@ -50,8 +53,9 @@ class Shares:
         Whoever shows no token (pages with a session of their own) shares with those of the same address.
         """
         who = (caller.organization_id or caller.actor_id) if caller else f"@{address}"
+        client = f"{who}\n{caller.actor_id}" if caller and caller.organization_id else ""
         with self._lock:
-            self._take(who)
+            self._take(who, client)
         try:
             yield
         finally:
@@ -60,11 +64,15 @@ class Shares:
                 if not self._held[who]:
                     del self._held[who]
 
-    def _take(self, who: str) -> None:
-        left = self._spend(who)
+    def _take(self, who: str, client: str) -> None:
+        # First the client: what it is refused is not taken from the others of its organization.
+        left, message = 0.0, "This client asks too often."
+        if client:
+            left = self._spend(client, self._per_s * _OF_ONE_CLIENT)
+        if left >= 0:
+            left, message = self._spend(who, self._per_s), "Your organization asks too often."
         if left < 0:
             wait_s = max(1, round(-left / self._per_s))
-            message = "Your organization asks too often."
             raise Refusal("rate-exceeded", Kind.EXHAUSTED, message, retry_after_s=wait_s)
         share = min(self._most // len(self._held.keys() | {who}), self._most_of_one)
         if self._held[who] >= max(1, share) and self._is_crowded():
@@ -74,11 +82,11 @@ class Shares:
             raise Refusal("share-used", Kind.EXHAUSTED, message, retry_after_s=1)
         self._held[who] += 1
 
-    def _spend(self, who: str) -> float:
-        """What is left of the organization's requests; below zero where there were none left, and nothing was spent."""
-        most, now = self._per_s * _BURST_S, self._now()
+    def _spend(self, who: str, per_s: float) -> float:
+        """What is left of somebody's requests; below zero where there were none left, and nothing was spent."""
+        most, now = per_s * _BURST_S, self._now()
         before, at = self._left.pop(who, (most, now))
-        left = min(most, before + (now - at) * self._per_s) - 1
+        left = min(most, before + (now - at) * per_s) - 1
         self._left[who] = (left if left >= 0 else left + 1, now)
         while len(self._left) > _MOST_KNOWN:
             self._left.popitem(last=False)

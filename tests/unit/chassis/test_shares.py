@@ -15,8 +15,8 @@ from chassis.shares import Shares
 MOST = 12
 
 
-def of(organization):
-    return Caller("somebody", "nurse", organization) if organization else None
+def of(organization, actor="somebody"):
+    return Caller(actor, "nurse", organization) if organization else None
 
 
 @given(st.lists(st.tuples(st.sampled_from(["", "a", "b", "c"]), st.booleans()), max_size=80))
@@ -74,9 +74,9 @@ def test_who_asks_too_often_is_told_when_to_come_back_and_the_others_are_not():
 
     def ask(organization, times):
         refused = 0
-        for _ in range(times):
+        for number in range(times):
             try:
-                with shares.entered(of(organization)):
+                with shares.entered(of(organization, f"nurse-{number % 3}")):
                     pass
             except Refusal as told:
                 assert told.code == "rate-exceeded" and told.retry_after_s >= 1
@@ -89,3 +89,17 @@ def test_who_asks_too_often_is_told_when_to_come_back_and_the_others_are_not():
     assert ask("a", 10) == 5
     clock[0] = 1e6
     assert ask("a", 30) == 20
+
+
+def test_one_client_leaves_something_to_the_others_of_its_organization():
+    """Whoever floods alone is refused at nine tenths, and what they are refused is nobody else's loss."""
+    shares = Shares(MOST, per_s=50, now=lambda: 0.0)
+    served = dict.fromkeys(("flood", "quiet"), 0)
+    for actor, times in (("flood", 500), ("quiet", 20)):
+        for _ in range(times):
+            try:
+                with shares.entered(of("a", actor)):
+                    served[actor] += 1
+            except Refusal as told:
+                assert told.code == "rate-exceeded"
+    assert served == {"flood": 90, "quiet": 10}
