@@ -53,6 +53,7 @@ def _unpublished(running: Running, service: str) -> int:
     return waiting + sum(
         database[name].count_documents({"ringing": {"$exists": True}})
         for name in database.list_collection_names(filter={"type": "collection"})
+        if not name.startswith("system.")
     )
 
 
