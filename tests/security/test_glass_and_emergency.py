@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from chassis import catalog, identity, policy
 from chassis.errors import Refusal
 from chassis.identity import Caller
+from tests.bundles import a_bundle
 from tests.security.test_hostile_input import ask
 from tests.security.walk_rooms import HERE, Stage, over_grpc
 
@@ -36,10 +39,16 @@ def last(stage: Stage, event_type: str) -> Any:
     return catalog.message_class(event_type).FromString(rows[-1]["data"])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def intake(stages: dict[str, Stage]) -> Stage:
-    """The service that holds who people are."""
-    return stages["intake"]
+    """The service that holds who people are, with a referral that nobody else touches."""
+    stage = stages["intake"]
+    body = json.dumps(a_bundle("glass-1")).encode()
+    answer, _ = ask(stage, "POST", "/fhir", body=body, role="nurse", content_type="application/fhir+json")
+    assert answer.status == 200, answer.body
+    places = [one["response"].get("location", "") for one in json.loads(answer.body)["entry"]]
+    referral_id = next(place for place in places if place).split("/")[1]
+    return replace(stage, paths={"/": {"{id}": referral_id}}, fields={"referral_id": referral_id})
 
 
 def test_the_glass_breaks_with_a_reason_and_says_so(intake: Stage):

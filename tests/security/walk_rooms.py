@@ -34,7 +34,7 @@ from kindred.matching.v1.events_pb2 import OfferAccepted
 from services.audit import api as audit_api
 from services.audit import bootstrap as audit_room
 from services.audit import officers_door
-from services.audit.web.sessions import Sessions as ConsoleSessions
+from services.audit.web import sessions as console_sessions
 from services.intake import api as intake_api
 from services.intake import bootstrap as intake_room
 from services.intake import codec as intake_codec
@@ -50,6 +50,7 @@ from services.notifications import api as notifications_api
 from services.notifications import bootstrap as notifications_room
 from services.notifications import handlers as notice_handlers
 from services.notifications.domain.contacts import Card, Contact
+from services.notifications.web import door as inbox_door
 from services.notifications.web import routes as inbox_pages
 from tests.bundles import a_bundle
 from tests.matching_room import a_room
@@ -383,7 +384,7 @@ def the_rooms(
             organization=lambda role: _MATCHING_IS.get(role, HOSPITAL),
             sessions=inbox_room.sessions,
             cookie="kindred-notices",
-            form_token=Cookies("kindred-notices").token_of,
+            form_token=_token_of(inbox_door, "kindred-notices"),
         )
         _a_person(stage, inbox_room)
         log = audit_room.build_room(read(audit_api.Settings, environ()))
@@ -394,12 +395,18 @@ def the_rooms(
             audit_api.open_doors(log),
             officers_door.render_refusal,
             organization=lambda role: OFFICE,
-            sessions=ConsoleSessions(log.database, log.clock),
+            sessions=console_sessions.Sessions(log.database, log.clock),
             cookie="kindred-console",
-            form_token=Cookies("kindred-console").token_of,
+            form_token=_token_of(console_sessions, "kindred-console"),
         )
         stage.paths = {"/": {"{id}": "none", "{name}": "access-by-patient"}}
         yield stages
+
+
+def _token_of(module: Any, cookie: str) -> Callable[[str], str]:
+    """How the pages of a service make the token of a form from the session's secret."""
+    own = getattr(module, "token_of", None) or getattr(module, "_token_of", None)
+    return own or Cookies(cookie).token_of
 
 
 def _a_referral(stage: Stage, room: Any) -> None:
