@@ -161,9 +161,13 @@ class AccessLog:
         )
         self._write([event], cause)
 
-    def record_session_began(self, caller: Caller, door: str, cause: Cause) -> None:
-        """That somebody signed in at this door is in a majority's journal; call this BEFORE they see anything."""
-        self._write([SessionBegan(provenance=provenance(caller), door=door)], cause)
+    def record_session_began(self, caller: Caller, door: str, cause: Cause, reason_code: str = "") -> None:
+        """That somebody signed in at this door is in a majority's journal; call this BEFORE they see anything.
+
+        `reason_code` is "step-up" where they were signed in and proved anew who they are.
+        """
+        event = SessionBegan(provenance=provenance(caller), door=door, reason_code=reason_code)
+        self._write([event], cause)
 
     def record_session_ended(self, caller: Caller, door: str, reason_code: str, cause: Cause) -> None:
         """That they are signed out is in a majority's journal. `reason_code`: signed-out, idle, too-long."""

@@ -14,8 +14,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from joserfc import jwt
@@ -57,6 +57,8 @@ class Caller:
     """Somebody whose token was read. `purpose_of_use` is "" where they named none.
 
     `scopes` are what a system's token is limited to; a person's has none, and their role says what they may.
+    `authenticated_at` is when a person last proved who they are (seconds since 1970), 0 where nobody says, and
+    `strength` the authentication context (`acr`) they did it in.
     """
 
     actor_id: str
@@ -64,6 +66,8 @@ class Caller:
     organization_id: str
     purpose_of_use: str = ""
     scopes: tuple[str, ...] = ()
+    authenticated_at: float = field(default=0.0, compare=False)
+    strength: str = field(default="", compare=False)
 
 
 _current: ContextVar[Caller | None] = ContextVar("caller", default=None)
@@ -148,13 +152,24 @@ def _caller(claims: dict[str, object]) -> Caller:
     are_texts = all(isinstance(claim, str) for claim in (actor_id, role, organization_id, purpose, scope))
     if not are_texts or role not in ROLES:
         raise Refusal("token-invalid", Kind.UNAUTHENTICATED, "The bearer token lacks a role or subject.")
-    return Caller(str(actor_id), str(role), str(organization_id), str(purpose), tuple(str(scope).split()))
+    at = claims.get("auth_time", 0)
+    return Caller(
+        str(actor_id),
+        str(role),
+        str(organization_id),
+        str(purpose),
+        tuple(str(scope).split()),
+        authenticated_at=float(at) if isinstance(at, int | float) else 0.0,
+    )
 
 
 def mint(
     private_pem: bytes, *, actor_id: str, role: str, organization_id: str = "", minutes: float = 60
 ) -> str:
-    """A token of the local issuer; for development, demo and tests. The issuer's private key never reaches a service."""
+    """A token of the local issuer; for development, demo and tests, refused in production.
+
+    The issuer's private key never reaches a service.
+    """
     now = int(time.time())
     claims = {
         "iss": ISSUER,
@@ -163,6 +178,7 @@ def mint(
         "role": role,
         "org": organization_id,
         "iat": now,
+        "auth_time": now,
         "exp": now + int(minutes * 60),
         "jti": secrets.token_urlsafe(
             9
@@ -182,3 +198,16 @@ def require(caller: Caller, *roles: str, purposes: Sequence[str] = ()) -> None:
             "Name a purpose of use this may be done for.",
             needed=",".join(purposes),
         )
+
+
+def require_fresh(caller: Caller, within: timedelta, strength: str = "") -> None:
+    """They proved who they are a moment ago, in this context where one is named; else Refusal FORBIDDEN step-up-needed.
+
+    `max_age` is what to ask the sign-in service for (RFC 9470).
+    """
+    is_fresh = time.time() - caller.authenticated_at <= within.total_seconds()
+    if is_fresh and strength in ("", caller.strength):
+        return
+    message = "This asks for a fresh sign-in: confirm that it is you, and try again."
+    most_s = int(within.total_seconds())
+    raise Refusal("step-up-needed", Kind.FORBIDDEN, message, max_age=most_s, acr_values=strength)

@@ -17,7 +17,7 @@ from chassis import failpoints, logs, telemetry
 from chassis.broker import check_lines
 from chassis.mongo import is_outside_trouble
 from chassis.readiness import NotYet, Readiness
-from chassis.settings import ProcessSettings, SettingsFaults, check_doors, read
+from chassis.settings import ProcessSettings, SettingsFaults, check_doors, check_sign_in, read
 
 GRACE_S = 20.0
 # Whoever has not ended this long after the grace is ended from outside of Python's control.
@@ -87,6 +87,7 @@ def begin(settings_class: type[S], environ: Mapping[str, str], service: str, rol
         check_lines(settings)
         if role == "api":
             check_doors(settings)
+            check_sign_in(settings)
         failpoints.enable(settings.failpoints)
     except SettingsFaults as faults:
         sys.stderr.write(f"kindred {service} {role} cannot start:\n{faults}\n")

@@ -8,8 +8,10 @@ import os
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 T = TypeVar("T")
 REQUIRED: Any = object()
@@ -156,6 +158,45 @@ class ProcessSettings:
     http_allow_plain: bool = setting("KINDRED_HTTP_ALLOW_PLAIN", False)
     # Requests a second one organization may make of each door of each process, twice as many in one second.
     organization_per_s: float = setting("KINDRED_ORGANIZATION_PER_S", 500.0)
+    # "production" or "development"; where it is not said, a process that can be reached from elsewhere is production.
+    mode: str = setting("KINDRED_MODE", "")
+    # How people sign in (docs/sign-in-of-people.md): the OpenID provider, and who this service is to it.
+    oidc_issuer: str = setting("KINDRED_OIDC_ISSUER", "")
+    oidc_client_id: str = setting("KINDRED_OIDC_CLIENT_ID", "")
+    # One of both: a shared secret, or our private key as a JSON Web Key (private_key_jwt). Read at each use.
+    oidc_secret_path: str = setting("KINDRED_OIDC_SECRET_PATH", "")
+    oidc_key_path: str = setting("KINDRED_OIDC_KEY_PATH", "")
+    # The authority of the provider's certificate, where the system's own do not know it (PEM).
+    oidc_ca: str = setting("KINDRED_OIDC_CA", "")
+    oidc_scopes: tuple[str, ...] = setting("KINDRED_OIDC_SCOPES", ("openid",))
+    # What the access tokens of people must be meant for; never the client id, so that an id token is none.
+    oidc_audience: str = setting("KINDRED_OIDC_AUDIENCE", "kindred")
+    # Where the provider says what: person, role, organization, programme; and its names of our roles.
+    oidc_claims: tuple[str, ...] = setting("KINDRED_OIDC_CLAIMS", ())
+    oidc_roles: tuple[str, ...] = setting("KINDRED_OIDC_ROLES", ())
+    # How fresh a sign-in must be for what asks twice, and the authentication context it must have ("" for any).
+    step_up_minutes: float = setting("KINDRED_STEP_UP_MINUTES", 5.0)
+    step_up_acr: str = setting("KINDRED_STEP_UP_ACR", "")
+    # The address of this service's pages as browsers know it ("https://desk.kindred.example").
+    pages_url: str = setting("KINDRED_PAGES_URL", "")
+
+    @property
+    def is_production(self) -> bool:
+        """True unless this is said to be development, or nobody can reach it, nor its provider, from elsewhere."""
+        if self.mode:
+            return self.mode != "development"
+        doors = (self.grpc_address, self.http_address, urlsplit(self.oidc_issuer).netloc or "localhost:0")
+        return not all(map(is_local, doors))
+
+    @property
+    def step_up(self) -> tuple[timedelta, str]:
+        """How fresh a sign-in must be for what asks twice, and how strong; for chassis.identity.require_fresh."""
+        return timedelta(minutes=self.step_up_minutes), self.step_up_acr
+
+    @property
+    def pages_origin(self) -> str:
+        """Where browsers find the pages, without a slash at the end."""
+        return self.pages_url.rstrip("/") or f"http{'s' if self.http_tls_cert else ''}://{self.http_address}"
 
 
 def check_doors(settings: ProcessSettings) -> None:
@@ -185,3 +226,35 @@ def check_doors(settings: ProcessSettings) -> None:
         faults.append("KINDRED_GRPC_TLS_CERT needs KINDRED_GRPC_TLS_CA, the authority of those who may call")
     if faults:
         raise SettingsFaults(faults)
+
+
+def check_sign_in(settings: ProcessSettings) -> None:
+    """People can sign in as the settings say, and in production nobody can without a provider; raises SettingsFaults."""
+    faults = []
+    if settings.mode not in ("", "production", "development"):
+        faults.append("KINDRED_MODE is production or development")
+    if settings.oidc_issuer:
+        faults += _provider_faults(settings)
+    elif settings.is_production:
+        faults.append("KINDRED_OIDC_ISSUER is not set: in production people sign in at an OpenID provider")
+    if faults:
+        raise SettingsFaults(faults)
+
+
+def _provider_faults(settings: ProcessSettings) -> list[str]:
+    faults = []
+    if urlsplit(settings.oidc_issuer).scheme != "https":
+        faults.append("KINDRED_OIDC_ISSUER must be an https address")
+    if not settings.oidc_client_id:
+        faults.append("KINDRED_OIDC_CLIENT_ID is not set")
+    if bool(settings.oidc_secret_path) == bool(settings.oidc_key_path):
+        faults.append("set one of KINDRED_OIDC_SECRET_PATH and KINDRED_OIDC_KEY_PATH")
+    if settings.oidc_audience == settings.oidc_client_id:
+        faults.append(
+            "KINDRED_OIDC_AUDIENCE must differ from KINDRED_OIDC_CLIENT_ID: an id token is no key to an API"
+        )
+    if "openid" not in settings.oidc_scopes:
+        faults.append("KINDRED_OIDC_SCOPES must hold openid")
+    if settings.is_production and urlsplit(settings.pages_url).scheme != "https":
+        faults.append("KINDRED_PAGES_URL must be the https address of the pages")
+    return faults

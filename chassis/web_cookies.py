@@ -18,6 +18,7 @@ from chassis.errors import Kind, Refusal
 from chassis.http_server import form
 
 FIELD = "csrf"
+_FLOW_S = 900
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _HOST = "__Host-"  # only the very host, only over TLS, only for all paths (RFC 6265bis 4.1.3.2)
 
@@ -44,13 +45,22 @@ class Cookies:
 
     def posted(self, request: Request) -> dict[str, str]:
         """The posted fields; raises Refusal FORBIDDEN where no page of this session can have sent them."""
+        fields, is_stale = self.posted_or_stale(request)
+        if is_stale:
+            raise _of_another_session()
+        return fields
+
+    def posted_or_stale(self, request: Request) -> tuple[dict[str, str], bool]:
+        """The posted fields, and whether their token is of another session than this one.
+
+        Raises Refusal FORBIDDEN for a form that no page of ours in this browser can have sent.
+        """
         fields = form(request)
         sent, wanted = fields.pop(FIELD, ""), self.form_token(request)
         site = request.headers.get("sec-fetch-site", "same-origin")
-        is_ours = site in ("same-origin", "none") and bool(wanted)
-        if not is_ours or not hmac.compare_digest(sent.encode(), wanted.encode()):
-            raise Refusal("form-token-wrong", Kind.FORBIDDEN, "This form was not opened in this session.")
-        return fields
+        if site not in ("same-origin", "none") or not wanted:
+            raise _of_another_session()
+        return fields, not hmac.compare_digest(sent.encode(), wanted.encode())
 
     def keep_session(self, request: Request, response: Response, secret: str) -> None:
         """The browser sends the session's secret from now on, and its door's no more."""
@@ -65,9 +75,33 @@ class Cookies:
         """The browser forgets the session."""
         _drop(request, response, self.name)
 
+    def flow(self, request: Request) -> str:
+        """The secret of a sign-in that is on its way, or empty."""
+        return request.cookies.get(_full(request, self._flow), "")
+
+    def keep_flow(self, request: Request, response: Response, secret: str) -> None:
+        """The browser shows the secret when it comes back from the sign-in service: from another site, so Lax."""
+        full, is_secure = _full(request, self._flow), _is_secure(request)
+        response.set_cookie(
+            full, secret, max_age=_FLOW_S, path="/", secure=is_secure, httponly=True, samesite="lax"
+        )
+
+    def drop_flow(self, request: Request, response: Response) -> None:
+        """The sign-in is over."""
+        full, is_secure = _full(request, self._flow), _is_secure(request)
+        response.delete_cookie(full, path="/", secure=is_secure, httponly=True, samesite="lax")
+
+    @property
+    def _flow(self) -> str:
+        return f"{self.name}-flow"
+
     @property
     def _door(self) -> str:
         return f"{self.name}-door"
+
+
+def _of_another_session() -> Refusal:
+    return Refusal("form-token-wrong", Kind.FORBIDDEN, "This form was not opened in this session.")
 
 
 def new_secret() -> str:

@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from cryptography.exceptions import InvalidTag
 from pymongo import ASCENDING
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
 
+from chassis.at_rest import AtRest
 from chassis.clock import Clock
 from chassis.identity import Caller
 
 _NOTED_EVERY = timedelta(seconds=30)
-_SPENT_FOR = timedelta(days=30)
+_NO_TOKENS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Limits:
 
 
 class WebSessions:
-    """The collections `<name>_sessions` and `<name>_tokens_spent`; MongoDB forgets what is over.
+    """The collection `<name>_sessions`; MongoDB forgets what is over.
 
     `purpose_of` names the purpose of use of a role's page views (DOMAIN 5).
     """
@@ -57,25 +58,16 @@ class WebSessions:
         limits: Limits,
         purpose_of: Callable[[str], str],
     ) -> None:
-        self._sessions, self._spent = database[f"{name}_sessions"], database[f"{name}_tokens_spent"]
+        self._sessions, self._sign_ins = database[f"{name}_sessions"], database[f"{name}_sign_ins"]
         self._clock, self._limits, self._purpose_of = clock, limits, purpose_of
 
     def ensure_indexes(self) -> None:
-        """What is over is forgotten."""
-        for collection in (self._sessions, self._spent):
+        """What is over is forgotten, and a sign-in that nobody came back from (chassis/oidc/attempts.py)."""
+        for collection in (self._sessions, self._sign_ins):
             collection.create_index([("gone_at", ASCENDING)], name="forgotten", expireAfterSeconds=0)
 
-    def spend(self, token: str) -> bool:
-        """True the first time: a sign-in token opens one session."""
-        try:
-            gone_at = self._clock.now() + _SPENT_FOR
-            self._spent.insert_one({"_id": _hashed(token), "gone_at": gone_at})
-        except DuplicateKeyError:
-            return False
-        return True
-
-    def start(self, caller: Caller, kept: Callable[[str], Mapping[str, Any]] = lambda _: {}) -> str:
-        """A new session with a new secret, which only the browser keeps; `kept` makes of it what else is stored."""
+    def start(self, caller: Caller, tokens: Mapping[str, str] = _NO_TOKENS) -> str:
+        """A new session with a new secret, which only the browser keeps and which alone opens the `tokens` again."""
         secret, now = secrets.token_urlsafe(32), self._clock.now()
         ends_at = now + self._limits.longest
         self._sessions.insert_one(
@@ -84,11 +76,13 @@ class WebSessions:
                 "actor_id": caller.actor_id,
                 "role": caller.role,
                 "organization_id": caller.organization_id,
+                "authenticated_at": caller.authenticated_at,
+                "strength": caller.strength,
                 "started_at": now,
                 "seen_at": now,
                 "ends_at": ends_at,
                 "gone_at": ends_at + self._limits.known,
-                **kept(secret),
+                "tokens": {name: _sealing(secret).seal(one.encode(), name) for name, one in tokens.items()},
             }
         )
         return secret
@@ -117,16 +111,37 @@ class WebSessions:
 
     def known(self, secret: str) -> Session | None:
         """The session, also one that is over by time; None after a sign-out, and for one of an older form."""
-        found = self.stored(secret)
+        return self._session(self.stored(secret))
+
+    def replaced(self, session_id: str) -> Session | None:
+        """The session of this id ends now, because another takes its place; None where there was none."""
+        found = self._sessions.find_one_and_delete({"_id": session_id}) if session_id else None
+        return self._session(found or {})
+
+    def _session(self, found: Mapping[str, Any]) -> Session | None:
         if "started_at" not in found:
             return None
         role = found["role"]
-        caller = Caller(found["actor_id"], role, found["organization_id"], self._purpose_of(role))
+        caller = Caller(
+            found["actor_id"],
+            role,
+            found["organization_id"],
+            self._purpose_of(role),
+            authenticated_at=found.get("authenticated_at", 0.0),
+            strength=found.get("strength", ""),
+        )
         return Session(found["_id"], caller, found["started_at"], found["seen_at"], found["ends_at"])
 
     def stored(self, secret: str) -> Mapping[str, Any]:
         """All that is stored of the session; empty where there is none."""
         return (self._sessions.find_one({"_id": _hashed(secret)}) if secret else None) or {}
+
+    def token(self, secret: str, name: str) -> str:
+        """A token the session was opened with ("access", "id"); "" where there is none, or it was sealed otherwise."""
+        try:
+            return _sealing(secret).open(self.stored(secret)["tokens"][name], name).decode()
+        except (KeyError, InvalidTag):
+            return ""
 
     def end(self, secret: str) -> None:
         """Signed out: the secret opens nothing any more."""
@@ -135,3 +150,7 @@ class WebSessions:
 
 def _hashed(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _sealing(secret: str) -> AtRest:
+    return AtRest(secret.encode("utf-8", "surrogatepass"))

@@ -44,14 +44,16 @@ app = typer.Typer(
 @app.callback()
 def identify(
     context: typer.Context,
-    token: Annotated[str, typer.Option(help="Bearer token; else one is minted locally.")] = "",
+    token: Annotated[
+        str, typer.Option(help="Bearer token; else of who signed in, else one minted here.")
+    ] = "",
     role: Annotated[str, typer.Option(help="Role of the minted token.")] = "",
     actor: Annotated[str, typer.Option(help="Actor id of the minted token.")] = "",
     org: Annotated[str, typer.Option(help="Organization of the minted token.")] = "",
     purpose: Annotated[str, typer.Option(help="HL7 PurposeOfUse: TREAT, HOPERAT, HCOMPL ...")] = "",
 ) -> None:
     """Whom the command speaks for; every command has a sensible suggestion of its own."""
-    reach = Reach(Who(token, role, actor, org, purpose))
+    reach = Reach(Who(token, role, actor, org, purpose), is_personal=True)
     context.obj = reach
     context.call_on_close(reach.close)
 

@@ -34,6 +34,8 @@ class Reach:
 
     who: Who = field(default_factory=Who)
     deadline_s: float = DEADLINE_S
+    # Whether whoever signed in on this command line speaks (`kindred sign-in`); the demo plays everybody by itself.
+    is_personal: bool = False
     _channels: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -62,8 +64,11 @@ class Reach:
         return given
 
     def token(self, role: str, actor: str, organization: str = "", minutes: float = 60) -> str:
-        """The token given by --token or KINDRED_TOKEN, else one minted with the local issuer's key."""
-        given = self.who.token or os.environ.get("KINDRED_TOKEN", "")
+        """The token given by --token or KINDRED_TOKEN, of who signed in here, or minted with the local issuer's key.
+
+        What is minted is for development: a system in production refuses it.
+        """
+        given = self.who.token or os.environ.get("KINDRED_TOKEN", "") or self._personal()
         if given:
             return given
         from chassis import identity
@@ -164,11 +169,22 @@ class Reach:
         found = folder / authority.file_of(authority.CALLER), folder / authority.AUTHORITY
         return found if all(one.exists() for one in found) else None
 
+    def _personal(self) -> str:
+        """Of who is signed in here, unless the command was told to speak for somebody else."""
+        is_told = self.who.role or self.who.actor or self.who.organization
+        if not self.is_personal or is_told:
+            return ""
+        from cli import personal
+
+        return personal.token(self.known)
+
     def _issuer(self) -> Path:
         folder = os.environ.get("KINDRED_KEYS_DIR") or (self.known.keys_dir if self.known else "")
         pem = Path(folder or place.here().keys) / "issuer.pem"
         if not pem.exists():
-            raise show.fail("No issuer key is here to mint a token with.", "Give --token or KINDRED_TOKEN.")
+            raise show.fail(
+                "Nobody is signed in here.", "`kindred sign-in`, or give --token or KINDRED_TOKEN."
+            )
         return pem
 
 

@@ -17,7 +17,8 @@ from chassis.access import AccessLog
 from chassis.at_rest import AtRest
 from chassis.clock import Clock, SystemClock
 from chassis.http_server import build_app, serve
-from chassis.identity import TokenReader
+from chassis.identity import Caller
+from chassis.oidc.bearer import people_tokens
 from cli.local import keys
 from services.audit.domain.entry import Batch, Head
 from services.audit.domain.facts import Facts
@@ -68,7 +69,7 @@ def a_reading_room(
         policy=Policy((verifier,)),
         erasures=Erasures(client[f"{database.name}_keys"], keyring, clock, 7, search=finds),
         access=AccessLog(database, clock, "audit"),
-        tokens=TokenReader.from_file(keys_dir / "issuer.pub.pem"),
+        tokens=people_tokens(settings),
         finds=finds,
         at_rest=AtRest(master_key),
         register=Register(database, keyring),
@@ -134,7 +135,7 @@ class ReadLog:
             on_denied=self._denied,
             **more,
         )
-        server = serve(app, "127.0.0.1:0")
+        server = serve(app, self.room.settings.http_address)
         try:
             yield f"http://127.0.0.1:{server.port}"
         finally:
@@ -151,6 +152,10 @@ class ReadLog:
             reason_code=code,
             cause=telemetry.current_cause(),
         )
+
+    def officer(self, actor: str = "officer-vera", authenticated_at: float = 4e9) -> Caller:
+        """Somebody of compliance."""
+        return Caller(actor, "compliance", "kindred", authenticated_at=authenticated_at)
 
     @contextmanager
     def client(self, address: str, purpose: str = "HCOMPL", **who: str) -> Iterator[httpx.Client]:

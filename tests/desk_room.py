@@ -1,9 +1,10 @@
-"""The ER desk served by the door every service uses, on a real mongod, with an issuer and hospitals of its own."""
+"""The ER desk served by the door every service uses, on a real mongod, with a sign-in service of its own."""
 
 from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,12 +14,11 @@ from typing import Any
 
 import httpx
 
-from chassis import identity
 from chassis.clock import SystemClock
 from chassis.envelope import Cause
 from chassis.http_server import build_app, serve
+from chassis.identity import Caller
 from chassis.settings import read
-from cli.local import keys
 from services.intake import bootstrap
 from services.intake.bootstrap import Room
 from services.intake.fhir import outcome
@@ -26,6 +26,7 @@ from services.intake.settings import Settings
 from services.intake.watching import Hub
 from services.intake.web import pages
 from services.intake.web.routes import routes
+from tests.signing_in import SignIns, opened, sign_ins, signed_in
 
 CAUSE = Cause("req_test")
 HOSPITALS = {
@@ -51,31 +52,27 @@ class AheadClock:
 
 @dataclass
 class DeskRoom:
-    """A running desk: its room, its address and the issuer's key."""
+    """A running desk: its room, its address and where its people sign in."""
 
     room: Room
     clock: AheadClock
     hub: Hub
     address: str
-    issuer_pem: bytes
+    people: SignIns
 
-    def token(
-        self, actor: str = "nurse-ada", role: str = "nurse", org: str = "er-st-brigid", minutes: float = 10
-    ) -> str:
-        """A sign-in token."""
-        return identity.mint(self.issuer_pem, actor_id=actor, role=role, organization_id=org, minutes=minutes)
+    def caller(self, actor: str = "nurse-ada", role: str = "nurse", org: str = "er-st-brigid") -> Caller:
+        """Somebody of this hospital."""
+        return Caller(actor, role, org, authenticated_at=time.time())
 
-    def link(self, **who: Any) -> str:
-        """A sign-in link, as `kindred sign-in` prints it."""
-        return f"{self.address}/desk/sign-in#token={self.token(**who)}"
+    def open_window(self, context: Any, **who: Any) -> None:
+        """They are signed in in this browser."""
+        opened(context, self.address, self.room.sessions, "kindred-desk", self.caller(**who))
 
     @contextmanager
     def signed_in(self, **who: Any) -> Iterator[httpx.Client]:
         """A browser without scripts, signed in."""
         with self.visitor() as client:
-            answer = post(client, "/desk/sign-in", "/desk/sign-in", token=self.token(**who))
-            assert answer.status_code == 303, answer.text
-            yield client
+            yield signed_in(client, self.room.sessions, "kindred-desk", self.caller(**who))
 
     def visitor(self) -> httpx.Client:
         """A browser without scripts that nobody has signed in with."""
@@ -147,18 +144,23 @@ def post(client: httpx.Client, page: str, action: str, **fields: str) -> httpx.R
 def a_desk(mongo_uri: str, database: Any, folder: Path, **environ: str) -> Iterator[DeskRoom]:
     """A prepared, served desk; everything it opened is closed afterwards."""
     (folder / "hospitals.json").write_text(json.dumps(HOSPITALS), encoding="utf-8")
-    keys_dir = keys.create(folder / "keys")
-    settings = read(
-        Settings,
-        {
-            "KINDRED_MONGO_URI": mongo_uri,
-            "KINDRED_MONGO_DATABASE": database.name,
-            "KINDRED_AMQP_URI": "amqp://nobody@127.0.0.1:1/",
-            "KINDRED_KEYS_DIR": str(keys_dir),
-            "KINDRED_DESK_HOSPITALS": str(folder / "hospitals.json"),
-            **environ,
-        },
-    )
+    with sign_ins(folder / "keys", "/desk") as people:
+        settings = read(
+            Settings,
+            {
+                "KINDRED_MONGO_URI": mongo_uri,
+                "KINDRED_MONGO_DATABASE": database.name,
+                "KINDRED_AMQP_URI": "amqp://nobody@127.0.0.1:1/",
+                "KINDRED_KEYS_DIR": str(people.keys_dir),
+                "KINDRED_DESK_HOSPITALS": str(folder / "hospitals.json"),
+                **people.settings,
+                **environ,
+            },
+        )
+        yield from _served(settings, people)
+
+
+def _served(settings: Settings, people: SignIns) -> Iterator[DeskRoom]:
     clock = AheadClock()
     room = bootstrap.build_room(settings, clock)
     bootstrap.prepare(room)
@@ -173,11 +175,9 @@ def a_desk(mongo_uri: str, database: Any, folder: Path, **environ: str) -> Itera
         render_refusal=pages.rendering(outcome.render_refusal),
         on_denied=lambda *_: None,
     )
-    server = serve(app, "127.0.0.1:0")
+    server = serve(app, settings.http_address)
     try:
-        yield DeskRoom(
-            room, clock, hub, f"http://127.0.0.1:{server.port}", (keys_dir / "issuer.pem").read_bytes()
-        )
+        yield DeskRoom(room, clock, hub, f"http://{settings.http_address}", people)
     finally:
         hub.stop()
         server.stop(grace_s=2)

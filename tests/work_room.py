@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from typing import Any
 import httpx
 from pymongo.database import Database
 
-from chassis import identity
 from chassis.clock import TurnedClock
 from chassis.http_server import build_app, serve
 from chassis.identity import Caller
@@ -23,6 +23,7 @@ from services.matching.bootstrap import Room
 from services.matching.handlers import Acceptance, Recorded
 from services.matching.web.routes import render_refusal, routes
 from tests.matching_room import CAUSE, a_room, a_row, a_submission, enroll, submit
+from tests.signing_in import SignIns, opened, sign_ins, signed_in
 
 PROGRAMME = "bronx-peers"
 LEAD = Caller("lena", "coordinator", PROGRAMME, "COC")
@@ -31,32 +32,26 @@ CERTIFIED = "NY/any/any/2020-01-01/2099-12-31"
 
 @dataclass
 class WorkRoom:
-    """Running pages: their room, their address and the issuer's key."""
+    """Running pages: their room, their address and where their people sign in."""
 
     room: Room
     clock: TurnedClock
     address: str
-    issuer_pem: bytes
+    people: SignIns
 
-    def token(self, actor: str, role: str = "specialist", programme: str = PROGRAMME) -> str:
-        """A sign-in token."""
-        return identity.mint(
-            self.issuer_pem, actor_id=actor, role=role, organization_id=programme, minutes=10
-        )
+    def caller(self, actor: str, role: str = "specialist", programme: str = PROGRAMME) -> Caller:
+        """Somebody of this programme."""
+        return Caller(actor, role, programme, authenticated_at=time.time())
 
-    def link(self, actor: str, role: str = "specialist") -> str:
-        """A sign-in link, as `kindred sign-in` prints it."""
-        return f"{self.address}/matching/sign-in#token={self.token(actor, role)}"
+    def open_window(self, context: Any, actor: str, role: str = "specialist", **who: Any) -> None:
+        """They are signed in in this browser."""
+        opened(context, self.address, self.room.sessions, "kindred-work", self.caller(actor, role, **who))
 
     @contextmanager
     def signed_in(self, actor: str, role: str = "specialist", **who: Any) -> Iterator[httpx.Client]:
         """A browser without scripts, signed in."""
         with self.visitor() as client:
-            answer = post(
-                client, "/matching/sign-in", "/matching/sign-in", token=self.token(actor, role, **who)
-            )
-            assert answer.status_code == 303, answer.text
-            yield client
+            yield signed_in(client, self.room.sessions, "kindred-work", self.caller(actor, role, **who))
 
     def visitor(self) -> httpx.Client:
         """A browser without scripts that nobody has signed in with."""
@@ -73,7 +68,11 @@ def a_work_room(mongo_uri: str, database: Database[dict[str, Any]], folder: Path
     clock = TurnedClock(datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1))
     named = folder / "hospitals.json"
     named.write_text('{"lakelight": {"name": "Lakelight General"}}', encoding="utf-8")
-    with a_room(mongo_uri, database, clock, folder / "keys", KINDRED_HOSPITALS=str(named)) as room:
+    more = {"KINDRED_HOSPITALS": str(named)}
+    with (
+        sign_ins(folder / "keys", "/matching") as people,
+        a_room(mongo_uri, database, clock, people.keys_dir, **people.settings, **more) as room,
+    ):
         app = build_app(
             room.settings,
             routes=routes(room),
@@ -82,9 +81,8 @@ def a_work_room(mongo_uri: str, database: Database[dict[str, Any]], folder: Path
             render_refusal=render_refusal,
             on_denied=lambda *_: None,
         )
-        server = serve(app, "127.0.0.1:0")
-        pem = (folder / "keys" / "issuer.pem").read_bytes()
-        yield WorkRoom(room, clock, f"http://127.0.0.1:{server.port}", pem)
+        server = serve(app, room.settings.http_address)
+        yield WorkRoom(room, clock, f"http://{room.settings.http_address}", people)
         server.stop(grace_s=1)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -133,9 +133,7 @@ class Policy:
 
 def _must_have_proved(caller: Caller) -> None:
     """Whoever breaks the glass signed in at most so long ago: that long one proof opens it; raises Refusal FORBIDDEN."""
-    asked = getattr(identity, "require_fresh", None)
-    if asked is not None:
-        asked(caller, datetime.now(UTC), FRESH_FOR)
+    identity.require_fresh(caller, FRESH_FOR)
 
 
 def _not_permitted(rows: Sequence[Row], of_role: Sequence[Row], purpose: str) -> Decision:

@@ -9,10 +9,7 @@ import typer
 
 from cli import show
 from cli.officer import OfficersDoor
-from cli.reach import Reach
 
-# A name may be looked up as long as the token that the link was made of is valid.
-MINUTES = 30.0
 _ROW = (
     "number",
     "at",
@@ -35,7 +32,6 @@ def add_to(app: typer.Typer) -> None:
     app.command()(reviews)
     app.command()(review)
     app.command()(register)
-    app.command("sign-in")(sign_in)
 
 
 def find(
@@ -130,26 +126,6 @@ def register(
     with file.open(encoding="utf-8-sig", newline="") as opened:
         lines: list[dict[str, Any]] = list(csv.DictReader(opened))
     show.record(OfficersDoor(context.obj).post("/audit/register", {"entries": lines}), as_json=as_json)
-
-
-def sign_in(
-    context: typer.Context,
-    actor: Annotated[
-        str, typer.Option(help="Whom the link is for, such as officer-vera.")
-    ] = "cli-compliance",
-    as_json: show.AsJson = False,
-) -> None:
-    """Print a link that signs a compliance officer in at the console: once, within half an hour.
-
-    As long, and no longer, people can be looked up by name there.
-    """
-    reach: Reach = context.obj
-    token = reach.handed_out("compliance", actor, "kindred", minutes=MINUTES)
-    url = f"http://{reach.http_address('audit')}/console/sign-in#token={token}"
-    if as_json:
-        show.record({"url": url, "minutes": MINUTES}, as_json=True)
-    else:
-        print(url)
 
 
 def _found(entry: dict[str, Any]) -> dict[str, Any]:

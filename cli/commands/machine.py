@@ -45,12 +45,12 @@ class Progress:
         return table
 
 
-# What prints a link to each page for people.
+# Each page for people, by the service that serves it.
 PAGES = {
-    "ER desk": "kindred sign-in --role nurse",
-    "a specialist's phone": "kindred sign-in --role specialist --programme lantern-road --actor SPECIALIST",
-    "a programme's board": "kindred sign-in --role coordinator --programme lantern-road",
-    "officers' console": "kindred audit sign-in",
+    "ER desk": ("intake", "/desk"),
+    "matching's pages": ("matching", "/matching"),
+    "notices": ("notifications", "/notices"),
+    "officers' console": ("audit", "/console"),
 }
 
 
@@ -74,7 +74,9 @@ def up(as_json: show.AsJson = False) -> None:
         known = start_here(Progress())
     addresses = {f"{name} (gRPC)": address for name, address in known.grpc.items()}
     addresses |= {f"{name} (HTTP)": f"http://{address}" for name, address in known.http.items()}
-    show.record(addresses | {"mails": known.mail_dir} | ({} if as_json else PAGES), as_json=as_json)
+    pages = {name: f"http://{known.http[service]}{path}" for name, (service, path) in PAGES.items()}
+    more = {"mails": known.mail_dir, "issuer of sign-ins": f"https://{known.issuer}"}
+    show.record(addresses | more | pages, as_json=as_json)
 
 
 def down(as_json: show.AsJson = False) -> None:

@@ -1,61 +1,61 @@
-"""A personal sign-in link, for the ER desk or matching's pages: it works once, for minutes, its token is in no log."""
-
-from typing import Annotated
+"""Signing in on the command line, out again, and the development issuer's keys."""
 
 import typer
 
-from cli import show
+from cli import personal, show
+from cli.local import place, sign_ins
 from cli.reach import Reach
 
-MINUTES = 10.0
-DESK_ROLES = ("nurse", "clinician", "coordinator")
-WORK_ROLES = ("specialist", "supervisor", "coordinator")
+issuer = typer.Typer(help="The development issuer of sign-ins on this machine.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
-    """Adds the command to the top level."""
+    """Adds the commands to the top level."""
     app.command("sign-in")(sign_in)
+    app.command("sign-out")(sign_out)
+    app.add_typer(issuer, name="issuer")
 
 
-def sign_in(
-    context: typer.Context,
-    role: Annotated[
-        str,
-        typer.Option(
-            help="nurse or clinician (ER desk), specialist or supervisor (matching), coordinator (either)."
-        ),
-    ] = "nurse",
-    organization: Annotated[
-        str,
-        typer.Option(help="Their hospital, such as er-st-brigid, or their programme, such as lantern-road."),
-    ] = "",
-    actor: Annotated[
-        str, typer.Option(help="Whom the link is for, such as nurse-ada; a specialist by the roster's id.")
-    ] = "",
-    programme: Annotated[
-        str, typer.Option(help="A programme's coordinator, supervisor or specialist: matching's pages.")
-    ] = "",
-    as_json: show.AsJson = False,
-) -> None:
-    """Print a link that signs somebody in at the ER desk or at matching's pages, once, within ten minutes.
+def sign_in(context: typer.Context, as_json: show.AsJson = False) -> None:
+    """Sign in as a person: a page and a code are shown, and this waits until somebody signed in there.
 
-    A coordinator with --programme sees the board of that programme, without it the desk of their hospital.
-    The token stands behind the #, which a browser keeps for itself: it reaches no log and no proxy.
+    The commands after it speak as that person, until `kindred sign-out`.  Sign in again where a command asks for a
+    fresh sign-in.
     """
     reach: Reach = context.obj
-    is_work = bool(programme) or role in ("specialist", "supervisor")
-    allowed = WORK_ROLES if is_work else DESK_ROLES
-    if role not in allowed:
-        raise show.fail(f"These pages let in: {', '.join(allowed)}.", code=2)
-    if is_work and not (programme or organization):
-        raise show.fail("Name their programme: --programme lantern-road", code=2)
-    if role == "specialist" and not actor:
-        raise show.fail("Name the specialist by the roster's id: --actor sp-...", code=2)
-    whose = programme or organization or "er-st-brigid"
-    token = reach.handed_out(role, actor or f"cli-{role}", whose, minutes=MINUTES)
-    service, page = ("matching", "matching") if is_work else ("intake", "desk")
-    url = f"http://{reach.http_address(service)}/{page}/sign-in#token={token}"
-    if as_json:
-        show.record({"url": url, "minutes": MINUTES}, as_json=True)
-    else:
-        print(url)
+    try:
+        signed_in = personal.SignInService(reach.known).ask(_tell)
+    except personal.NotSignedIn as no:
+        raise show.fail(str(no)) from None
+    personal.keep(signed_in)
+    show.record({"person": signed_in.person, "role": signed_in.role}, as_json=as_json)
+
+
+def sign_out(context: typer.Context, as_json: show.AsJson = False) -> None:
+    """Sign out: the sign-in service forgets it, and so does this machine."""
+    reach: Reach = context.obj
+    found, is_revoked = personal.held(), False
+    personal.forget()
+    if found is not None:
+        try:
+            is_revoked = personal.SignInService(reach.known).revoke(found)
+        except personal.NotSignedIn:
+            is_revoked = False
+    told = {"signed_out": found.person if found else "", "is_revoked": is_revoked}
+    show.record(told, as_json=as_json)
+
+
+@issuer.command()
+def rotate(as_json: show.AsJson = False) -> None:
+    """Make the development issuer sign with a new key from now on; services find it by themselves."""
+    from cli.local.issuer.signing import SigningKeys
+
+    here = place.here()
+    if not here.issuer.exists():
+        raise show.fail("No development issuer is here.", "`make up` starts one.")
+    show.record({"key_id": SigningKeys(here.issuer / sign_ins.SIGNING).rotate()}, as_json=as_json)
+
+
+def _tell(asking: personal.Asking) -> None:
+    show.errors.print(f"Open {asking.full_address}", soft_wrap=True)
+    show.errors.print(f"and make sure that it shows this code: [bold]{asking.code}[/]")

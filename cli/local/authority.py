@@ -26,6 +26,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 AUTHORITY = "tls.ca.pem"
 # Whoever calls and serves nobody: the command line.
 CALLER = "cli"
+# The development issuer of sign-ins.
+ISSUER = "issuer"
 _AUTHORITY_KEY = "tls.ca.key.pem"
 _NEXT, _NEXT_KEY = "tls.ca.next.pem", "tls.ca.next.key.pem"
 _AUTHORITY_LASTS = timedelta(days=3_650)

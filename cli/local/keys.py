@@ -23,7 +23,7 @@ SERVICES = ("intake", "matching", "notifications", "audit")
 # Processes of audit that hold a key of their own and nothing else.
 KEEPERS = ("signer", "witness")
 # Who has a certificate.
-HOLDERS = (*SERVICES, authority.CALLER)
+HOLDERS = (*SERVICES, authority.CALLER, authority.ISSUER)
 
 
 def create(folder: Path, *, is_here: bool = True) -> Path:
@@ -35,7 +35,8 @@ def create(folder: Path, *, is_here: bool = True) -> Path:
     `issuer.pub.pem` (Ed25519, tokens), `seal.notifications.pem` and `.pub.pem` (X25519, sealed fields),
     `audit.signer.pem` and `.pub.pem` (Ed25519, checkpoints), `audit.signer.token` (who may ask the signer),
     `witness.pem` and `.pub.pem` (Ed25519, cosignatures), `tls.ca.pem` with its key and `tls.<service>.pem` (P-256,
-    mutual TLS; renewed a month before they end).  All are created with mode 0600 in a folder of mode
+    mutual TLS; renewed a month before they end), `oidc.<service>.secret` (what its pages prove themselves with to the
+    development issuer of sign-ins).  All are created with mode 0600 in a folder of mode
     0700.  A public key that is missing, or is another's, is written again from its private one.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -47,6 +48,8 @@ def create(folder: Path, *, is_here: bool = True) -> Path:
     _write(folder / "audit.signer.token", lambda: secrets.token_hex(32).encode())
     _pair(folder, "witness", Ed25519PrivateKey)
     authority.create(folder, HOLDERS, is_here=is_here)
+    for service in SERVICES:
+        _write(folder / secret_of(service), lambda: secrets.token_urlsafe(32).encode())
     return folder
 
 
@@ -90,6 +93,11 @@ def _put(path: Path, content: bytes) -> None:
         _write(path, lambda: content)
 
 
+def secret_of(service: str) -> str:
+    """The name of the file with which a service's pages prove themselves to the development issuer."""
+    return f"oidc.{service}.secret"
+
+
 def portion(folder: Path, service: str, to: Path) -> Path:
     """Copies to `to` what this service needs and nothing else; returns `to`.
 
@@ -118,6 +126,7 @@ def needed(folder: Path, service: str) -> list[str]:
         authority.AUTHORITY,
         authority.file_of(service),
     ]
+    own.append(secret_of(service))
     if service == "notifications":
         return own + sorted(path.name for path in folder.glob("seal.notifications*.pem"))
     if service == "audit":

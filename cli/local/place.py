@@ -35,6 +35,11 @@ class Place:
         return self.var / "keys"
 
     @property
+    def issuer(self) -> Path:
+        """The development issuer's signing keys and registrations, and what our pages prove themselves with to it."""
+        return self.keys / "issuer"
+
+    @property
     def access(self) -> Path:
         """Passwords at the broker and the database, a folder for each process."""
         return self.var / "access"
@@ -98,6 +103,7 @@ class Addresses:
     mllp_http: str = ""
     signer_http: str = ""
     witness_http: str = ""
+    issuer: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -118,6 +124,7 @@ def addresses(place: Place, chosen: Ports, mongo_uri: str, amqp_uri: str) -> Add
         mllp_http=f"127.0.0.1:{chosen.mllp_http}",
         signer_http=f"127.0.0.1:{chosen.signer}",
         witness_http=f"127.0.0.1:{chosen.witness}",
+        issuer=f"127.0.0.1:{chosen.issuer}",
     )
 
 

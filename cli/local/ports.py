@@ -69,6 +69,10 @@ class Ports:
     def witness(self) -> int:
         return self.base + 8
 
+    @property
+    def issuer(self) -> int:
+        return self.base + 9
+
     def grpc(self, service: str) -> int:
         return self.base + 10 + 5 * SERVICES.index(service)
 
@@ -80,7 +84,7 @@ class Ports:
 
     def __iter__(self) -> Iterator[int]:
         yield from (self.mongod, self.amqp, self.erlang, self.epmd, self.smtp, self.mllp, self.mllp_http)
-        yield from (self.signer, self.witness)
+        yield from (self.signer, self.witness, self.issuer)
         for service in SERVICES:
             yield from (self.grpc(service), self.http(service), self.worker_http(service))
 

@@ -1,4 +1,4 @@
-"""The eleven processes of Kindred and the mail server: how each is called, started and asked."""
+"""The eleven processes of Kindred, the mail server and the issuer of sign-ins: how each is called, started and asked."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cli.local import access, authority, children, ports
+from cli.local import access, authority, children, ports, sign_ins
 from cli.local.children import Child
 from cli.local.faults import LocalFault
 from cli.local.place import ROOT, SMART_CLIENTS, Addresses, Place
@@ -50,8 +50,9 @@ class Part:
 
 
 def parts(place: Place, known: Addresses, overrides: Mapping[str, str]) -> list[Part]:
-    """The mail server, then the eleven processes; `overrides` are extra KINDRED_ settings for all of them."""
-    return [_mail_server(known), *(_process(place, known, n, r, overrides) for n, r in names())]
+    """The mail server, the issuer, then the eleven processes; `overrides` are more settings for all of these."""
+    issuer = [Part(sign_ins.NAME, *sign_ins.command(place, known), "", known.issuer)] if known.issuer else []
+    return [_mail_server(known), *issuer, *(_process(place, known, n, r, overrides) for n, r in names())]
 
 
 def names() -> list[tuple[str, str]]:
@@ -151,6 +152,8 @@ def _service(place: Place, known: Addresses, service: str, role: str, overrides:
         env["KINDRED_GRPC_ADDRESS"] = known.grpc[service]
         env["KINDRED_GRPC_TLS_CERT"] = str(Path(known.keys_dir) / service / authority.file_of(service))
         env["KINDRED_GRPC_TLS_CA"] = str(Path(known.keys_dir) / service / authority.AUTHORITY)
+    if role == "api":
+        env |= sign_ins.settings(known, service)
     if service == "intake":
         env["KINDRED_HL7_SOURCES"] = ",".join(HL7_SOURCES)
         env["KINDRED_DESK_HOSPITALS"] = str(HOSPITALS)

@@ -56,14 +56,7 @@ AUDIT_CHANGES = (
     *("heads", "root_heads", "staged", "root_staged", "producers", "root_producers", "periods", "leases"),
     *("oddities", "register", "saved_searches", "finds", "search_state", "detections", "accesses", "reviews"),
     *("outbox", "outbox_numbers", "parked_events", "parked_pieces", "retry_events", "started_events"),
-    *(
-        "refused_events",
-        "console_sessions",
-        "console_tokens_spent",
-        "console_sign_ins",
-        "tiles",
-        "root_tiles",
-    ),
+    *("refused_events", "console_sessions", "console_sign_ins", "tiles", "root_tiles"),
 )
 # An index may carry an expiry, and an expiry deletes: the entries need no index, and nobody may make one there.
 AUDIT_INDEXES = (*AUDIT_CHANGES, "rows", "root_rows")

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cli.local import access, children, keys, mongod, policy, ports, processes, rabbit, rights
+from cli.local import access, children, keys, mongod, policy, ports, processes, rabbit, rights, sign_ins
 from cli.local.children import Child
 from cli.local.faults import LocalFault
 from cli.local.place import ROOT, Addresses, Place, addresses, read_state, recalled, remember, write_state
@@ -75,6 +75,7 @@ def _up(place: Place, tell: Tell, settings: Mapping[str, str]) -> Addresses:
     access.create(place.access)
     for holder in (*ports.SERVICES, *keys.KEEPERS):
         keys.portion(place.keys, holder, place.keys / holder)
+    sign_ins.prepare(place, chosen)
     policy.write(place.keys, place.keys / "audit", f"http://127.0.0.1:{chosen.witness}")
     with ThreadPoolExecutor(2) as pool:
         database = pool.submit(_database, place, chosen.mongod, tell)

@@ -15,7 +15,7 @@ from chassis.access import COLLECTION as ACCESSES
 from chassis.access import AccessLog
 from chassis.at_rest import AtRest
 from chassis.clock import Clock, SystemClock
-from chassis.identity import TokenReader
+from chassis.oidc.bearer import Tokens, people_tokens
 from chassis.parked import ParkedEvents
 from chassis.relay import Relay
 from chassis.settings import Secret
@@ -58,7 +58,7 @@ class Room:
     erasures: Erasures
     access: AccessLog
     parked: ParkedEvents
-    tokens: TokenReader
+    tokens: Tokens
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def build_room(settings: Settings, signer: Signing | None = None, clock: Clock |
         policy=policy,
         access=AccessLog(database, clock, "audit"),
         parked=ParkedEvents(database, "audit", clock, AtRest(master_key)),
-        tokens=TokenReader.from_file(settings.keys_dir / "issuer.pub.pem"),
+        tokens=people_tokens(settings),
     )
 
 

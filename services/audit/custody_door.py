@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import grpc
 
 from chassis import telemetry
-from chassis.identity import current_caller, require
+from chassis.identity import current_caller, require, require_fresh
 from kindred.audit.v1 import custody_pb2 as pb
 from kindred.audit.v1 import custody_pb2_grpc
 from services.audit import checking, codec, custody
@@ -38,8 +38,9 @@ class CustodyServicer(custody_pb2_grpc.CustodyServiceServicer):
     def ExportEntries(  # noqa: N802
         self, request: pb.ExportEntriesRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.ExportEntriesResponse]:
-        """A zip that verifies itself offline."""
+        """A zip that verifies itself offline, for who proved a moment ago who they are."""
         require(current_caller(), "compliance", purposes=_MAY_SEE)
+        require_fresh(current_caller(), *self.room.settings.step_up)
         wanted = codec.search_from_proto(request.matching)
         numbers = request.from_number, request.until_number
         cause = telemetry.current_cause()

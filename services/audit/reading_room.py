@@ -11,7 +11,7 @@ from chassis import mongo
 from chassis.access import AccessLog
 from chassis.at_rest import AtRest
 from chassis.clock import Clock
-from chassis.identity import TokenReader
+from chassis.oidc.bearer import Tokens
 from services.audit.entry_sealing import EntrySealer
 from services.audit.erasure import Erasures
 from services.audit.keyring import Keyring
@@ -42,7 +42,7 @@ class ReadingRoom:
     policy: Policy
     erasures: Erasures
     access: AccessLog
-    tokens: TokenReader
+    tokens: Tokens
     finds: SearchIndex
     at_rest: AtRest
     register: Register

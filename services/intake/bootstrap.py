@@ -16,8 +16,9 @@ from chassis.aggregates import Aggregates
 from chassis.at_rest import AtRest
 from chassis.clock import Clock, SystemClock
 from chassis.envelope import Cause
-from chassis.identity import Caller, TokenReader
+from chassis.identity import Caller
 from chassis.key_providers import KeyFolder
+from chassis.oidc.bearer import Tokens, people_tokens
 from chassis.parked import ParkedEvents
 from chassis.relay import Relay
 from chassis.sealing import PublicSeal
@@ -71,7 +72,7 @@ class Room:
     access: AccessLog
     vault: Vault
     parked: ParkedEvents
-    tokens: TokenReader
+    tokens: Tokens
     sessions: Sessions
     drafts: Drafts
     worklist: Worklist
@@ -117,7 +118,7 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
         access=AccessLog(database, clock, NAME),
         vault=vault,
         parked=ParkedEvents(database, NAME, clock, cipher),
-        tokens=TokenReader.from_file(settings.keys_dir / "issuer.pub.pem"),
+        tokens=people_tokens(settings),
         sessions=Sessions(
             database,
             clock,

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from chassis import telemetry
 from chassis.errors import Fault, Kind, Refusal
-from chassis.identity import Caller, require
+from chassis.identity import Caller, require, require_fresh
 from services.intake import handlers
 from services.intake.bootstrap import Room
 
@@ -30,10 +30,11 @@ def of_an_organization(caller: Caller, *role_names: str, purposes: tuple[str, ..
     return caller
 
 
-def a_reader(caller: Caller, why_broken: str = "") -> Caller:
+def a_reader(room: Room, caller: Caller, why_broken: str = "") -> Caller:
     """The caller, who may read one record of their organization, with purpose BTG only where they say why.
 
-    Raises Refusal FORBIDDEN; `justification-missing` where the reason is none of REASONS_TO_BREAK.
+    Raises Refusal FORBIDDEN; `justification-missing` where the reason is none of REASONS_TO_BREAK, `step-up-needed`
+    where who breaks the glass has not proved a moment ago who they are.
     """
     if caller.purpose_of_use != BREAKING:
         return of_an_organization(caller, *READERS, purposes=PURPOSES)
@@ -42,6 +43,7 @@ def a_reader(caller: Caller, why_broken: str = "") -> Caller:
         message = f"Who breaks the glass says why: {', '.join(REASONS_TO_BREAK)}."
         faults = [Fault(WHY_BROKEN, "justification-missing", message)]
         raise Refusal("justification-missing", Kind.FORBIDDEN, message, faults=faults)
+    require_fresh(caller, *room.settings.step_up)
     return caller
 
 

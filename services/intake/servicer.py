@@ -128,7 +128,7 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
     ) -> intake_pb2.GetReferralResponse:
         """PHI, for the referral's own source, after the read is in the audit trail."""
         why_broken = str(dict(context.invocation_metadata()).get(WHY_BROKEN, ""))
-        caller = a_reader(current_caller(), why_broken)
+        caller = a_reader(self.room, current_caller(), why_broken)
         codec.check(request)
         referral, kept = handlers.read_referral(
             self.room,

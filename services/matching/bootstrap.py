@@ -17,7 +17,7 @@ from chassis.access import COLLECTION as ACCESSES
 from chassis.access import AccessLog
 from chassis.at_rest import AtRest
 from chassis.clock import Clock, SystemClock
-from chassis.identity import TokenReader
+from chassis.oidc.bearer import Tokens, people_tokens
 from chassis.parked import ParkedEvents
 from chassis.relay import Relay
 from chassis.sealing import PublicSeal
@@ -62,7 +62,7 @@ class Room:
     roster_watch: RosterWatch
     access: AccessLog
     parked: ParkedEvents
-    tokens: TokenReader
+    tokens: Tokens
     seal: PublicSeal
     sites: Sites
     digest_key: bytes = field(repr=False)
@@ -97,7 +97,7 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
         roster_watch=RosterWatch(roster, cases, index, clock, settings.regions),
         access=AccessLog(database, clock, "matching"),
         parked=ParkedEvents(database, "matching", clock, AtRest(master_key)),
-        tokens=TokenReader.from_file(settings.keys_dir / "issuer.pub.pem"),
+        tokens=people_tokens(settings),
         seal=seal,
         sites=sites.load(settings.hospitals),
         digest_key=hmac.digest(master_key, b"kindred roster row v1", "sha256"),

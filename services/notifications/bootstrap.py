@@ -15,8 +15,9 @@ from chassis.access import AccessLog
 from chassis.aggregates import Aggregates
 from chassis.at_rest import AtRest
 from chassis.clock import Clock, SystemClock
-from chassis.identity import Caller, TokenReader
+from chassis.identity import Caller
 from chassis.key_providers import KeyFolder
+from chassis.oidc.bearer import Tokens, people_tokens
 from chassis.parked import ParkedEvents
 from chassis.relay import Relay
 from chassis.sealing import PrivateSeal
@@ -76,7 +77,7 @@ class Room:
     sending: Sending
     access: AccessLog
     parked: ParkedEvents
-    tokens: TokenReader
+    tokens: Tokens
     # A change of somebody's contact as it is said on the bus, by whom.
     say: Callable[[ContactChanged | ContactErased, Caller], Message]
 
@@ -122,7 +123,7 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
         sending=Sending(notices, courier, senders=settings.smtp_connections, lease_s=settings.notice_lease_s),
         access=AccessLog(database, clock, SERVICE),
         parked=ParkedEvents(database, SERVICE, clock, AtRest(master_key)),
-        tokens=TokenReader.from_file(settings.keys_dir / "issuer.pub.pem"),
+        tokens=people_tokens(settings),
         say=codec.contact_event_to_proto,
     )
 

@@ -51,9 +51,9 @@ def test_audit_sees_the_counts_of_whatever_a_relay_collects_from() -> None:
 
 # Each file that removes rows, and the collections it removes from. `log` are the pruner's, `tests` need none.
 REMOVING = {
+    "chassis/oidc/attempts.py": {"desk_sign_ins", "work_sign_ins", "page_sign_ins", "console_sign_ins"},
     "chassis/retries.py": {"retry_events", "started_events"},
     "chassis/vault.py": {"data_keys"},
-    "chassis/oidc/attempts.py": {"desk_sign_ins", "work_sign_ins", "page_sign_ins", "console_sign_ins"},
     "chassis/web_session.py": {"desk_sessions", "work_sessions", "page_sessions", "console_sessions"},
     "services/audit/heads.py": {"staged", "root_staged"},
     "services/audit/keyring.py": {"data_keys"},

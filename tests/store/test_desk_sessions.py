@@ -92,9 +92,12 @@ def test_a_signed_out_session_is_forgotten(sessions):
     assert sessions.find(secret) is None and sessions.known(secret) is None
 
 
-def test_a_token_opens_one_session(sessions):
-    """The second use is refused, whoever comes with it."""
-    assert sessions.spend("token-1") and not sessions.spend("token-1") and sessions.spend("token-2")
+def test_a_session_keeps_its_tokens_for_its_own_secret(sessions, database):
+    """What it was opened with can be opened by the browser's secret, and read by nobody in the database."""
+    secret, other = sessions.start(ADA, {"access": "the-token"}), sessions.start(OTTO)
+    assert sessions.token(secret, "access") == "the-token" and sessions.token(other, "access") == ""
+    stored = b"".join(BSON.encode(one) for one in database["desk_sessions"].find({}))
+    assert b"the-token" not in stored
 
 
 def test_a_draft_is_sealed_and_opens_only_for_who_typed_it(drafts, database):

@@ -39,7 +39,7 @@ def test_what_a_board_and_a_report_look_for_is_in_an_index(mongo_uri, database, 
         assert not {name: stages for name, stages in found.items() if stages & {"COLLSCAN", "SORT"}}
         strange = cases.find({"wave": 2}).explain()["queryPlanner"]["winningPlan"]
         assert "COLLSCAN" in set(_stages(strange))
-        expiring = {"work_sessions", "work_tokens_spent"}
+        expiring = {"work_sessions", "work_sign_ins"}
         assert all(
             any("expireAfterSeconds" in index for index in room.database[name].list_indexes())
             for name in expiring

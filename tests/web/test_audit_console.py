@@ -10,6 +10,7 @@ import zlib
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
@@ -21,10 +22,12 @@ from services.audit.officers_door import render_refusal, routes
 from services.audit.offline import export as verifier
 from services.audit.web import pages, timeline
 from services.audit.web.bar import understood
+from services.audit.web.sessions import Sessions
 from services.audit.web.words import WORDS
 from tests.audit_facts import MOMENT, facts_of
 from tests.audit_reading import ReadLog, a_read_log
 from tests.integration.audit.test_audit_reports import AtClock, a_disclosure, a_read, who
+from tests.signing_in import opened, settings_of, sign_ins, signed_in
 
 expect.set_options(timeout=20_000)
 CHROMIUM = Path("/usr/bin/chromium")
@@ -37,7 +40,12 @@ PAGES = ("/console", "/console?patient=peer_rosa", "/console/people?person=peer_
 @pytest.fixture(scope="module")
 def log(mongo_uri, tmp_path_factory):
     """A day with reads, a broken glass and disclosures."""
-    with a_read_log(mongo_uri, tmp_path_factory.mktemp("console"), AtClock()) as log:
+    folder = tmp_path_factory.mktemp("console")
+    with (
+        sign_ins(folder / "keys", "/console") as people,
+        a_read_log(mongo_uri, folder, AtClock(), **settings_of(people)) as log,
+    ):
+        log.people = people
         log.record([a_read(n * 20, f"nurse-{n % 3}", peer="rosa" if n % 4 else "ivan") for n in range(60)])
         log.record([a_read(1_300, "nurse-2", purpose="BTG"), a_disclosure(1_310, "sp-7")])
         Detector(log.room).run_if_due("break-glass")
@@ -63,12 +71,12 @@ def browser():
 
 @pytest.fixture
 def page(browser, log: ReadLog, address):
-    """Vera, signed in by her link."""
+    """Vera, signed in a moment ago."""
     context = browser.new_context(locale="en-US", base_url=address)
+    opened(context, address, Sessions(log.room.database, log.room.clock), "kindred-console", log.officer())
     page = context.new_page()
     page.set_default_timeout(25_000)
-    page.goto(f"/console/sign-in#token={log.token()}")
-    page.wait_for_url("**/console")
+    page.goto("/console")
     yield page
     context.close()
 
@@ -207,36 +215,26 @@ def test_no_page_has_an_accessibility_fault_in_either_language_or_width(page, tm
             page.screenshot(path=tmp_path / f"{reader}{PAGES.index(path)}.png", full_page=True)
 
 
-def test_a_nurses_token_opens_nothing_and_a_link_works_once(browser, log, address):
-    """The console is for compliance; a used link is told so; signing in is an entry."""
-    context = browser.new_context(base_url=address)
-    page = context.new_page()
-    page.goto(f"/console/sign-in#token={log.token(role='nurse', actor='nurse-1')}")
-    expect(page.locator("h1")).to_contain_text("This is not for you")
-    page.goto("/console/people")
-    page.wait_for_url("**/console/sign-in?next=/console/people")
-    token = log.token(actor="officer-otto")
-    for _ in range(2):
-        page.goto(f"{address}/console/sign-in")
-        page.fill("#token", token)
-        page.click("main button.main")
-        page.wait_for_load_state()
-    expect(page.locator("[role=alert]")).to_contain_text("used before")
-    context.close()
+def test_a_nurse_is_not_let_in_and_an_officers_sign_in_is_an_entry(log, address):
+    """The console is for compliance; who came in, and who did not, is in the log."""
+    with httpx.Client(base_url=address) as client:
+        told = log.people.walk(client, persona="nurse-ada")
+        assert told.status_code == 403 and "This is not for you" in told.text
+        assert client.get("/console/people").headers["location"] == "/console/sign-in?next=/console/people"
+        way = "?next=//evil.example"
+        assert '0;url=/console"' in log.people.walk(client, again=way, persona="officer-vera").text
+        assert client.get("/console").status_code == 200
     began = [one for kind, one in log.said() if kind == "session.began.v1"]
-    assert "officer-otto" in {one.provenance.actor_id for one in began}
+    assert "officer-vera" in {one.provenance.actor_id for one in began}
+    denied = [one.reason_code for kind, one in log.said() if kind == "access.denied.v1"]
+    assert "role-not-allowed" in denied
 
 
 def test_a_form_of_another_session_is_refused_and_a_session_ends_by_itself(log, address):
     """No token, no change; after a quarter of an hour of nothing the chair is empty."""
-    import httpx
-
     with httpx.Client(base_url=address) as client:
-        text = client.get("/console/sign-in").text
-        csrf = text.split('name="csrf" value="')[1].split('"')[0]
-        assert client.post("/console/sign-in", data={"token": log.token()}).status_code == 403
-        answer = client.post("/console/sign-in", data={"csrf": csrf, "token": log.token(), "next": "//evil"})
-        assert answer.headers["location"] == "/console"
+        signed_in(client, Sessions(log.room.database, log.room.clock), "kindred-console", log.officer())
+        assert client.post("/console/sign-out", data={"csrf": "x"}).status_code == 403
         assert client.get("/console").status_code == 200
         log.room.clock.moment += timedelta(minutes=16)
         assert client.get("/console").status_code == 303

@@ -71,8 +71,8 @@ def sign_in(desk: DeskRoom, context, **who):
     """A page of this person, on the worklist."""
     page = context.new_page()
     page.set_default_timeout(15_000)
-    page.goto(desk.link(**who))
-    page.wait_for_url("**/desk")
+    desk.open_window(context, **who)
+    page.goto(f"{desk.address}/desk")
     return page
 
 
@@ -119,7 +119,7 @@ def tab_to(page, selector: str, at_most: int = 90) -> None:
 
 
 def test_a_referral_is_made_watched_and_cancelled_with_the_keyboard_alone(desk, window):
-    """Sign in by link, fill, send, see it move to seeking by itself, cancel: no mouse is needed."""
+    """Signed in, fill, send, see it move to seeking by itself, cancel: no mouse is needed."""
     page = sign_in(desk, window)
     tab_to(page, "nav a[href='/desk/new']")
     page.keyboard.press("Enter")
@@ -195,9 +195,10 @@ def test_a_form_sent_after_the_session_ended_is_there_after_signing_in(desk):
         page = ines.get(answer.headers["location"])
         assert "Everything you typed is kept" in page.text and count(desk) == before
         there = f"/desk/drafts/{typed['key']}"
-        fields = {"csrf": form_token(page.text), "next": there}
-        answer = ines.post("/desk/sign-in", data=fields | {"token": desk.token(actor="nurse-ines")})
-        assert answer.headers["location"] == there
+        assert f"/desk/sign-in/start?next={there}" in page.text
+        who = {"person": "nurse-ines", "role": "nurse", "organization": "er-st-brigid"}
+        answer = desk.people.walk(ines, again=f"?next={there}", **who)
+        assert answer.status_code == 200 and f'0;url={there}"' in answer.text
         page = ines.get(there).text
         assert "Marigold" in page and "Likes the window." in page and count(desk) == before
         again = typed | {"csrf": form_token(page)}
@@ -352,41 +353,62 @@ def test_another_hospitals_referral_is_refused_and_the_trail_knows(desk, nurse):
 
 
 def test_who_is_no_ed_staff_is_refused_and_audited(desk):
-    """A specialist, a nurse without a hospital, a forged token and a used link open no session."""
-    used = desk.token()
-    with desk.visitor() as first:
-        assert post(first, "/desk/sign-in", "/desk/sign-in", token=used).status_code == 303
-    for token, status in (
-        (desk.token(role="specialist"), 403),
-        (desk.token(org=""), 403),
-        (desk.token(minutes=-5), 401),
-        (used, 401),
-        ("forged", 401),
+    """A specialist, a nurse without a hospital and a return that nobody began open no session."""
+    nurse = {"person": "nurse-jo", "role": "nurse"}
+    for who, code in (
+        ({"person": "sp-1", "role": "specialist", "programme": "lantern-road"}, "role-not-allowed"),
+        (nurse, "organization-missing"),
     ):
         with desk.visitor() as client:
-            before = len(desk.accesses("access.denied.v1"))
-            answer = post(client, "/desk/sign-in", "/desk/sign-in", token=token)
-            assert answer.status_code == status and token not in answer.text
-            assert len(desk.accesses("access.denied.v1")) == before + 1
+            assert desk.people.walk(client, **who).status_code == 403
+            assert desk.accesses("access.denied.v1")[-1].reason_code == code
             assert client.get("/desk").status_code == 303
+    with desk.visitor() as client:
+        answer = client.get("/desk/sign-in/done", params={"code": "x", "state": "forged"})
+        assert answer.status_code == 401 and "sign-in-lost" in answer.text and "forged" not in answer.text
+        assert desk.accesses("access.denied.v1")[-1].reason_code == "sign-in-lost"
+        assert client.get("/desk").status_code == 303
 
 
 def test_the_sessions_cookie_is_strict_new_at_each_sign_in_and_gone_after_sign_out(desk):
     """HttpOnly, SameSite=Strict, Secure away from this machine; the old id opens nothing any more."""
     with desk.visitor() as client:
-        page = client.get("/desk/sign-in").text
-        fields = {"csrf": form_token(page), "token": desk.token()}
-        cookie = client.post("/desk/sign-in", data=fields).headers["set-cookie"]
+        cookie = desk.people.walk(client, persona="nurse-ada").headers["set-cookie"]
         assert "HttpOnly" in cookie and "SameSite=strict" in cookie and "Secure" not in cookie
         first = client.cookies["kindred-desk"]
-        assert post(client, "/desk/sign-in", "/desk/sign-in", token=desk.token()).status_code == 303
+        assert desk.people.walk(client, persona="nurse-ada").status_code == 200
         second = client.cookies["kindred-desk"]
-        assert second != first and desk.room.sessions.find(first) is None
-        assert post(client, "/desk", "/desk/sign-out").status_code == 303
+        assert second != first and desk.room.sessions.known(first) is None
+        left = post(client, "/desk", "/desk/sign-out")
+        assert left.status_code == 200 and f"0;url={desk.people.issuer.url}/end_session" in left.text
         assert desk.room.sessions.known(second) is None and client.get("/desk").status_code == 303
+    (began, ended) = (desk.accesses(f"session.{one}.v1")[-1] for one in ("began", "ended"))
+    assert began.provenance.actor_id == ended.provenance.actor_id == "nurse-ada"
+    assert (began.door, began.reason_code, ended.reason_code) == ("desk", "", "signed-out")
     with desk.visitor() as far:
         cookie = far.get("/desk/sign-in", headers={"host": "desk.example"}).headers["set-cookie"]
         assert cookie.startswith("__Host-") and "Secure" in cookie
+
+
+def test_a_nurse_signs_in_and_out_in_a_browser(desk, browser):
+    """From the desk to the sign-in service and back where she wanted to go, and out of both, without a complaint."""
+    context = browser.new_context(locale="es-US", viewport=PHONE, ignore_https_errors=True)
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    page.goto(f"{desk.address}/desk/new")
+    page.click("#start")
+    expect(page.locator(".banner")).to_contain_text("Solo para desarrollo")
+    found = Axe().run(page, options=AXE)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.click("button[value=nurse-ada]")
+    page.wait_for_url("**/desk/new")
+    page.goto(f"{desk.address}/desk")
+    page.click("form[action='/desk/sign-out'] button")
+    page.wait_for_url("**/desk/sign-in")
+    page.goto(f"{desk.address}/desk")
+    page.wait_for_url("**/desk/sign-in?next=/desk")
+    context.close()
 
 
 def test_nobody_is_shown_before_the_trail_knows(desk, nurse):
@@ -548,8 +570,7 @@ def test_axe_finds_nothing_against_any_page_and_no_phone_scrolls_sideways(
         assert small == [], path
 
     look("/desk/sign-in")
-    page.goto(desk.link(actor="nurse-axe"))
-    page.wait_for_url("**/desk")
+    desk.open_window(context, actor="nurse-axe")
     one = f"/desk/referrals/{referral_id}"
     for path in ("/desk", "/desk/new", one, f"{one}/correct", f"{one}/print", "/desk/referrals/nobody"):
         look(path)

@@ -17,7 +17,19 @@ from chassis.identity import Caller
 from services.matching import handlers
 from services.matching.web.words import PAGE_WORDS
 from tests.matching_room import CAUSE, looked, said
-from tests.work_room import LEAD, a_team, a_wish, a_work_room, accepted, ask, hidden, met, post, send
+from tests.work_room import (
+    LEAD,
+    PROGRAMME,
+    a_team,
+    a_wish,
+    a_work_room,
+    accepted,
+    ask,
+    hidden,
+    met,
+    post,
+    send,
+)
 
 expect.set_options(timeout=20_000)
 CHROMIUM = Path("/usr/bin/chromium")
@@ -106,22 +118,19 @@ def test_every_word_is_there_in_both_languages():
     ] == []
 
 
-def test_a_page_asks_who_one_is_and_a_link_works_once(work):
-    """Nobody sees a page without a session; a token works once; signing out ends it; both are entries."""
+def test_a_page_asks_who_one_is_and_signing_out_ends_it(work):
+    """Nobody sees a page without a session; who leads begins at the board; signing in and out are entries."""
     with work.visitor() as client:
         assert client.get("/matching/board").headers["location"] == "/matching/sign-in?next=/matching/board"
-        token = work.token("rosa")
-        assert (
-            post(client, "/matching/sign-in", "/matching/sign-in", token=token).headers["location"]
-            == "/matching"
-        )
+        rosa = {"person": "rosa", "role": "specialist", "programme": PROGRAMME}
+        assert '0;url=/matching"' in work.people.walk(client, **rosa).text
         assert client.get("/matching").status_code == 200
-        assert post(client, "/matching", "/matching/sign-out").status_code == 303
+        assert post(client, "/matching", "/matching/sign-out").status_code == 200
         assert client.get("/matching").status_code == 303
-        again = post(client, "/matching/sign-in", "/matching/sign-in", token=token)
-        assert again.status_code == 401 and "used before" in again.text
+        lena = {"person": "lena", "role": "coordinator", "programme": PROGRAMME}
+        assert '0;url=/matching/board"' in work.people.walk(client, **lena).text
     told = looked(work.room)
-    assert told["session.began.v1", ""] >= 1 and told["session.ended.v1", ""] == 1
+    assert told["session.began.v1", ""] >= 2 and told["session.ended.v1", ""] == 1
 
 
 def test_a_session_ends_when_nobody_is_there(work, rosa):
@@ -155,8 +164,7 @@ def test_each_role_has_its_own_pages(work, rosa, lena):
     assert lena.get("/matching").headers["location"] == "/matching/board"
     assert lena.get("/matching/me").status_code == 403
     with work.visitor() as client:
-        token = work.token("nurse-17", "nurse")
-        assert post(client, "/matching/sign-in", "/matching/sign-in", token=token).status_code == 403
+        assert work.people.walk(client, persona="nurse-ada").status_code == 403
 
 
 def test_nobody_sees_what_is_anothers(work, lena):
@@ -444,8 +452,7 @@ def test_axe_finds_nothing_and_no_page_scrolls_sideways(work, browser, who, role
     context = browser.new_context(viewport={"width": 375, "height": 740}, locale="es-US", color_scheme="dark")
     page, complaints = context.new_page(), []
     page.on("console", lambda message: complaints.append(message.text))
-    page.goto(work.link(who, role))
-    page.wait_for_url(f"{work.address}/matching*" if role == "specialist" else "**/matching/board")
+    work.open_window(context, who, role)
     for path in paths:
         page.goto(work.address + path)
         assert page.get_attribute("html", "lang") == "es"
@@ -460,8 +467,8 @@ def test_an_open_page_follows_and_the_keyboard_is_enough(work, browser):
     """A new offer comes to Nia's open page by itself, and she accepts it with the keyboard alone."""
     context = browser.new_context(viewport={"width": 375, "height": 740}, locale="en-US")
     page = context.new_page()
-    token = work.token("nia", programme="harlem-peers")
-    page.goto(f"{work.address}/matching/sign-in#token={token}")
+    work.open_window(context, "nia", programme="harlem-peers")
+    page.goto(f"{work.address}/matching")
     expect(page.locator("h1")).to_have_text("My day")
     expect(page.locator("#live-state")).to_have_text("This page follows by itself")
     ask(work.room, "ref_new0ne")

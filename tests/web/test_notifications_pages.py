@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -12,10 +14,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
-from chassis import http_requests, identity
+from chassis import http_requests
 from chassis import settings as chassis_settings
 from chassis.http_server import build_app, serve
-from cli.local import keys
+from chassis.identity import Caller
 from services.notifications import handlers
 from services.notifications.bootstrap import build_room, prepare
 from services.notifications.domain.contacts import Card, Contact
@@ -26,28 +28,25 @@ from services.notifications.web import routes as pages
 from services.notifications.web.preferences import with_the_others
 from tests.integration.notifications.driving_notices import an_offer, told, until
 from tests.integration.notifications.far_side import FarSide
+from tests.signing_in import opened, sign_ins, signed_in
 
 CHROMIUM = Path("/usr/bin/chromium")
 INES = "sp_ines"
 
 
 class Running:
-    """The pages of one room on a port, and the keys of who may enter."""
+    """The pages of one room on a port, and where their people sign in."""
 
-    def __init__(self, room, port, issuer):
-        self.room, self.url, self._issuer = room, f"http://127.0.0.1:{port}", issuer
-
-    def token(self, actor_id=INES, role="specialist"):
-        return identity.mint(self._issuer, actor_id=actor_id, role=role)
+    def __init__(self, room, people):
+        self.room, self.url, self.people = room, f"http://{room.settings.http_address}", people
 
     @contextmanager
     def client(self, actor_id=INES, role="specialist", language="en"):
-        client = httpx.Client(base_url=self.url, headers={"accept-language": language})
-        csrf = token_in(client.get("/notices/sign-in").text)
-        answer = client.post("/notices/sign-in", data={"csrf": csrf, "token": self.token(actor_id, role)})
-        assert answer.status_code == 303
-        yield client
-        client.close()
+        with httpx.Client(base_url=self.url, headers={"accept-language": language}) as client:
+            yield signed_in(client, self.room.sessions, "kindred-notices", Caller(actor_id, role, ""))
+
+    def open_window(self, context, actor_id=INES, role="specialist"):
+        opened(context, self.url, self.room.sessions, "kindred-notices", Caller(actor_id, role, ""))
 
 
 def token_in(html):
@@ -57,7 +56,7 @@ def token_in(html):
 @pytest.fixture(scope="module")
 def running(mongo_uri, mongo_client, tmp_path_factory):
     """One room with its pages and senders for this file; Ines has an offer that went out, and one piece of news."""
-    name, folder = f"kindred_test_{secrets.token_hex(6)}", keys.create(tmp_path_factory.mktemp("keys"))
+    name, folder = f"kindred_test_{secrets.token_hex(6)}", tmp_path_factory.mktemp("keys")
     far_side = FarSide().start()
     environ = {
         "KINDRED_MONGO_URI": mongo_uri,
@@ -68,9 +67,10 @@ def running(mongo_uri, mongo_client, tmp_path_factory):
         "KINDRED_SMTP_HOST": "127.0.0.1",
         "KINDRED_SMTP_PORT": str(far_side.port),
         "KINDRED_SMTP_FROM": "Kindred <notices@kindred.example.org>",
-        "KINDRED_HTTP_ADDRESS": "127.0.0.1:0",
     }
     with ExitStack() as after:
+        people = after.enter_context(sign_ins(folder, "/notices"))
+        environ |= people.settings
         after.callback(mongo_client.drop_database, name)
         after.callback(far_side.stop)
         room = build_room(chassis_settings.read(Settings, environ))
@@ -89,14 +89,14 @@ def running(mongo_uri, mongo_client, tmp_path_factory):
             render_refusal=pages.render_refusal,
             on_denied=lambda *_: None,
         )
-        server = serve(app, "127.0.0.1:0")
+        server = serve(app, room.settings.http_address)
         after.callback(server.stop, 2.0)
         far_side.faults.append("550-data")
         handlers.tell(room, told(an_offer("off_dead", event="checkin.due.v1", number=1, link_token="")))
         until("one is dead", lambda: room.database.notices.count_documents({"state": "dead"}) == 1)
         handlers.tell(room, told(an_offer()))
         until("one is out", lambda: room.database.notices.count_documents({"state": "sent"}) == 1)
-        yield Running(room, server.port, (folder / "issuer.pem").read_bytes())
+        yield Running(room, people)
 
 
 @pytest.fixture(scope="module")
@@ -111,18 +111,39 @@ def browser():
         chromium.close()
 
 
-def test_a_code_opens_once_and_nobody_else_gets_in(running):
-    """Without a session every page leads to the door; a used code, a nurse-less role or a foreign form opens nothing."""
-    stranger = httpx.Client(base_url=running.url)
-    for path in ("/notices", "/notices/preferences", "/notices/operator"):
-        assert stranger.get(path).headers["location"] == "/notices/sign-in"
-    assert stranger.get("/notices/news").status_code == 204
-    token = running.token()
-    for status in (303, 401):
-        client = httpx.Client(base_url=running.url)
-        data = {"csrf": token_in(client.get("/notices/sign-in").text), "token": token}
-        assert client.post("/notices/sign-in", data=data).status_code == status
-    assert stranger.post("/notices/sign-in", data={"csrf": "x", "token": running.token()}).status_code == 403
+def test_who_signs_in_gets_in_and_nobody_else(running):
+    """Without a session every page leads to the door; a role without messages and a foreign form open nothing."""
+    with httpx.Client(base_url=running.url) as stranger:
+        assert stranger.get("/notices").headers["location"] == "/notices/sign-in"
+        for path in ("/notices/preferences", "/notices/operator"):
+            assert stranger.get(path).headers["location"] == f"/notices/sign-in?next={path}"
+        assert stranger.get("/notices/news").status_code == 204
+        assert running.people.walk(stranger, persona="officer-vera").status_code == 403
+        assert stranger.get("/notices/sign-in/done?state=x&code=y").status_code == 401
+        ines = {"person": INES, "role": "specialist", "programme": "lantern-road"}
+        assert '0;url=/notices"' in running.people.walk(stranger, **ines).text
+        page = stranger.get("/notices").text
+        assert stranger.post("/notices/sign-out", data={"csrf": "x"}).status_code == 403
+        assert stranger.post("/notices/sign-out", data={"csrf": token_in(page)}).status_code == 200
+        assert stranger.get("/notices").status_code == 303
+
+
+def test_an_inbox_that_nobody_touches_is_signed_out(running):
+    """After half an hour without a hand the session is over, though the open page asked for news all the time."""
+    with running.client("sp_idle") as idle:
+        secret = idle.cookies["kindred-notices"]
+        own = {"_id": hashlib.sha256(secret.encode()).hexdigest()}
+        seen = running.room.clock.now() - timedelta(minutes=29)
+        running.room.database.page_sessions.update_one(own, {"$set": {"seen_at": seen}})
+        with idle.stream("GET", "/notices/news") as news:
+            assert news.status_code == 200
+        assert running.room.database.page_sessions.find_one(own)["seen_at"] < seen + timedelta(minutes=1)
+        running.room.database.page_sessions.update_one(
+            own, {"$set": {"seen_at": seen - timedelta(minutes=2)}}
+        )
+        assert idle.get("/notices").headers["location"] == "/notices/sign-in"
+    ended = [row for one in running.room.database.accesses.find() for row in one.get("outbox", [])]
+    assert "session.ended.v1" in {row["type"] for row in ended}
 
 
 def test_my_messages_are_mine(running):
@@ -252,11 +273,9 @@ def test_every_page_works_on_a_phone_and_for_everybody(running, browser, tmp_pat
     context = browser.new_context(viewport={"width": 360, "height": 740}, locale=language)
     page = context.new_page()
     token = running.room.leaving.token(INES)
-    page.goto(running.url + (f"{path}/{token}" if "leave" in path else "/notices/sign-in"))
     if path not in ("/notices/sign-in", "/notices/leave"):
-        page.fill("#token", running.token("wanda" if "operator" in path else INES, "supervisor"))
-        page.click("main button")
-        page.goto(running.url + path)
+        running.open_window(context, "wanda" if "operator" in path else INES, "supervisor")
+    page.goto(running.url + (f"{path}/{token}" if "leave" in path else path))
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
@@ -276,9 +295,8 @@ def test_an_open_inbox_hears_of_news_by_itself(running, browser):
     """A new notice shows in the open page within seconds, without moving what is being read."""
     context = browser.new_context(locale="en")
     page = context.new_page()
-    page.goto(f"{running.url}/notices/sign-in")
-    page.fill("#token", running.token())
-    page.click("main button")
+    running.open_window(context)
+    page.goto(f"{running.url}/notices")
     page.wait_for_selector(".rows li")
     assert page.locator("#news").is_hidden()
     handlers.tell(running.room, told(an_offer("off_news")))

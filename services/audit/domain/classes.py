@@ -122,7 +122,9 @@ CLASSES: dict[str, EventClass] = {
     "offer.declined.v1": EventClass("U", "update", "Offer", "offer_id", SUCCESS, "reason_code"),
     "offer.expired.v1": EventClass("U", "update", "Offer", "offer_id"),
     "offer.withdrawn.v1": EventClass("U", "update", "Offer", "offer_id", SUCCESS, "reason_code"),
-    "session.began.v1": EventClass("E", "operation", "", "", shape="session", particulars=("door",)),
+    "session.began.v1": EventClass(
+        "E", "operation", "", "", SUCCESS, "reason_code", shape="session", particulars=("door",)
+    ),
     "session.ended.v1": EventClass(
         "E", "operation", "", "", SUCCESS, "reason_code", shape="session", particulars=("door",)
     ),

@@ -16,7 +16,7 @@ from chassis import telemetry
 from chassis.access import provenance
 from chassis.envelope import Cause
 from chassis.errors import Kind, Refusal
-from chassis.identity import Caller, current_caller, expiry_of, require
+from chassis.identity import Caller, current_caller, expiry_of, require, require_fresh
 from chassis.ids import new_id
 from kindred.access.v1.events_pb2 import RecordExported
 from services.audit import register
@@ -61,11 +61,13 @@ def list_reports(room: ReadingRoom, request: Request) -> Response:
 
 
 def run_report(room: ReadingRoom, request: Request) -> Response:
-    """A report as JSON, CSV or PDF; a file is fingerprinted in the log before it leaves."""
+    """A report as JSON, CSV or PDF; a file is fingerprinted in the log before it leaves, and asks for a fresh sign-in."""
+    form = request.query_params.get("format", "json")
+    if form != "json":
+        require_fresh(current_caller(), *room.settings.step_up)
     given = {name: value for name, value in request.query_params.items() if name not in _NOT_PARAMETERS}
     reader, caller, cause = _reader(request), current_caller(), telemetry.current_cause()
     result = running.run(room, request.path_params["name"], given, caller, cause, reader=reader)
-    form = request.query_params.get("format", "json")
     if form == "json":
         return JSONResponse(as_json(result, reader))
     content = exported(room, result, form=form, reader=reader, caller=caller, cause=cause)

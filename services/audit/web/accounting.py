@@ -55,6 +55,7 @@ def show(console: Console, request: Request) -> Response:
 def hand_out(console: Console, request: Request) -> Response:
     """POST: the paper; names and addresses typed for it are on it and nowhere else. That it leaves is an entry."""
     fields = request.state.fields
+    console.fresh(request)
     caller, cause = console.caller(request, fields.get("why", "PATRQT")), telemetry.current_cause()
     name = fields.get("document", "")
     if name not in DOCUMENTS:

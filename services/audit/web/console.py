@@ -15,11 +15,12 @@ from starlette.routing import Route
 from chassis import answers, policy, telemetry
 from chassis.errors import Kind, Refusal
 from chassis.http_names import method_of, route_of
-from chassis.identity import Caller
+from chassis.identity import Caller, require_fresh
+from chassis.oidc.door import SignInDoor
 from services.audit.people import People
 from services.audit.reading_room import ReadingRoom
-from services.audit.web import pages, sessions
-from services.audit.web.sessions import Session, Sessions
+from services.audit.web import pages
+from services.audit.web.sessions import COOKIES, Session, Sessions
 
 SIGN_IN = f"{pages.HOME}/sign-in"
 DOOR = "console"
@@ -41,10 +42,11 @@ class Console:
     room: ReadingRoom
     sessions: Sessions
     people: People
+    door: SignInDoor
 
     def signed_in(self, request: Request) -> Session:
         """Whoever sits before this browser; raises SignInNeeded."""
-        secret = sessions.secret_of(request)
+        secret = COOKIES.secret(request)
         session = self.sessions.find(secret)
         if session is None:
             self._note_end(secret)
@@ -65,6 +67,10 @@ class Console:
         named = purpose if purpose in _PURPOSES else caller.purpose_of_use
         return Caller(caller.actor_id, caller.role, caller.organization_id, named)
 
+    def fresh(self, request: Request) -> None:
+        """They proved a moment ago who they are, as for whatever leaves as a file; raises Refusal step-up-needed."""
+        require_fresh(self.signed_in(request).caller, *self.room.settings.step_up)
+
     def page(self, request: Request, template: str, status: int = 200, **shown: Any) -> HTMLResponse:
         """A page for somebody who is signed in."""
         return pages.render(request, template, status, session=self.signed_in(request), **shown)
@@ -77,15 +83,16 @@ class Console:
     def _answer(self, view: View, request: Request) -> Response:
         try:
             if request.method == "POST":
-                request.state.fields = sessions.posted(request)
+                request.state.fields = COOKIES.posted(request)
             return view(self, request)
         except SignInNeeded:
             wanted = request.url.path if request.method != "POST" else pages.HOME
             return RedirectResponse(f"{SIGN_IN}?next={quote(wanted)}", 303)
         except Refusal as refusal:
             self.note(request, refusal)
-            session = self.sessions.find(sessions.secret_of(request))
-            return pages.refusal_page(request, refusal, session=session)
+            session = self.sessions.find(COOKIES.secret(request))
+            again = _again(request) if refusal.code == "step-up-needed" else ""
+            return pages.refusal_page(request, refusal, session=session, again=again)
 
     def note(self, request: Request, refusal: Refusal) -> None:
         """The refusal is counted, and a denial is in the log before its page is shown."""
@@ -102,3 +109,10 @@ class Console:
             reason_code=code,
             cause=telemetry.current_cause(),
         )
+
+
+def _again(request: Request) -> str:
+    """Where they prove anew who they are, and from there back to what they asked."""
+    here = request.url.path if request.method != "POST" else f"{pages.HOME}/accounting"
+    asked = f"{here}?{request.url.query}" if request.url.query and request.method != "POST" else here
+    return f"{SIGN_IN}/start?again=1&next={quote(getattr(request.state, 'back', asked), safe='')}"

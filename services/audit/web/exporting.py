@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextvars import Context
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -32,6 +33,8 @@ def routes(console: Console) -> list[Route]:
 def export(console: Console, request: Request) -> Response:
     """POST: the zip of every entry of a search or a report; that it leaves, with its SHA-256, is an entry first."""
     sent = {name[4:]: value for name, value in request.state.fields.items() if name.startswith("ask_")}
+    request.state.back = _page_of(sent)
+    console.fresh(request)
     caller, cause = console.caller(request, sent.get("why", "")), telemetry.current_cause()
     if sent.get("report"):
         numbers, criteria = _of_report(console, request, sent, caller)
@@ -46,6 +49,14 @@ def export(console: Console, request: Request) -> Response:
         "cache-control": "no-store",
     }
     return Response(content, 200, headers, "application/zip")
+
+
+def _page_of(sent: dict[str, str]) -> str:
+    """Where the export was asked for, to come back to with a fresh sign-in."""
+    asked = {name: value for name, value in sent.items() if name != "report"}
+    if sent.get("report"):
+        return f"{pages.HOME}/reports/{sent['report']}?{urlencode({**asked, 'run': '1'})}"
+    return f"{pages.HOME}?{urlencode(asked)}"
 
 
 def _of_report(

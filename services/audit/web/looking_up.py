@@ -9,8 +9,9 @@ from starlette.routing import Route
 from chassis import telemetry
 from chassis.errors import Kind, Refusal
 from services.audit import people
-from services.audit.web import pages, sessions
+from services.audit.web import pages
 from services.audit.web.console import Console
+from services.audit.web.sessions import COOKIES
 
 _PATH = f"{pages.HOME}/look-up"
 
@@ -33,7 +34,7 @@ def find(console: Console, request: Request) -> Response:
     if not console.people.is_there():
         raise Refusal("intake-unknown", Kind.UNAVAILABLE, "This console does not know where intake is.")
     given = {name: fields.get(name, "").strip() for name in people.FIELDS}
-    token = console.sessions.token(sessions.secret_of(request))
+    token = console.sessions.token(COOKIES.secret(request), "access")
     console.room.access.record_read(
         caller,
         record_type="Person",

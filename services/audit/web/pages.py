@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from chassis.errors import HTTP_STATUS, Kind, Refusal
-from services.audit.web import sessions
+from services.audit.web.sessions import COOKIES
 from services.audit.web.words import READERS, WORDS, reader_of
 
 HOME = "/console"
@@ -36,7 +36,7 @@ _VERSION = hashlib.sha256(b"".join(_ASSETS.values())).hexdigest()[:12]
 def render(request: Request, template: str, status: int = 200, **shown: Any) -> HTMLResponse:
     """A page; whatever it shows is text, never markup."""
     reader = reader_of(request)
-    given: dict[str, Any] = {"session": None, "csrf": sessions.form_token(request), "here": request.url.path}
+    given: dict[str, Any] = {"session": None, "csrf": COOKIES.form_token(request), "here": request.url.path}
     html = _PAGES.get_template(template).render(
         reader=reader, readers=READERS, words=WORDS[reader], version=_VERSION, **{**given, **shown}
     )
@@ -69,6 +69,7 @@ def refusal_page(request: Request, refusal: Refusal, **shown: Any) -> HTMLRespon
     words = WORDS[reader_of(request)]
     known = refusal.code if f"told_{refusal.code}" in words else refusal.kind.value
     faults = [f"{fault.path}: {fault.message}" for fault in refusal.faults]
+    shown = {"again": "", **shown}
     heading = words.get(f"told_{known}", words["told_invalid"])
     text = words.get(f"told_{known}_text", words["told_invalid_text"])
     status = HTTP_STATUS[refusal.kind]

@@ -50,6 +50,8 @@ def show_report(console: Console, request: Request) -> Response:
     """GET: what the report needs to be told; with `run=1` its rows, with `format` the file."""
     reader, name = reader_of(request), request.path_params["name"]
     sent = dict(request.query_params)
+    if sent.get("run") and sent.get("format"):
+        console.fresh(request)
     caller = console.caller(request, sent.get("why", ""))
     report = catalog.report_named(name)
     result = None

@@ -26,9 +26,8 @@ def routes(room: ReadingRoom) -> list[BaseRoute]:
     kept = Sessions(room.database, room.clock)
     kept.ensure_indexes()
     settings = room.settings
-    console = Console(
-        room, kept, People(settings.intake_grpc, tls.files(settings.grpc_tls_cert, settings.grpc_tls_ca))
-    )
+    people = People(settings.intake_grpc, tls.files(settings.grpc_tls_cert, settings.grpc_tls_ca))
+    console = Console(room, kept, people, signing_in.door_of(room, kept))
     return [
         pages.asset_route(),
         *signing_in.routes(console),

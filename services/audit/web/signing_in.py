@@ -1,67 +1,81 @@
-"""Signing in and out: a personal token, taken from a link's fragment or typed, becomes a session; both are entries."""
+"""Signing in and out: the sign-in service says who somebody is, and a session begins; both are entries."""
 
 from __future__ import annotations
 
 import re
-import secrets
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from chassis import telemetry
 from chassis.errors import Kind, Refusal
-from chassis.identity import Caller, require
-from services.audit.web import pages, sessions
+from chassis.identity import Caller
+from chassis.oidc.door import SignInDoor
+from chassis.oidc.party import relying_party
+from chassis.web_cookies import new_secret
+from services.audit.reading_room import ReadingRoom
+from services.audit.web import pages
 from services.audit.web.console import DOOR, SIGN_IN, Console
+from services.audit.web.sessions import COOKIES, Sessions
 from services.audit.web.words import COOKIE, READERS, WORDS, reader_of
 
-_OURS = re.compile(rf"{pages.HOME}(/[A-Za-z0-9_/.-]{{0,200}})?")
+# An officer who proves anew who they are goes back to what they asked, which stands in the address.
+_OURS = re.compile(rf"{pages.HOME}(/[A-Za-z0-9_/.-]{{0,200}})?(\?[A-Za-z0-9_.~%&=+:*-]{{0,1500}})?")
 _A_YEAR_S = 31_536_000
+
+
+def door_of(room: ReadingRoom, kept: Sessions) -> SignInDoor:
+    """Where sessions of the console begin and end."""
+    return SignInDoor(
+        party=relying_party(room.settings, room.database, DOOR, f"{SIGN_IN}/done"),
+        sessions=kept,
+        cookies=COOKIES,
+        access=room.access,
+        name=DOOR,
+        home=pages.HOME,
+        origin=room.settings.pages_origin,
+        roles=("compliance",),
+        place="",
+        ours=ours,
+        noted="console_caller",
+    )
 
 
 def routes(console: Console) -> list[Route]:
     """The door of the console."""
     return [
         console.route(SIGN_IN, show),
-        console.route(SIGN_IN, sign_in, method="POST"),
+        console.route(f"{SIGN_IN}/start", start),
+        console.route(f"{SIGN_IN}/done", done),
         console.route(f"{pages.HOME}/sign-out", sign_out, method="POST"),
         console.route(f"{pages.HOME}/language", choose_language, method="POST"),
     ]
 
 
 def show(console: Console, request: Request) -> Response:
-    """GET: the page; a link's token is in its fragment, which no server ever sees."""
+    """GET: the page with the way to the sign-in service."""
     return _page(request, request.query_params.get("next", ""))
 
 
-def sign_in(console: Console, request: Request) -> Response:
-    """POST: a token that was never used opens a session; that somebody signed in is an entry before they see anything."""
-    fields = request.state.fields
-    next_path = ours(fields.get("next", ""))
+def start(console: Console, request: Request) -> Response:
+    """GET: to the sign-in service."""
+    return console.door.begin(request)
+
+
+def done(console: Console, request: Request) -> Response:
+    """GET: back from it, with a new session; what cannot be believed is told with its code, and is in the log."""
     try:
-        caller = _caller(console, request, fields.get("token", "").strip())
+        return console.door.finish(request)
     except Refusal as refusal:
         if refusal.kind is not Kind.UNAUTHENTICATED:
             raise
         console.note(request, refusal)
-        return _page(request, next_path, refusal.code)
-    console.room.access.record_session_began(caller, DOOR, telemetry.current_cause())
-    console.sessions.end(sessions.secret_of(request))
-    response = RedirectResponse(next_path, 303)
-    secret = console.sessions.start_with(caller, fields.get("token", "").strip())
-    sessions.keep(request, response, secret)
-    return response
+        return _page(request, pages.HOME, refusal.code)
 
 
 def sign_out(console: Console, request: Request) -> Response:
-    """POST: the session is over, and the log says so."""
-    caller = console.signed_in(request).caller
-    console.room.access.record_session_ended(caller, DOOR, "signed-out", telemetry.current_cause())
-    console.sessions.end(sessions.secret_of(request))
-    response = RedirectResponse(SIGN_IN, 303)
-    sessions.drop(request, response)
-    return response
+    """POST: the session is over, here and at the sign-in service, and the log says so."""
+    return console.door.leave(request, console.signed_in(request))
 
 
 def choose_language(console: Console, request: Request) -> Response:
@@ -75,32 +89,21 @@ def choose_language(console: Console, request: Request) -> Response:
     return response
 
 
-def ours(path: str) -> str:
+def ours(path: str, caller: Caller | None = None) -> str:
     """The path, if it is one of the console's; else its first page."""
     return path if _OURS.fullmatch(path) and not path.startswith(SIGN_IN) else pages.HOME
 
 
-def _caller(console: Console, request: Request, token: str) -> Caller:
-    """Whom the token speaks for; raises Refusal UNAUTHENTICATED for a bad token, FORBIDDEN for the wrong person."""
-    caller = console.room.tokens.read(token)
-    request.state.console_caller = caller
-    require(caller, "compliance")
-    if not console.sessions.spend(token):
-        raise Refusal("token-used", Kind.UNAUTHENTICATED, "This link was used before.")
-    return caller
-
-
 def _page(request: Request, next_path: str, trouble: str = "") -> Response:
-    csrf, door = sessions.form_token(request), ""
+    csrf, door = COOKIES.form_token(request), ""
     if not csrf:
-        door = secrets.token_urlsafe(32)
-        csrf = sessions.token_of(door)
+        door = new_secret()
+        csrf = COOKIES.token_of(door)
     words = WORDS[reader_of(request)]
-    told = words.get(f"sign_in_{trouble}", words["sign_in_token-invalid"]) if trouble else ""
+    told = words.get(f"sign_in_{trouble}", words["sign_in_failed"]) if trouble else ""
     status = 401 if trouble else 200
-    response = pages.render(
-        request, "sign_in.html", status, csrf=csrf, next_path=ours(next_path), trouble=told
-    )
+    shown = {"csrf": csrf, "next_path": ours(next_path), "trouble": told, "code": trouble}
+    response = pages.render(request, "sign_in.html", status, **shown)
     if door:
-        sessions.keep(request, response, door, is_door=True)
+        COOKIES.keep_door(request, response, door)
     return response

@@ -71,7 +71,7 @@ def _banner(request: Request) -> dict[str, str]:
 
 def _read(name: str, room: Room, request: Request) -> tuple[Resource, Referral]:
     why_broken = request.headers.get(WHY_BROKEN, "")
-    caller = a_reader(current_caller(), why_broken)
+    caller = a_reader(room, current_caller(), why_broken)
     referral_id = search_values.referral_id(name, request.path_params["id"])
     return shown(name, room, caller, referral_id, why_broken)
 

@@ -17,7 +17,7 @@ PURPOSE = "TREAT"
 
 
 class Sessions(WebSessions):
-    """The collections `desk_sessions` and `desk_tokens_spent`."""
+    """The collection `desk_sessions`."""
 
     def __init__(
         self, database: Database[dict[str, Any]], clock: Clock, idle: timedelta, longest: timedelta

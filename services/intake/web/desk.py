@@ -16,6 +16,7 @@ from chassis import answers, policy, telemetry
 from chassis.errors import Kind, Refusal
 from chassis.http_names import method_of, route_of
 from chassis.identity import Caller
+from chassis.oidc.door import SignInDoor
 from services.intake.bootstrap import Room
 from services.intake.store.sessions import Session
 from services.intake.watching import Hub
@@ -45,6 +46,7 @@ class Desk:
     room: Room
     hub: Hub
     hospitals: Hospitals
+    door: SignInDoor
 
     def signed_in(self, request: Request, *, is_activity: bool = True) -> Session:
         """Whoever sits before this browser, for an organization; raises SignInNeeded.

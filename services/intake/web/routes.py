@@ -13,7 +13,7 @@ from services.intake.web.desk import Desk
 def routes(room: Room, hub: Hub) -> list[BaseRoute]:
     """What the HTTP door serves below /desk."""
     told = hospitals.load(room.settings.desk_hospitals, room.settings.desk_time_zone)
-    desk = Desk(room, hub, told)
+    desk = Desk(room, hub, told, signing_in.door_of(room))
     return [
         pages.asset_route(),
         *signing_in.routes(desk),

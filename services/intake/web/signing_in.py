@@ -1,7 +1,4 @@
-"""Signing in and out: a personal token, taken from a link's fragment or typed, becomes a session of this browser.
-
-Where the token comes from is the issuer's matter; OpenID Connect ends in the same session.
-"""
+"""Signing in and out: the hospital's sign-in service says who somebody is, and a session of this browser begins."""
 
 from __future__ import annotations
 
@@ -11,9 +8,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from chassis import telemetry
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
+from chassis.oidc.door import SignInDoor
+from chassis.oidc.party import relying_party
+from services.intake.bootstrap import Room
 from services.intake.web import cookies, pages
 from services.intake.web.desk import DOOR, ROLES, SIGN_IN, Desk, SignInNeeded
 from services.intake.web.words import COOKIE, READERS, WORDS, reader_of
@@ -22,11 +21,29 @@ _OURS = re.compile(rf"{pages.HOME}(/[A-Za-z0-9_/.-]{{0,200}})?")
 _A_YEAR_S = 31_536_000
 
 
+def door_of(room: Room) -> SignInDoor:
+    """Where sessions of the desk begin and end."""
+    return SignInDoor(
+        party=relying_party(room.settings, room.database, DOOR, f"{SIGN_IN}/done"),
+        sessions=room.sessions,
+        cookies=cookies.COOKIES,
+        access=room.access,
+        name=DOOR,
+        home=pages.HOME,
+        origin=room.settings.pages_origin,
+        roles=ROLES,
+        place="organization",
+        ours=ours,
+        noted="desk_caller",
+    )
+
+
 def routes(desk: Desk) -> list[Route]:
     """The door of the desk."""
     return [
         desk.route(SIGN_IN, show),
-        desk.route(SIGN_IN, sign_in, method="POST"),
+        desk.route(f"{SIGN_IN}/start", start),
+        desk.route(f"{SIGN_IN}/done", done),
         desk.route(f"{pages.HOME}/sign-out", sign_out, method="POST"),
         desk.route(f"{pages.HOME}/language", choose_language, method="POST"),
         desk.route(f"{pages.HOME}/session", tell_session),
@@ -34,49 +51,29 @@ def routes(desk: Desk) -> list[Route]:
 
 
 def show(desk: Desk, request: Request) -> Response:
-    """GET: the page; a link's token is in its fragment, which no server ever sees."""
+    """GET: the page with the way to the sign-in service."""
     return _page(request, request.query_params.get("next", ""))
 
 
-def sign_in(desk: Desk, request: Request) -> Response:
-    """POST: a token that was never used opens a session with a new id; any earlier one of this browser ends."""
-    fields = request.state.fields
-    next_path = ours(fields.get("next", ""))
+def start(desk: Desk, request: Request) -> Response:
+    """GET: to the sign-in service."""
+    return desk.door.begin(request)
+
+
+def done(desk: Desk, request: Request) -> Response:
+    """GET: back from it, with a new session; what cannot be believed is told with its code, and is in the log."""
     try:
-        caller = _caller(desk, request, fields.get("token", "").strip())
+        return desk.door.finish(request)
     except Refusal as refusal:
         if refusal.kind is not Kind.UNAUTHENTICATED:
             raise
         desk.note(request, refusal)
-        return _page(request, next_path, refusal.code)
-    desk.room.access.record_session_began(caller, DOOR, telemetry.current_cause())
-    desk.room.sessions.end(cookies.session_secret(request))
-    response = RedirectResponse(next_path, 303)
-    cookies.keep_session(request, response, desk.room.sessions.start(caller))
-    return response
-
-
-def _caller(desk: Desk, request: Request, token: str) -> Caller:
-    """Whom the token speaks for; raises Refusal UNAUTHENTICATED for a bad token, FORBIDDEN for the wrong person."""
-    caller = desk.room.tokens.read(token)
-    request.state.desk_caller = caller
-    if caller.role not in ROLES:
-        raise Refusal("role-not-allowed", Kind.FORBIDDEN, "The desk is for an emergency room's staff.")
-    if not caller.organization_id:
-        raise Refusal("organization-missing", Kind.FORBIDDEN, "The token names no organization.")
-    if not desk.room.sessions.spend(token):
-        raise Refusal("token-used", Kind.UNAUTHENTICATED, "This link was used before.")
-    return caller
+        return _page(request, pages.HOME, refusal.code)
 
 
 def sign_out(desk: Desk, request: Request) -> Response:
-    """POST: the session is over, here and in every other window of this browser, and the log says so."""
-    if (session := desk.former(request)) is not None:
-        desk.room.access.record_session_ended(session.caller, DOOR, "signed-out", telemetry.current_cause())
-    desk.room.sessions.end(cookies.session_secret(request))
-    response = RedirectResponse(SIGN_IN, 303)
-    cookies.drop_session(request, response)
-    return response
+    """POST: the session is over, here, in every other window and at the sign-in service, and the log says so."""
+    return desk.door.leave(request, desk.former(request))
 
 
 def choose_language(desk: Desk, request: Request) -> Response:
@@ -105,7 +102,7 @@ def tell_session(desk: Desk, request: Request) -> Response:
     return JSONResponse(told, headers={"cache-control": "no-store"})
 
 
-def ours(path: str) -> str:
+def ours(path: str, caller: Caller | None = None) -> str:
     """The path, if it is one of the desk's; else its first page."""
     return path if _OURS.fullmatch(path) and not path.startswith(SIGN_IN) else pages.HOME
 
@@ -116,11 +113,18 @@ def _page(request: Request, next_path: str, trouble: str = "") -> Response:
         door = cookies.new_secret()
         csrf = cookies.token_of(door)
     words = WORDS[reader_of(request)]
-    told = words.get(f"sign_in_{trouble}", words["sign_in_token-invalid"]) if trouble else ""
+    told = words.get(f"sign_in_{trouble}", words["sign_in_failed"]) if trouble else ""
     status = 401 if trouble else 200
     has_more = ours(next_path) != pages.HOME
     response = pages.render(
-        request, "sign_in.html", status, csrf=csrf, next_path=ours(next_path), trouble=told, has_more=has_more
+        request,
+        "sign_in.html",
+        status,
+        csrf=csrf,
+        next_path=ours(next_path),
+        trouble=told,
+        code=trouble,
+        has_more=has_more,
     )
     if door:
         cookies.keep_door(request, response, door)

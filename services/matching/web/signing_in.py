@@ -1,4 +1,4 @@
-"""Signing in and out: a personal token, taken from a link's fragment or typed, becomes a session of this browser."""
+"""Signing in and out: the programme's sign-in service says who somebody is, and a session of this browser begins."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from chassis import telemetry
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
+from chassis.oidc.door import SignInDoor
+from chassis.oidc.party import relying_party
 from chassis.web_cookies import new_secret
 from services.matching.web import pages
 from services.matching.web.office import ROLES, SIGN_IN, Office, ours
@@ -24,47 +25,49 @@ DOOR = "work"
 
 def routes(office: Office) -> list[Route]:
     """The door of the pages."""
+    room = office.room
+    door = SignInDoor(
+        party=relying_party(room.settings, room.database, DOOR, f"{SIGN_IN}/done"),
+        sessions=room.sessions,
+        cookies=COOKIES,
+        access=room.access,
+        name=DOOR,
+        home=HOME,
+        origin=room.settings.pages_origin,
+        roles=ROLES,
+        place="programme",
+        ours=_first_page,
+        noted="work_caller",
+    )
     return [
         office.open_route(SIGN_IN, show),
-        office.open_route(SIGN_IN, partial(sign_in, office), method="POST"),
-        office.open_route(f"{HOME}/sign-out", partial(sign_out, office), method="POST"),
+        office.open_route(f"{SIGN_IN}/start", door.begin),
+        office.open_route(f"{SIGN_IN}/done", partial(done, office, door)),
+        office.open_route(f"{HOME}/sign-out", partial(sign_out, office, door), method="POST"),
         office.open_route(f"{HOME}/language", choose_language, method="POST"),
     ]
 
 
 def show(request: Request) -> Response:
-    """GET: the page; a link's token is in its fragment, which no server ever sees."""
+    """GET: the page with the way to the sign-in service."""
     return _page(request, request.query_params.get("next", ""))
 
 
-def sign_in(office: Office, request: Request) -> Response:
-    """POST: a token that was never used opens a session with a new secret; the log knows before anything is shown."""
-    fields = COOKIES.posted(request)
+def done(office: Office, door: SignInDoor, request: Request) -> Response:
+    """GET: back from it, with a new session; what cannot be believed is told with its code, and is in the log."""
     try:
-        caller = _caller(office, request, fields.get("token", "").strip())
+        return door.finish(request)
     except Refusal as refusal:
         if refusal.kind is not Kind.UNAUTHENTICATED:
             raise
         office.note(request, refusal)
-        return _page(request, fields.get("next", ""), refusal.code)
-    office.room.access.record_session_began(caller, DOOR, telemetry.current_cause())
-    office.room.sessions.end(COOKIES.secret(request))
-    sent = fields.get("next", "")
-    response = RedirectResponse(ours("" if sent == HOME else sent, caller), 303)
-    COOKIES.keep_session(request, response, office.room.sessions.start(caller))
-    return response
+        return _page(request, "", refusal.code)
 
 
-def sign_out(office: Office, request: Request) -> Response:
-    """POST: the session is over, here and in every other window of this browser, and the log says so."""
+def sign_out(office: Office, door: SignInDoor, request: Request) -> Response:
+    """POST: the session is over, here, in every other window and at the sign-in service, and the log says so."""
     COOKIES.posted(request)
-    if session := office.room.sessions.find(COOKIES.secret(request)):
-        cause = telemetry.current_cause()
-        office.room.access.record_session_ended(session.caller, DOOR, "signed-out", cause)
-    office.room.sessions.end(COOKIES.secret(request))
-    response = RedirectResponse(SIGN_IN, 303)
-    COOKIES.drop_session(request, response)
-    return response
+    return door.leave(request, office.room.sessions.find(COOKIES.secret(request)))
 
 
 def choose_language(request: Request) -> Response:
@@ -78,19 +81,9 @@ def choose_language(request: Request) -> Response:
     return response
 
 
-def _caller(office: Office, request: Request, token: str) -> Caller:
-    """Whom the token speaks for; raises Refusal UNAUTHENTICATED for a bad token, FORBIDDEN for the wrong person."""
-    caller = office.room.tokens.read(token)
-    request.state.work_caller = caller
-    if caller.role not in ROLES:
-        raise Refusal(
-            "role-not-allowed", Kind.FORBIDDEN, "These pages are for specialists and who leads them."
-        )
-    if not caller.organization_id:
-        raise Refusal("organization-missing", Kind.FORBIDDEN, "The token names no programme.")
-    if not office.room.sessions.spend(token):
-        raise Refusal("token-used", Kind.UNAUTHENTICATED, "This link was used before.")
-    return caller
+def _first_page(path: str, caller: Caller | None) -> str:
+    """Where they wanted to go; who leads, and only came to the door, begins at the board."""
+    return ours("" if path == HOME else path, caller)
 
 
 def _page(request: Request, next_path: str, trouble: str = "") -> Response:
@@ -99,9 +92,9 @@ def _page(request: Request, next_path: str, trouble: str = "") -> Response:
         door = new_secret()
         csrf = COOKIES.token_of(door)
     words = PAGE_WORDS[page_reader_of(request)]
-    told = words.get(f"sign_in_{trouble}", words["sign_in_token-invalid"]) if trouble else ""
+    told = words.get(f"sign_in_{trouble}", words["sign_in_failed"]) if trouble else ""
     status = 401 if trouble else 200
-    shown = {"csrf": csrf, "next_path": ours(next_path, None), "trouble": told}
+    shown = {"csrf": csrf, "next_path": ours(next_path, None), "trouble": told, "code": trouble}
     response = pages.render(request, "work_sign_in.html", status, **shown)
     if door:
         COOKIES.keep_door(request, response, door)

@@ -1,10 +1,7 @@
-"""Signing in, the session's cookie, and the token that every form carries; a GET never changes anything."""
+"""Signing in and out, and who is signed in; every form carries a token, and a GET never changes anything."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,16 +12,18 @@ from starlette.routing import Route
 
 from chassis import policy, telemetry
 from chassis.errors import Kind, Refusal
-from chassis.http_server import form
 from chassis.identity import Caller
+from chassis.oidc.door import SignInDoor
+from chassis.oidc.party import relying_party
+from chassis.web_cookies import Cookies
 from services.notifications.bootstrap import Room
 from services.notifications.web import pages
 
 HOME = "/notices"
 SIGN_IN = f"{HOME}/sign-in"
-_COOKIE, _DOOR = "kindred-notices", "kindred-notices-door"
+COOKIES = Cookies("kindred-notices")
 _DOOR_NAME = "inbox"
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "testserver"})
+_PATHS = frozenset({HOME, f"{HOME}/preferences", f"{HOME}/operator"})
 _OPERATORS = ("coordinator", "supervisor", "engineer")
 READERS = ("specialist", "supervisor", "coordinator", "nurse", "clinician", "engineer")
 
@@ -45,7 +44,7 @@ class Visit:
 
     def page(self, template: str, status: int = 200, **shown: object) -> Response:
         """A page with who is signed in."""
-        csrf = _token_of(self.request.cookies.get(_cookie(self.request, _COOKIE), ""))
+        csrf = COOKIES.form_token(self.request)
         more = {"caller": self.caller, "csrf": csrf, "is_operator": self.is_operator}
         return pages.render(self.request, template, status, **{**more, **shown})
 
@@ -55,10 +54,24 @@ Page = Callable[[Visit], Response]
 
 def routes(room: Room) -> list[Route]:
     """Signing in and out."""
+    door = SignInDoor(
+        party=relying_party(room.settings, room.database, "page", f"{SIGN_IN}/done"),
+        sessions=room.sessions,
+        cookies=COOKIES,
+        access=room.access,
+        name=_DOOR_NAME,
+        home=HOME,
+        origin=room.settings.pages_origin,
+        roles=READERS,
+        place="",
+        ours=_ours,
+        noted="page_caller",
+    )
     return [
-        Route(SIGN_IN, partial(_show, room), methods=["GET"]),
-        Route(SIGN_IN, partial(_sign_in, room), methods=["POST"]),
-        Route(f"{HOME}/sign-out", signed_in(room, _sign_out), methods=["POST"]),
+        Route(SIGN_IN, _form, methods=["GET"]),
+        Route(f"{SIGN_IN}/start", door.begin, methods=["GET"]),
+        Route(f"{SIGN_IN}/done", partial(_done, room, door), methods=["GET"]),
+        Route(f"{HOME}/sign-out", signed_in(room, partial(_sign_out, door)), methods=["POST"]),
     ]
 
 
@@ -66,13 +79,14 @@ def signed_in(room: Room, page: Page, *, is_for_operators: bool = False) -> Call
     """The page for who is signed in; everybody else is asked to. Raises Refusal FORBIDDEN for a form of another site."""
 
     def serve(request: Request) -> Response:
-        secret = request.cookies.get(_cookie(request, _COOKIE), "")
+        secret = COOKIES.secret(request)
         session = room.sessions.find(secret)
         if session is None:
-            return RedirectResponse(SIGN_IN, 303)
+            _note_end(room, secret)
+            return RedirectResponse(_to_sign_in(request), 303)
         caller = session.caller
         policy.admit(caller)
-        fields = _checked(request, secret) if request.method == "POST" else {}
+        fields = COOKIES.posted(request) if request.method == "POST" else {}
         visit = Visit(room, request, caller, fields)
         if is_for_operators:
             if not visit.is_operator:
@@ -83,63 +97,55 @@ def signed_in(room: Room, page: Page, *, is_for_operators: bool = False) -> Call
     return serve
 
 
-def _show(room: Room, request: Request) -> Response:
-    return _form(request)
+def _note_end(room: Room, secret: str) -> None:
+    """A session that ended by time is said to have ended, once."""
+    if ended := room.sessions.ended_by_time(secret):
+        session, reason = ended
+        room.access.record_session_ended(session.caller, _DOOR_NAME, reason, telemetry.current_cause())
 
 
-def _sign_in(room: Room, request: Request) -> Response:
-    """A token that was never used opens a session; that somebody signed in is an entry before they see anything."""
-    fields = _checked(request, request.cookies.get(_cookie(request, _DOOR), ""))
+def _to_sign_in(request: Request) -> str:
+    path = request.url.path
+    return f"{SIGN_IN}?next={path}" if path in _PATHS and path != HOME else SIGN_IN
+
+
+def _done(room: Room, door: SignInDoor, request: Request) -> Response:
+    """Back from the sign-in service; what cannot be believed is told with its code, and is in the log."""
     try:
-        caller = room.tokens.read(fields.get("token", "").strip())
+        return door.finish(request)
     except Refusal as refusal:
+        _note(room, request, refusal)
         if refusal.kind is not Kind.UNAUTHENTICATED:
             raise
-        return _form(request, 401)
-    if caller.role not in READERS or not room.sessions.spend(fields["token"].strip()):
-        return _form(request, 401)
-    room.access.record_session_began(caller, _DOOR_NAME, telemetry.current_cause())
-    response = RedirectResponse(HOME, 303)
-    _keep(request, response, _COOKIE, room.sessions.start(caller))
-    return response
+        return _form(request, 401, refusal.code)
 
 
-def _sign_out(visit: Visit) -> Response:
-    cause = telemetry.current_cause()
-    visit.room.access.record_session_ended(visit.caller, _DOOR_NAME, "signed-out", cause)
-    visit.room.sessions.end(visit.request.cookies.get(_cookie(visit.request, _COOKIE), ""))
-    response = RedirectResponse(SIGN_IN, 303)
-    response.delete_cookie(_cookie(visit.request, _COOKIE), path="/")
-    return response
-
-
-def _form(request: Request, status: int = 200) -> Response:
-    secret = request.cookies.get(_cookie(request, _DOOR), "") or secrets.token_urlsafe(32)
-    shown = {"caller": None, "csrf": _token_of(secret), "is_operator": False, "is_wrong": status == 401}
-    response = pages.render(request, "sign_in.html", status, **shown)
-    _keep(request, response, _DOOR, secret)
-    return response
-
-
-def _checked(request: Request, secret: str) -> dict[str, str]:
-    fields = form(request)
-    sent = fields.pop("csrf", "")
-    is_ours = request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
-    if not (secret and is_ours and hmac.compare_digest(sent.encode(), _token_of(secret).encode())):
-        raise Refusal("form-token-wrong", Kind.FORBIDDEN, "This form was not opened in this session.")
-    return fields
-
-
-def _token_of(secret: str) -> str:
-    return hmac.new(secret.encode("utf-8", "surrogatepass"), b"notices form", hashlib.sha256).hexdigest()
-
-
-def _cookie(request: Request, name: str) -> str:
-    return name if request.url.hostname in _LOOPBACK else f"__Host-{name}"
-
-
-def _keep(request: Request, response: Response, name: str, value: str) -> None:
-    is_secure = request.url.hostname not in _LOOPBACK
-    response.set_cookie(
-        _cookie(request, name), value, path="/", secure=is_secure, httponly=True, samesite="strict"
+def _note(room: Room, request: Request, refusal: Refusal) -> None:
+    """A sign-in that let nobody in is in the audit trail before its page is shown."""
+    if refusal.kind not in (Kind.UNAUTHENTICATED, Kind.FORBIDDEN):
+        return
+    room.access.record_denied(
+        getattr(request.state, "page_caller", None),
+        record_type="Notice",
+        record_id="",
+        action=f"GET {SIGN_IN}/done",
+        reason_code=refusal.code,
+        cause=telemetry.current_cause(),
     )
+
+
+def _sign_out(door: SignInDoor, visit: Visit) -> Response:
+    return door.leave(visit.request, visit.room.sessions.find(COOKIES.secret(visit.request)))
+
+
+def _ours(path: str, caller: Caller | None = None) -> str:
+    """The path, if it is one of these pages; else the inbox, which for an engineer has nothing in it."""
+    if caller is not None and caller.role == "engineer" and path in ("", HOME):
+        return f"{HOME}/operator"
+    return path if path in _PATHS else HOME
+
+
+def _form(request: Request, status: int = 200, code: str = "") -> Response:
+    shown = {"caller": None, "csrf": "", "is_operator": False, "code": code}
+    shown["next_path"] = _ours(request.query_params.get("next", ""))
+    return pages.render(request, "sign_in.html", status, **shown)

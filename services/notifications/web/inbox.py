@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Final
 
 from pymongo.errors import PyMongoError
@@ -19,7 +20,7 @@ from services.notifications.domain.contacts import Contact, specialist_contact_i
 from services.notifications.domain.reach import reach_of
 from services.notifications.store import Held
 from services.notifications.web import pages
-from services.notifications.web.door import HOME, Visit, signed_in
+from services.notifications.web.door import COOKIES, HOME, Visit, signed_in
 
 _SHOWN: Final = 50
 _LOOKS_EVERY_S: Final = 2.0
@@ -94,8 +95,9 @@ class _News:
 
     async def serve(self, request: Request) -> Response:
         """GET text/event-stream, for who is signed in."""
-        secret = request.cookies.get("kindred-notices") or request.cookies.get("__Host-kindred-notices", "")
-        session = await run_in_threadpool(self._room.sessions.find, secret)
+        # What a page asks by itself is nobody's hand: an empty chair is signed out in time.
+        found = partial(self._room.sessions.find, COOKIES.secret(request), is_activity=False)
+        session = await run_in_threadpool(found)
         if session is None:
             return Response(status_code=204)  # the browser asks no more
         policy.admit(session.caller)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -12,10 +11,10 @@ import httpx
 import pytest
 
 from chassis import grpc_client, identity
-from chassis.at_rest import AtRest
 from chassis.rich_status import refused
 from kindred.intake.v1 import lookup_pb2, lookup_pb2_grpc
 from services.audit.officers_door import render_refusal, routes
+from services.audit.web.sessions import Sessions
 from tests.audit_reading import ReadLog, a_read_log
 from tests.bundles import a_bundle
 from tests.integration.intake.intake_processes import Bus, Er, Process, referral_of, until
@@ -97,6 +96,12 @@ def console(
         yield log
 
 
+def enter(console: ReadLog, client: httpx.Client, token: str) -> None:
+    """Vera is signed in, and this is what her sign-in service gave us to ask intake with."""
+    secret = Sessions(console.room.database, console.room.clock).start(console.officer(), {"access": token})
+    client.cookies.set("kindred-console", secret, domain="127.0.0.1")
+
+
 def posted(client: httpx.Client, path: str, **fields: str) -> httpx.Response:
     """A form of the page at this path, as a browser sends it."""
     page = client.get(path)
@@ -110,7 +115,7 @@ def test_the_console_shows_names_that_it_never_keeps(console: ReadLog):
         console.serving(routes(console.room), render_refusal=render_refusal) as address,
         httpx.Client(base_url=address, timeout=20) as client,
     ):
-        posted(client, "/console/sign-in", token=console.token())
+        enter(console, client, console.token())
         page = posted(client, "/console/look-up", why="PATRQT", **ROSA)
         assert page.status_code == 200 and "Marlowe-lookup" in page.text
         peer_id = re.findall("peer_[0-9a-f]{32}", page.text)[0]
@@ -133,11 +138,6 @@ def test_a_stale_sign_in_looks_up_nobody(console: ReadLog):
         console.serving(routes(console.room), render_refusal=render_refusal) as address,
         httpx.Client(base_url=address, timeout=20) as client,
     ):
-        posted(client, "/console/sign-in", token=console.token())
-        database = console.room.database
-        secret = client.cookies["kindred-console"]
-        sealed = AtRest(secret.encode()).seal(b"over", "console sign-in")
-        own = {"_id": hashlib.sha256(secret.encode()).hexdigest()}
-        assert database["console_sessions"].update_one(own, {"$set": {"token": sealed}}).matched_count == 1
+        enter(console, client, "over")
         told = posted(client, "/console/look-up", **ROSA)
         assert told.status_code == 403 and "Sign in again" in told.text

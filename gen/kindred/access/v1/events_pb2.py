@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from kindred.bus.v1 import bus_pb2 as kindred_dot_bus_dot_v1_dot_bus__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ekindred/access/v1/events.proto\x12\x11kindred.access.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18kindred/bus/v1/bus.proto\"\x9b\x01\n\nRecordRead\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0brecord_type\x18\x02 \x01(\t\x12\x11\n\trecord_id\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x10\n\x08\x63riteria\x18\x05 \x03(\t\x12\x13\n\x0breferral_id\x18\x06 \x01(\t\"\x8b\x01\n\x0c\x41\x63\x63\x65ssDenied\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0brecord_type\x18\x02 \x01(\t\x12\x11\n\trecord_id\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x13\n\x0breason_code\x18\x05 \x01(\t\"L\n\x0cSessionBegan\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x0c\n\x04\x64oor\x18\x02 \x01(\t\"a\n\x0cSessionEnded\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x0c\n\x04\x64oor\x18\x02 \x01(\t\x12\x13\n\x0breason_code\x18\x03 \x01(\t\"\x90\x01\n\x0bTokenIssued\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc5\x01\n\x0eRecordExported\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0brecord_type\x18\x02 \x01(\t\x12\x11\n\trecord_id\x18\x03 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\t\x12\x10\n\x08\x63riteria\x18\x05 \x03(\t\x12\x0c\n\x04rows\x18\x06 \x01(\x03\x12\x16\n\x0e\x63ontent_sha256\x18\x07 \x01(\x0c\x12\x13\n\x0breferral_id\x18\x08 \x01(\t\"\xe9\x01\n\x11\x45mergencyDeclared\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0breferral_id\x18\x02 \x01(\t\x12\x14\n\x0crecipient_id\x18\x03 \x01(\t\x12\x1d\n\x15recipient_affiliation\x18\x04 \x01(\t\x12\x14\n\x0c\x64iscloser_id\x18\x05 \x01(\t\x12/\n\x0boccurred_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bnature_code\x18\x07 \x01(\t\"\x8f\x01\n\x0bGlassBroken\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0brecord_type\x18\x02 \x01(\t\x12\x11\n\trecord_id\x18\x03 \x01(\t\x12\x13\n\x0breferral_id\x18\x04 \x01(\t\x12\x13\n\x0breason_code\x18\x05 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ekindred/access/v1/events.proto\x12\x11kindred.access.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18kindred/bus/v1/bus.proto\"\x9b\x01\n\nRecordRead\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0brecord_type\x18\x02 \x01(\t\x12\x11\n\trecord_id\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x10\n\x08\x63riteria\x18\x05 \x03(\t\x12\x13\n\x0breferral_id\x18\x06 \x01(\t\"\x8b\x01\n\x0c\x41\x63\x63\x65ssDenied\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0brecord_type\x18\x02 \x01(\t\x12\x11\n\trecord_id\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x13\n\x0breason_code\x18\x05 \x01(\t\"a\n\x0cSessionBegan\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x0c\n\x04\x64oor\x18\x02 \x01(\t\x12\x13\n\x0breason_code\x18\x03 \x01(\t\"a\n\x0cSessionEnded\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x0c\n\x04\x64oor\x18\x02 \x01(\t\x12\x13\n\x0breason_code\x18\x03 \x01(\t\"\x90\x01\n\x0bTokenIssued\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc5\x01\n\x0eRecordExported\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0brecord_type\x18\x02 \x01(\t\x12\x11\n\trecord_id\x18\x03 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\t\x12\x10\n\x08\x63riteria\x18\x05 \x03(\t\x12\x0c\n\x04rows\x18\x06 \x01(\x03\x12\x16\n\x0e\x63ontent_sha256\x18\x07 \x01(\x0c\x12\x13\n\x0breferral_id\x18\x08 \x01(\t\"\xe9\x01\n\x11\x45mergencyDeclared\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0breferral_id\x18\x02 \x01(\t\x12\x14\n\x0crecipient_id\x18\x03 \x01(\t\x12\x1d\n\x15recipient_affiliation\x18\x04 \x01(\t\x12\x14\n\x0c\x64iscloser_id\x18\x05 \x01(\t\x12/\n\x0boccurred_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bnature_code\x18\x07 \x01(\t\"\x8f\x01\n\x0bGlassBroken\x12.\n\nprovenance\x18\x01 \x01(\x0b\x32\x1a.kindred.bus.v1.Provenance\x12\x13\n\x0brecord_type\x18\x02 \x01(\t\x12\x11\n\trecord_id\x18\x03 \x01(\t\x12\x13\n\x0breferral_id\x18\x04 \x01(\t\x12\x13\n\x0breason_code\x18\x05 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,15 +38,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCESSDENIED']._serialized_start=271
   _globals['_ACCESSDENIED']._serialized_end=410
   _globals['_SESSIONBEGAN']._serialized_start=412
-  _globals['_SESSIONBEGAN']._serialized_end=488
-  _globals['_SESSIONENDED']._serialized_start=490
-  _globals['_SESSIONENDED']._serialized_end=587
-  _globals['_TOKENISSUED']._serialized_start=590
-  _globals['_TOKENISSUED']._serialized_end=734
-  _globals['_RECORDEXPORTED']._serialized_start=737
-  _globals['_RECORDEXPORTED']._serialized_end=934
-  _globals['_EMERGENCYDECLARED']._serialized_start=937
-  _globals['_EMERGENCYDECLARED']._serialized_end=1170
-  _globals['_GLASSBROKEN']._serialized_start=1173
-  _globals['_GLASSBROKEN']._serialized_end=1316
+  _globals['_SESSIONBEGAN']._serialized_end=509
+  _globals['_SESSIONENDED']._serialized_start=511
+  _globals['_SESSIONENDED']._serialized_end=608
+  _globals['_TOKENISSUED']._serialized_start=611
+  _globals['_TOKENISSUED']._serialized_end=755
+  _globals['_RECORDEXPORTED']._serialized_start=758
+  _globals['_RECORDEXPORTED']._serialized_end=955
+  _globals['_EMERGENCYDECLARED']._serialized_start=958
+  _globals['_EMERGENCYDECLARED']._serialized_end=1191
+  _globals['_GLASSBROKEN']._serialized_start=1194
+  _globals['_GLASSBROKEN']._serialized_end=1337
 # @@protoc_insertion_point(module_scope)

@@ -41,12 +41,14 @@ class AccessDenied(_message.Message):
     def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., record_type: _Optional[str] = ..., record_id: _Optional[str] = ..., action: _Optional[str] = ..., reason_code: _Optional[str] = ...) -> None: ...
 
 class SessionBegan(_message.Message):
-    __slots__ = ("provenance", "door")
+    __slots__ = ("provenance", "door", "reason_code")
     PROVENANCE_FIELD_NUMBER: _ClassVar[int]
     DOOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_CODE_FIELD_NUMBER: _ClassVar[int]
     provenance: _bus_pb2.Provenance
     door: str
-    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., door: _Optional[str] = ...) -> None: ...
+    reason_code: str
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., door: _Optional[str] = ..., reason_code: _Optional[str] = ...) -> None: ...
 
 class SessionEnded(_message.Message):
     __slots__ = ("provenance", "door", "reason_code")
