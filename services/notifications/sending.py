@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # together, and what is immediate waits for no longer.
 _MOST_IN_HAND = 32
 _HAND_S = 0.1
+# On a machine that many others want everything takes long, and small hands would make it take longer.
+_LEAST_IN_HAND = 8
 # So few it takes from any far side where nobody else is idle, and from a quick one in any case.
 _FEW = 4
 _QUICK_S = 0.05
@@ -153,7 +155,8 @@ class Sending:
             return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
 
     def _hand(self) -> int:
-        return max(_FEW, min(_MOST_IN_HAND, int(_HAND_S / max(self._send_s, 1e-6))))
+        least = _LEAST_IN_HAND if self._send_s <= _QUICK_S else _FEW
+        return max(least, min(_MOST_IN_HAND, int(_HAND_S / max(self._send_s, 1e-6))))
 
     def _is_time_to_look(self) -> bool:
         return self._is_to_look or time.monotonic() - self._looked_at >= _IDLE_S

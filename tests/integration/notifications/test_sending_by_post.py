@@ -270,6 +270,7 @@ def test_do_not_contact_silences_what_is_queued_at_once(room, far_side):
     far_side.release.set()
     handlers.tell(room, told(an_offer("off_late")))
     until("all over", lambda: not list(room.database.notices.find({"due_at": {"$exists": True}})))
+    settled(room, "sent", 4)
     assert len(far_side.taken) == 4
     silenced = notices(room, "dead")
     assert len(silenced) == 13
