@@ -40,7 +40,17 @@ def test_the_document_tells_every_package_of_its_lock(tmp_path: Path) -> None:
     recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nsbom:")[2].partition("\n\n")[0]
     assert f"for lock in {' '.join(LOCKS)};" in recipe and "cyclonedx-py requirements" in recipe
     out = tmp_path / "local.cdx.json"
-    how = ["requirements", "--no-validate", "--of", "JSON", "--sv", "1.6", "--output-reproducible", "-o", str(out)]
+    how = [
+        "requirements",
+        "--no-validate",
+        "--of",
+        "JSON",
+        "--sv",
+        "1.6",
+        "--output-reproducible",
+        "-o",
+        str(out),
+    ]
     subprocess.run(
         [sys.executable, "-m", "cyclonedx_py", *how, str(ROOT / "requirements" / "local.txt")],
         check=True,
