@@ -95,6 +95,8 @@ class SmsSink(BaseHTTPRequestHandler):
     """Answers as a Twilio-compatible API and counts."""
 
     protocol_version = "HTTP/1.1"
+    # Head and body of an answer are two writes: on a kept connection the second would wait 40 ms for an ACK.
+    disable_nagle_algorithm = True
     taken = 0
 
     def do_POST(self) -> None:
@@ -143,6 +145,8 @@ def sms_limit_per_s(port: int) -> float:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     started = time.perf_counter()
     line = http.client.HTTPConnection("127.0.0.1", port)
+    line.connect()
+    line.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for _ in range(NOTICES):
         line.request("POST", "/2010-04-01/Accounts/AC1/Messages.json", body, headers)
         line.getresponse().read()
