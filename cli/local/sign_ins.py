@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from cli.local import authority, keys
+from cli.local import access, authority, keys
 from cli.local.place import ROOT, Addresses, Place
 from cli.local.ports import SERVICES, Ports
 
@@ -31,7 +31,7 @@ def prepare(place: Place, chosen: Ports) -> None:
                 "secret_file": str(place.keys / keys.secret_of(service)),
             }
         )
-    (place.issuer / CLIENTS).write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    access.give(place.issuer, CLIENTS, json.dumps(rows, indent=1))
 
 
 def client_of(service: str) -> str:

@@ -276,6 +276,12 @@ def taken(lines: Path) -> list[tuple[float, str]]:
     return [(float(row[0]), row[1]) for row in rows if len(row) == 2]
 
 
+def arrivals(lines: Path) -> int:
+    """How many mails were taken, at next to no cost: who measures must not take the cores from who is measured."""
+    time.sleep(0.1)
+    return lines.read_bytes().count(b"\n")
+
+
 def an_offer(number: str) -> Happening:
     """An offer to one of a hundred specialists."""
     now = datetime.now(UTC)
@@ -325,7 +331,7 @@ def backlog_per_s(environ: dict[str, str], folder: Path, room: Room, lines: Path
         handlers.tell(room, told[start : start + 200])
     before = len(taken(lines))
     with running("worker", environ, folder, KINDRED_WORKER_HOST=host):
-        until("all sent", lambda: len(taken(lines)) >= before + NOTICES, within_s=300)
+        until("all sent", lambda: arrivals(lines) >= before + NOTICES, within_s=300)
     times = [at for at, _ in taken(lines)[before:]]
     return (NOTICES - 1) / (max(times) - min(times))
 
@@ -352,7 +358,11 @@ def waits_s(environ: dict[str, str], folder: Path, broker: Broker, lines: Path, 
             time.sleep(max(0.0, started + number / PER_SECOND - time.perf_counter()))
             said[notice_id(TABLE[0], happening)] = time.time()
             broker.say(event, happening.offer_id)
-        until("all taken", lambda: said.keys() <= {one for _, one in taken(lines)}, within_s=120)
+        until(
+            "all taken",
+            lambda: arrivals(lines) and said.keys() <= {one for _, one in taken(lines)},
+            within_s=120,
+        )
     arrived = {one: at for at, one in reversed(taken(lines))}
     return sorted(arrived[one] - at for one, at in said.items())
 

@@ -120,9 +120,11 @@ def test_axe_finds_nothing_and_no_phone_scrolls_sideways(desk, page_of, language
         browser = started.chromium.launch(
             executable_path=str(Path("/usr/bin/chromium")), args=["--no-sandbox", "--disable-gpu"]
         )
-        page = browser.new_page(viewport={"width": 390, "height": 844}, locale=language, color_scheme=scheme)
-        page.goto(desk.link(actor="nurse-axe"))
-        page.wait_for_url("**/desk")
+        phone = browser.new_context(
+            viewport={"width": 390, "height": 844}, locale=language, color_scheme=scheme
+        )
+        page = phone.new_page()
+        desk.open_window(phone, actor="nurse-axe")
         page.goto(f"{desk.address}{page_of}/emergency")
         for step in ("form", "faults", "told"):
             if step == "faults":
