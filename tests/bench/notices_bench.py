@@ -44,7 +44,7 @@ from services.notifications.settings import Settings
 from services.notifications.wording.letters import Letters
 from tests.integration.notifications.processes import Broker, running, until
 
-NOTICES = int(os.environ.get("BENCH_NOTICES", "1000"))
+NOTICES = int(os.environ.get("BENCH_NOTICES", "4000"))
 # Due in one minute, as after a quiet night.
 SCHEDULED = int(os.environ.get("BENCH_SCHEDULED", "100000"))
 RUNS = int(os.environ.get("BENCH_RUNS", "3"))
@@ -188,7 +188,9 @@ def sms_per_s(environ: dict[str, str], port: int) -> float:
     query = {"offer_id": {"$regex": f"^off_{tag}"}, "state": "sent"}
     started = time.perf_counter()
     room.sending.start()
-    until("all sent", lambda: room.database.notices.count_documents(query) == NOTICES, within_s=300)
+    until(
+        "all sent", lambda: _seldom() or room.database.notices.count_documents(query) == NOTICES, within_s=300
+    )
     took = time.perf_counter() - started
     room.sending.stop()
     return NOTICES / took
@@ -276,9 +278,14 @@ def taken(lines: Path) -> list[tuple[float, str]]:
     return [(float(row[0]), row[1]) for row in rows if len(row) == 2]
 
 
+def _seldom() -> None:
+    """Who measures must not take the cores from who is measured."""
+    time.sleep(0.2)
+
+
 def arrivals(lines: Path) -> int:
-    """How many mails were taken, at next to no cost: who measures must not take the cores from who is measured."""
-    time.sleep(0.1)
+    """How many mails were taken, at next to no cost."""
+    _seldom()
     return lines.read_bytes().count(b"\n")
 
 
@@ -321,7 +328,11 @@ def limit_per_s(port: int, room: Room) -> float:
 
 
 def backlog_per_s(environ: dict[str, str], folder: Path, room: Room, lines: Path, host: str) -> float:
-    """A worker that finds a backlog: notices per second between its first and its last."""
+    """A worker that finds a backlog: notices per second after its first tenth.
+
+    Its first letters pay for what a process does once (catalogs, zones, connections, hands that grow); the smtplib
+    beside it has a process that runs already.
+    """
     tag = secrets.token_hex(4)
     told = [
         (an_offer(f"{tag}_{number}"), Cause(f"cor_{number}", f"evt_{tag}_{number}"))
@@ -332,8 +343,8 @@ def backlog_per_s(environ: dict[str, str], folder: Path, room: Room, lines: Path
     before = len(taken(lines))
     with running("worker", environ, folder, KINDRED_WORKER_HOST=host):
         until("all sent", lambda: arrivals(lines) >= before + NOTICES, within_s=300)
-    times = [at for at, _ in taken(lines)[before:]]
-    return (NOTICES - 1) / (max(times) - min(times))
+    times = sorted(at for at, _ in taken(lines)[before:])[NOTICES // 10 :]
+    return (len(times) - 1) / (times[-1] - times[0])
 
 
 def waits_s(environ: dict[str, str], folder: Path, broker: Broker, lines: Path, host: str) -> list[float]:
