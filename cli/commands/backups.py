@@ -61,6 +61,7 @@ def backup(
             "documents": data.documents,
             "keys": f"{keys_to / name}",
             "data_keys": keys.documents,
+            "restore": f"kindred restore {to / name} --keys {keys_to / name} --replace",
             "not_in_it": "the master keys in var/keys, and what signer and witness remember in var/kept",
         },
         as_json=as_json,
@@ -80,6 +81,12 @@ def restore(
     services = [name.strip() for name in only.split(",") if name.strip()]
     if wrong := sorted(set(services) - set(SERVICES)):
         raise show.fail(f"There is no service {wrong[0]}.", f"Name some of {', '.join(SERVICES)}.")
+    if "audit" in services and any((place.here().kept / "signer").glob("*.note")):
+        raise show.fail(
+            "The signer remembers a log that may be longer than the backup's, and would sign nothing any more.",
+            "The log proves what the other services lost: leave it as it is (--only, docs/operations.md).",
+            "Only where the log itself is lost: move var/kept aside first; outside monitors will say rolled-back.",
+        )
     databases = _databases(services)
     try:
         found = restoring.read(data, keys)

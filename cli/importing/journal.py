@@ -35,12 +35,15 @@ class Journal:
             found = self._db.execute(query, (self._target, key)).fetchone()
         return (str(found[0]), str(found[1])) if found else None
 
-    def any_referral(self) -> str:
-        """Some referral that was answered, to see whether the system still knows it; empty where there is none."""
-        query = "SELECT referral_id FROM answered WHERE target = ? AND referral_id != '' LIMIT 1"
+    def newest_referral(self) -> str:
+        """The newest that was answered (ids begin with their time); empty where there is none.
+
+        A system that came back as it was some time ago still knows the older ones, and not this one.
+        """
+        query = "SELECT max(referral_id) FROM answered WHERE target = ? AND referral_id != ''"
         with self._lock:
             found = self._db.execute(query, (self._target,)).fetchone()
-        return str(found[0]) if found else ""
+        return str(found[0] or "")
 
     def note(self, key: str, referral_id: str, status: str) -> None:
         """The piece was acknowledged."""

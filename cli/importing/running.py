@@ -34,8 +34,8 @@ class Run:
 
     def over(self, files: list[Path]) -> Iterator[Outcome]:
         """The outcome of each piece in the order of the files; what cannot be read is told as one refused piece."""
-        if (known := self.journal.any_referral()) and not self.doors.knows(known):
-            self.journal.forget()  # the system was emptied since: what it took then, it does not have
+        if (known := self.journal.newest_referral()) and not self.doors.knows(known):
+            self.journal.forget()  # the system was emptied or set back since: what it took then, it may not have
         with ThreadPoolExecutor(self.senders, thread_name_prefix="send") as pool:
             for file in files:
                 try:

@@ -59,7 +59,7 @@ class Doors:
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def knows(self, referral_id: str) -> bool:
-        """True where the system still has this referral; no PHI is read for it."""
+        """True where the system still has this referral, as far as we may know; no PHI is read for it."""
         import grpc
 
         from chassis.rich_status import refused
@@ -70,7 +70,8 @@ class Doors:
         try:
             return bool(next(stream).summary.referral_id)
         except grpc.RpcError as error:
-            return refused(error).code != "referral-unknown"
+            may_not_ask = error.code() in (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED)
+            return not may_not_ask and refused(error).code != "referral-unknown"
         finally:
             stream.cancel()
 

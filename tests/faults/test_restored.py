@@ -115,6 +115,13 @@ def test_the_log_names_everything_that_vanished(running: Running, journal: Journ
     assert rows.count_documents({"index": {"$in": indexes}, "producer": "intake"}) == lost
 
 
+def test_the_log_is_not_set_back_under_its_signer(running: Running, journal: Journal):
+    """A restore of the log itself is refused while the signer remembers: it would sign nothing any more."""
+    data, keys = journal.told["backup"]["data"], journal.told["backup"]["keys"]
+    told = kindred(running, "restore", data, "--keys", keys, "--only", "audit", "--replace")
+    assert (told.returncode, "signer remembers" in told.stderr) == (1, True)
+
+
 def test_no_number_is_given_out_twice(running: Running, journal: Journal):
     """What is said after the restore is in the log under numbers of its own, and no event is missing."""
     rows = running.database("audit").rows

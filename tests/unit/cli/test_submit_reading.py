@@ -340,6 +340,22 @@ def test_a_system_that_was_emptied_gets_everything_again(tmp_path: Path):
     assert len(doors.sent) == 2
 
 
+def test_a_system_that_was_set_back_gets_everything_again(tmp_path: Path):
+    """A restored system still knows the older referrals: the newest says that something is missing."""
+    run = _run(_Doors(), tmp_path)
+    rows = _file(tmp_path, "record_number\n1\n2\n3\n", "rows")
+    assert len(list(run.over([rows]))) == 3
+    run.journal.close()
+
+    class SetBack(_Doors):
+        def knows(self, referral_id: str) -> bool:
+            return referral_id != "ref-3"
+
+    doors = SetBack()
+    list(_run(doors, tmp_path).over([rows]))
+    assert len(doors.sent) == 3
+
+
 def test_a_file_that_cannot_be_read_is_told_in_a_line(tmp_path: Path):
     """What is gone, or is another user's, is one refused piece; the other files go on."""
     rows = _file(tmp_path, "record_number\n1\n", "rows")
