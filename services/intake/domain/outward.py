@@ -110,6 +110,11 @@ def passed_over(delivery: Delivery, version: int) -> Delivery:
     return replace(delivery, sent=max(delivery.sent, version), attempt=None, is_maybe_there=False)
 
 
+def rest(delivery: Delivery, now: datetime) -> tuple[Delivery, datetime | None]:
+    """The delivery as it is, due only where something newer waits to be told."""
+    return delivery, None if delivery.is_done else now
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """A rest-hook as its owner wants it; `status` is R4's SubscriptionStatus, or "deleted"."""

@@ -147,9 +147,15 @@ class Sending:
             self._put_back(held, None)
             return
         referral = self._referral_of(delivery)
-        if referral is None or delivery.is_done or not _is_asked_for(subscription, referral):
+        if delivery.is_done:  # it was due for nothing new; what came meanwhile is told next
+            rows.revise(delivery.delivery_id, lambda one: outward.rest(one, self._clock.now()))
+            return
+        if referral is None or not _is_asked_for(subscription, referral):
             version = referral.task_version if referral else delivery.wanted
-            rows.revise(delivery.delivery_id, lambda one: (outward.passed_over(one, version), None))
+            rows.revise(
+                delivery.delivery_id,
+                lambda one: outward.rest(outward.passed_over(one, version), self._clock.now()),
+            )
             return
         self._try(held, subscription, referral, health)
 

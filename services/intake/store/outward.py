@@ -26,6 +26,7 @@ SUBSCRIPTIONS = "subscriptions"
 DELETED = "deleted"
 _MOST_TRIES = 10
 _RECORD = "Subscription"
+_UNSENT = {"$expr": {"$gt": ["$wanted", {"$max": ["$sent", "$refused"]}]}}
 Document = dict[str, Any]
 Decision = Callable[[Delivery], tuple[Delivery, datetime | None]]
 
@@ -191,7 +192,10 @@ class Deliveries:
             {"$max": {"wanted": version}, "$inc": {"version": 1}, "$setOnInsert": fresh},
             upsert=True,
         )
-        rows.update_one({"_id": delivery_id, "due_at": {"$exists": False}}, {"$set": {"due_at": now}})
+        # Between the two writes a sender may have told it: then nothing is due.
+        rows.update_one(
+            {"_id": delivery_id, "due_at": {"$exists": False}, **_UNSENT}, {"$set": {"due_at": now}}
+        )
 
     def claim_due(self, limit: int, lease_s: float) -> list[HeldDelivery]:
         """Rows whose time has come, each given to one sender for `lease_s` seconds."""
@@ -226,8 +230,7 @@ class Deliveries:
 
     def wake(self, receiver_id: str) -> None:
         """The receiver is back: whatever it has not had is due."""
-        unsent = {"$expr": {"$gt": ["$wanted", {"$max": ["$sent", "$refused"]}]}}
-        query = {"receiver_id": receiver_id, "due_at": {"$exists": False}, **unsent}
+        query = {"receiver_id": receiver_id, "due_at": {"$exists": False}, **_UNSENT}
         self._aggregates.collection.update_many(query, {"$set": {"due_at": self._clock.now()}})
 
     def count_waiting(self) -> int:
