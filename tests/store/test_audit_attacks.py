@@ -335,7 +335,9 @@ def test_a_leaf_rewritten_with_its_tiles_and_bundle_is_found(log):
     """An attacker who repairs tiles and bundles after editing a leaf still cannot reach the signed root."""
     store = log.room.store
     leaf = store.entries.find_one({"_id": 300})["leaf"]
-    lie = leaf.replace(parse_leaf(leaf).class_code.encode(), b"C0")
+    lie = leaf.replace(
+        b"\n%s\n" % parse_leaf(leaf).class_code.encode(), b"\nC0\n"
+    )  # its line, not a digest's letters
     store.entries.update_one({"_id": 300}, {"$set": {"leaf": lie}})
     leaves = list(store.leaves(0, SIZE))
     _, tiles = Edge().grow([leaf_hash(each) for each in leaves])
