@@ -90,7 +90,7 @@ sbom: ready-dev ## what the system is made of, as CycloneDX documents in var/sbo
 	@for lock in runtime local dev; do $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application \
 	  --of JSON --sv 1.6 --output-reproducible -o var/sbom/$$lock.cdx.json requirements/$$lock.txt 2>/dev/null \
 	  && echo "var/sbom/$$lock.cdx.json" || exit 1; done
-# Asks pypi.org, or a mirror of OSV in your own network (ADVISORIES=https://osv.your.net/v1/query), and fails where either
+# Asks the package index's own list, or a mirror of OSV in your network (ADVISORIES=URL), and fails where either
 # knows nothing of a package: what could not be looked up has not been found good.
 advisories: ready-dev ## known holes in what is locked; ADVISORIES=URL of an OSV mirror where the internet is out of reach
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements/runtime.txt -r requirements/local.txt \
