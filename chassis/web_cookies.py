@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -67,9 +68,14 @@ class Cookies:
         _set(request, response, self.name, secret)
         _drop(request, response, self._door)
 
-    def keep_door(self, request: Request, response: Response, secret: str) -> None:
-        """The browser has something a form's token can be bound to before anybody signs in."""
-        _set(request, response, self._door, secret)
+    def first_form(self, request: Request, render: Callable[[str], Response]) -> Response:
+        """The page that `render` makes with a form's token; a browser that has no cookie of ours yet gets a door's."""
+        if token := self.form_token(request):
+            return render(token)
+        door = new_secret()
+        response = render(self.token_of(door))
+        _set(request, response, self._door, door)
+        return response
 
     def drop_session(self, request: Request, response: Response) -> None:
         """The browser forgets the session."""

@@ -12,7 +12,6 @@ from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
 from chassis.oidc.door import SignInDoor
 from chassis.oidc.party import relying_party
-from chassis.web_cookies import new_secret
 from services.audit.reading_room import ReadingRoom
 from services.audit.web import pages
 from services.audit.web.console import DOOR, SIGN_IN, Console
@@ -95,15 +94,10 @@ def ours(path: str, caller: Caller | None = None) -> str:
 
 
 def _page(request: Request, next_path: str, trouble: str = "") -> Response:
-    csrf, door = COOKIES.form_token(request), ""
-    if not csrf:
-        door = new_secret()
-        csrf = COOKIES.token_of(door)
     words = WORDS[reader_of(request)]
     told = words.get(f"sign_in_{trouble}", words["sign_in_failed"]) if trouble else ""
+    shown = {"next_path": ours(next_path), "trouble": told, "code": trouble}
     status = 401 if trouble else 200
-    shown = {"csrf": csrf, "next_path": ours(next_path), "trouble": told, "code": trouble}
-    response = pages.render(request, "sign_in.html", status, **shown)
-    if door:
-        COOKIES.keep_door(request, response, door)
-    return response
+    return COOKIES.first_form(
+        request, lambda token: pages.render(request, "sign_in.html", status, csrf=token, **shown)
+    )

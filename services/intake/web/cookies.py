@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from chassis.web_cookies import Cookies, new_secret
+from chassis.web_cookies import Cookies
 
-__all__ = [
-    "COOKIES",
-    "drop_session",
-    "form_token",
-    "keep_door",
-    "new_secret",
-    "posted",
-    "session_secret",
-    "token_of",
-]
+__all__ = ["COOKIES", "form_token", "posted", "session_secret"]
 COOKIES = Cookies("kindred-desk")
-session_secret, form_token, token_of = COOKIES.secret, COOKIES.form_token, COOKIES.token_of
-posted, keep_door, drop_session = COOKIES.posted_or_stale, COOKIES.keep_door, COOKIES.drop_session
+session_secret, form_token, posted = COOKIES.secret, COOKIES.form_token, COOKIES.posted_or_stale

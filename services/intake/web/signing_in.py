@@ -108,24 +108,10 @@ def ours(path: str, caller: Caller | None = None) -> str:
 
 
 def _page(request: Request, next_path: str, trouble: str = "") -> Response:
-    csrf, door = cookies.form_token(request), ""
-    if not csrf:
-        door = cookies.new_secret()
-        csrf = cookies.token_of(door)
-    words = WORDS[reader_of(request)]
+    words, then = WORDS[reader_of(request)], ours(next_path)
     told = words.get(f"sign_in_{trouble}", words["sign_in_failed"]) if trouble else ""
+    shown = {"next_path": then, "trouble": told, "code": trouble, "has_more": then != pages.HOME}
     status = 401 if trouble else 200
-    has_more = ours(next_path) != pages.HOME
-    response = pages.render(
-        request,
-        "sign_in.html",
-        status,
-        csrf=csrf,
-        next_path=ours(next_path),
-        trouble=told,
-        code=trouble,
-        has_more=has_more,
+    return cookies.COOKIES.first_form(
+        request, lambda token: pages.render(request, "sign_in.html", status, csrf=token, **shown)
     )
-    if door:
-        cookies.keep_door(request, response, door)
-    return response

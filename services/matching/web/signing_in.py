@@ -12,7 +12,6 @@ from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
 from chassis.oidc.door import SignInDoor
 from chassis.oidc.party import relying_party
-from chassis.web_cookies import new_secret
 from services.matching.web import pages
 from services.matching.web.office import ROLES, SIGN_IN, Office, ours
 from services.matching.web.pages import COOKIES, HOME
@@ -87,15 +86,10 @@ def _first_page(path: str, caller: Caller | None) -> str:
 
 
 def _page(request: Request, next_path: str, trouble: str = "") -> Response:
-    csrf, door = COOKIES.form_token(request), ""
-    if not csrf:
-        door = new_secret()
-        csrf = COOKIES.token_of(door)
     words = PAGE_WORDS[page_reader_of(request)]
     told = words.get(f"sign_in_{trouble}", words["sign_in_failed"]) if trouble else ""
+    shown = {"next_path": ours(next_path, None), "trouble": told, "code": trouble}
     status = 401 if trouble else 200
-    shown = {"csrf": csrf, "next_path": ours(next_path, None), "trouble": told, "code": trouble}
-    response = pages.render(request, "work_sign_in.html", status, **shown)
-    if door:
-        COOKIES.keep_door(request, response, door)
-    return response
+    return COOKIES.first_form(
+        request, lambda token: pages.render(request, "work_sign_in.html", status, csrf=token, **shown)
+    )
