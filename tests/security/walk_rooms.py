@@ -41,7 +41,6 @@ from services.intake import bootstrap as intake_room
 from services.intake import codec as intake_codec
 from services.intake import handlers as intake_handlers
 from services.intake.fhir import outcome
-from services.intake.web import cookies as desk_cookies
 from services.intake.web import pages as desk_pages
 from services.matching import api as matching_api
 from services.matching import capacity_fhir
@@ -51,7 +50,6 @@ from services.notifications import api as notifications_api
 from services.notifications import bootstrap as notifications_room
 from services.notifications import handlers as notice_handlers
 from services.notifications.domain.contacts import Card, Contact
-from services.notifications.web import door as inbox_door
 from services.notifications.web import routes as inbox_pages
 from tests.bundles import a_bundle
 from tests.matching_room import a_room
@@ -347,7 +345,7 @@ def the_rooms(
             organization=lambda role: HOSPITAL,
             sessions=room.sessions,
             cookie="kindred-desk",
-            form_token=desk_cookies.token_of,
+            form_token=Cookies("kindred-desk").token_of,
         )
         _a_referral(stages["intake"], room)
         clock = TurnedClock(datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1))
@@ -385,7 +383,7 @@ def the_rooms(
             organization=lambda role: _MATCHING_IS.get(role, HOSPITAL),
             sessions=inbox_room.sessions,
             cookie="kindred-notices",
-            form_token=_token_of(inbox_door, "kindred-notices"),
+            form_token=Cookies("kindred-notices").token_of,
         )
         _a_person(stage, inbox_room)
         log = audit_room.build_room(read(audit_api.Settings, environ()))
@@ -398,16 +396,10 @@ def the_rooms(
             organization=lambda role: OFFICE,
             sessions=console_sessions.Sessions(log.database, log.clock),
             cookie="kindred-console",
-            form_token=_token_of(console_sessions, "kindred-console"),
+            form_token=Cookies("kindred-console").token_of,
         )
         stage.paths = {"/": {"{id}": "none", "{name}": "access-by-patient"}}
         yield stages
-
-
-def _token_of(module: Any, cookie: str) -> Callable[[str], str]:
-    """How the pages of a service make the token of a form from the session's secret."""
-    own = getattr(module, "token_of", None) or getattr(module, "_token_of", None)
-    return own or Cookies(cookie).token_of
 
 
 def _a_referral(stage: Stage, room: Any) -> None:
