@@ -28,7 +28,7 @@ class Mongod:
     uri: str
 
 
-def start(var: Path, port: int, keys: Path | None = None) -> Mongod:
+def start(var: Path, port: int, keys: Path | None = None, *, cache_gb: float = CACHE_GB) -> Mongod:
     """Starts (or finds running) the mongod of this var folder; returns when it takes majority writes.
 
     Data lives in `var/mongo`.  With `keys`, a folder of `cli.local.access`, it lets in nobody but the users of
@@ -40,7 +40,7 @@ def start(var: Path, port: int, keys: Path | None = None) -> Mongod:
     if child and child.fingerprint != guarded:
         children.stop(run, child, grace_s=30.0)
         child = None
-    child = child or _spawn(var, port, keys, guarded)
+    child = child or _spawn(var, port, keys, guarded, cache_gb)
     uri = f"mongodb://127.0.0.1:{port}/?replicaSet={REPLICA_SET}"
     wait_ready(child, lambda: _missing(port, keys), READY_S)
     if keys is None:
@@ -69,7 +69,7 @@ def binary() -> Path:
     return found
 
 
-def _spawn(var: Path, port: int, keys: Path | None, guarded: str) -> Child:
+def _spawn(var: Path, port: int, keys: Path | None, guarded: str, cache_gb: float) -> Child:
     if not ports.becomes_free(port):
         raise LocalFault(
             f"Port {port}, wanted for mongod, is taken.",
@@ -79,7 +79,7 @@ def _spawn(var: Path, port: int, keys: Path | None, guarded: str) -> Child:
     folder.mkdir(parents=True, exist_ok=True)
     argv = [
         str(binary()), "--dbpath", str(folder), "--port", str(port), "--bind_ip", "127.0.0.1",
-        "--replSet", REPLICA_SET, "--wiredTigerCacheSizeGB", str(CACHE_GB), "--nounixsocket",
+        "--replSet", REPLICA_SET, "--wiredTigerCacheSizeGB", str(cache_gb), "--nounixsocket",
         "--setParameter", "diagnosticDataCollectionEnabled=false",
         *(("--keyFile", str(access.key_file(keys))) if keys else ()),
         *os.environ.get("KINDRED_MONGOD_ARGS", "").split(),

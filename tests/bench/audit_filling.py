@@ -30,11 +30,14 @@ _LONG_S = 6 * 3_600
 def fill(log: ReadLog, size: int, facts: Callable[[int], Any], pace_s: int, real: int = REAL) -> float:
     """The log has `size` entries, all of them indexed; rows a second that were made for the index."""
     before = log.room.finds.reached()
+    if min(before, log.edge.size) >= size:
+        return 0.0
+    _without_rest(log, before)
     while log.edge.size < min(size, real):
         start = log.edge.size
         number = min(_STEP, size - start, real - start)
         log.record([facts(start + each) for each in range(number)])
-        if log.edge.size % 100_000 == 0:
+        if log.edge.size % 100_000 < number:
             _say(f"{log.edge.size:,} entries")
     started = time.perf_counter()
     if size <= _FOLLOWED:
@@ -51,6 +54,14 @@ def fill(log: ReadLog, size: int, facts: Callable[[int], Any], pace_s: int, real
         log.room.finds.ensure_indexes()
     log.room.database["search_state"].update_one({"_id": "finds"}, {"$max": {"next": size}}, upsert=True)
     return made / seconds if made else 0.0
+
+
+def _without_rest(log: ReadLog, reached: int) -> None:
+    """What a filling that was broken off left behind its last whole step is gone."""
+    with pymongo.timeout(_LONG_S):
+        for collection, end in (("entries", log.edge.size), ("finds", reached)):
+            log.room.database[collection].delete_many({"_id": {"$gte": end}})
+        log.room.store.rows.delete_many({"index": {"$gte": log.edge.size}})
 
 
 def _without_indexes(log: ReadLog) -> None:
@@ -84,9 +95,9 @@ def _again(log: ReadLog, size: int, real: int, pace_s: int) -> None:
     hashes = [leaf_hash(leaf) for leaf in log.leaves[:real]]
     old = Head(first, log.edge.root(), log.note())
     while log.edge.size < size:
-        at = log.edge.size
-        number = min(_TILES_AT_ONCE, size - at, real - at % real)
-        log.edge, tiles = log.edge.grow(hashes[at % real : at % real + number])
+        left, at = size - log.edge.size, (log.edge.size - first) % real
+        number = min(_TILES_AT_ONCE, left, real - at)
+        log.edge, tiles = log.edge.grow(hashes[at : at + number])
         log.room.store.write_tiles(tiles, {})
     new = Head(log.edge.size, log.edge.root(), log.note())
     assert log.room.store.swap_head(old, new)

@@ -1,8 +1,8 @@
 """How long the ten commonest questions to the log take at several sizes, each with its audit write, opening and proofs.
 
-make bench B=audit_search_bench                  (100,000 entries)
-SIZES=100000,1000000,10000000 make bench B=audit_search_bench
-    (half an hour and 20 GB: name a mongod whose data lie on a disk in MONGO_URI)
+make bench B=audit_search_bench                  (100,000 entries, in memory, forgotten afterwards)
+KEPT=<folder> SIZES=100000,1000000,10000000 make bench B=audit_search_bench
+    (fills what is not there yet, half an hour and 20 GB of that folder; measures; the next time it only measures)
 Prints, for each size, p50 and p95 in milliseconds of each question, beside a bare indexed find of as many documents in
 the same run; how long after its commit an entry is found; and what each collection weighs an entry as it is stored.
 Entries are made by the real sealer and stored as the sequencer stores them, to REAL of them (a million); above that see
@@ -35,6 +35,7 @@ from services.audit.search.follower import Follower
 from tests.audit_facts import MOMENT, facts_of
 from tests.audit_reading import ReadLog, a_read_log
 from tests.bench.audit_filling import fill
+from tests.bench.audit_kept import a_kept_log
 
 REAL = int(os.environ.get("REAL", "1000000"))
 OFFICER, CAUSE = Caller("officer-vera", "compliance", "kindred", "HCOMPL"), Cause("req_bench")
@@ -82,7 +83,13 @@ def _message(chance: random.Random, people: int) -> Any:
 
 def _facts(chance: random.Random, people: int) -> Callable[[int], Any]:
     """What the entry of this number says."""
-    return lambda number: facts_of(_message(chance, people), after=timedelta(seconds=PACE_S * number))
+    return lambda number: _fact(chance, people, number)
+
+
+def _fact(chance: random.Random, people: int, number: int) -> Any:
+    """Its id and time come of its number, so that a kept log can be added to by another process."""
+    after = timedelta(seconds=PACE_S * number)
+    return facts_of(_message(chance, people), event_id=f"evt_{number:032x}", after=after)
 
 
 def _people(size: int) -> int:
@@ -169,9 +176,7 @@ def _found_after(log: ReadLog) -> dict[str, float]:
         is_followed = bool(each % 2)
         if each == 1:
             threading.Thread(target=follower.run, daemon=True).start()
-        facts = facts_of(
-            _message(random.Random(each), 1_000), after=timedelta(seconds=PACE_S * log.edge.size)
-        )
+        facts = _fact(random.Random(each), 1_000, log.edge.size)
         number = log.record([facts]) - 1
         started = time.perf_counter()
         if is_followed:
@@ -216,22 +221,31 @@ def measure(log: ReadLog, size: int) -> Iterator[tuple[str, dict[str, float]]]:
     yield "report no-relationship, one day", {"s": round(seconds, 2), "rows": len(result.rows)}
 
 
+def told(log: ReadLog, size: int) -> dict[str, Any]:
+    """The log has this many entries, and this is what was measured of it."""
+    per_second = fill(log, size, _facts(random.Random(size), _people(size)), PACE_S, REAL)
+    found = {
+        "entries": size,
+        "load": round(os.getloadavg()[0], 1),
+        "indexed_per_s": round(per_second),
+        "bytes_per_entry": _weights(log, size),
+        "questions": dict(measure(log, size)),
+        "found_after": _found_after(log),
+    }
+    worst = max(each["p95_ms"] for each in found["questions"].values() if "p95_ms" in each)
+    return found | {"worst_p95_ms": worst}
+
+
 def main(sizes: list[int]) -> None:
-    """Each size on top of the one before, in one database."""
-    with tempfile.TemporaryDirectory() as folder, a_read_log(os.environ["MONGO_URI"], Path(folder)) as log:
-        chance = random.Random(7)
+    """Each size on top of the one before in one database, or each in a kept one."""
+    if kept := os.environ.get("KEPT"):
         for size in sizes:
-            per_second = fill(log, size, _facts(chance, _people(size)), PACE_S, REAL)
-            told = {
-                "entries": size,
-                "load": round(os.getloadavg()[0], 1),
-                "indexed_per_s": round(per_second),
-                "bytes_per_entry": _weights(log, size),
-                "questions": dict(measure(log, size)),
-                "found_after": _found_after(log),
-            }
-            worst = max(each["p95_ms"] for each in told["questions"].values() if "p95_ms" in each)
-            print(json.dumps(told | {"worst_p95_ms": worst}, indent=1), flush=True)
+            with a_kept_log(Path(kept).resolve(), size) as log:
+                print(json.dumps(told(log, size), indent=1), flush=True)
+        return
+    with tempfile.TemporaryDirectory() as folder, a_read_log(os.environ["MONGO_URI"], Path(folder)) as log:
+        for size in sizes:
+            print(json.dumps(told(log, size), indent=1), flush=True)
 
 
 if __name__ == "__main__":
