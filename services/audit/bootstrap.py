@@ -32,11 +32,11 @@ from services.audit.periods import CurrentStore, PeriodicLog, Periods
 from services.audit.pruning import Pruning
 from services.audit.publisher import Publisher
 from services.audit.reconciliation import Reconciliation, read_producers
-from services.audit.reviews import COLLECTION as REVIEWS
 from services.audit.search.index import SearchIndex
 from services.audit.settings import Settings
 from services.audit.signer import Signing
-from services.audit.store import Store
+from services.audit.store.entries import Store
+from services.audit.store.reviews import COLLECTION as REVIEWS
 from services.audit.tlog.notes import NoteVerifier
 from services.audit.tlog.policy import Policy, parse_policy
 

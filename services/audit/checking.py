@@ -22,8 +22,8 @@ from chassis.mongo import is_outside_trouble
 from kindred.audit.v1.events_pb2 import LogChecked
 from services.audit import custody
 from services.audit.domain.report import Report
-from services.audit.reviews import DETECTOR
 from services.audit.search import asked, finding
+from services.audit.store.reviews import DETECTOR
 
 if TYPE_CHECKING:
     from services.audit.bootstrap import Room

@@ -14,7 +14,7 @@ from chassis import logs, telemetry
 from chassis.errors import Refusal
 from services.audit.domain.sights import Finding
 from services.audit.reports import running
-from services.audit.reviews import DETECTOR
+from services.audit.store.reviews import DETECTOR
 
 if TYPE_CHECKING:
     from services.audit.reading_room import ReadingRoom as Room

@@ -13,7 +13,7 @@ from services.audit.entry_sealing import EntrySealer
 from services.audit.erasure import Erasures
 from services.audit.fhir import read_body
 from services.audit.keyring import DataKey, Keyring
-from services.audit.store import Store
+from services.audit.store.entries import Store
 
 Document = dict[str, Any]
 

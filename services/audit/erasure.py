@@ -18,9 +18,9 @@ from pymongo.errors import BulkWriteError
 from chassis.clock import Clock
 from chassis.ids import new_id
 from services.audit.domain.retention import LegalHold, due_at, split_by_duty
-from services.audit.duplicates import only_duplicates
 from services.audit.keyring import Keyring
 from services.audit.search.index import SearchIndex
+from services.audit.store.duplicates import only_duplicates
 
 Document = dict[str, Any]
 _EVERYBODY = b""

@@ -22,7 +22,7 @@ from services.audit.periods import Periods, read_root_leaf
 from services.audit.reconciliation import Reconciliation
 from services.audit.search.index import SearchIndex
 from services.audit.signer import Signing
-from services.audit.store import Store
+from services.audit.store.entries import Store
 from services.audit.tlog.checkpoints import Checkpoint, CheckpointRefused
 from services.audit.tlog.notes import NoteRefused, NoteVerifier
 from services.audit.tlog.policy import Policy, PolicyRefused

@@ -20,7 +20,7 @@ from services.audit.fhir import ReadBody, read_body
 
 if TYPE_CHECKING:
     from services.audit.bootstrap import Room, WritingRoom
-    from services.audit.store import Store
+    from services.audit.store.entries import Store
     from services.audit.tlog.tiles import TiledTree
 
 T = TypeVar("T")

@@ -22,7 +22,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from services.audit.domain.entry import LogBroken
-from services.audit.duplicates import only_duplicates
+from services.audit.store.duplicates import only_duplicates
 
 Document = dict[str, Any]
 MASTER_KEY_BYTES = 96

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from services.audit.domain.entry import Head, LogBroken
 from services.audit.domain.period import LogPlace
-from services.audit.store import Store
+from services.audit.store.entries import Store
 from services.audit.tlog.checkpoints import CheckpointRefused, parse_checkpoint
 from services.audit.tlog.notes import NoteRefused, split_note
 from services.audit.tlog.tiles import TILE_HEIGHT, TILE_WIDTH, TilePlace, bundle_path, encode_bundle

@@ -16,10 +16,10 @@ from chassis.clock import Clock
 from services.audit.domain.entry import Head, Heads, SealedEntry
 from services.audit.domain.leaf import timestamp
 from services.audit.domain.period import FIRST, ROOT, LogClosed, LogPlace, end_of, holding, quarter_of
-from services.audit.lease import Lease
 from services.audit.sequencer import Sequencer
 from services.audit.signer import Signing
-from services.audit.store import Store
+from services.audit.store.entries import Store
+from services.audit.store.lease import Lease
 from services.audit.tlog.notes import NoteVerifier
 
 Document = dict[str, Any]

@@ -16,7 +16,6 @@ from chassis.clock import Clock
 from chassis.envelope import Cause
 from chassis.identity import Caller
 from chassis.ids import new_id
-from services.audit.access_entries import said_event_id
 from services.audit.domain.entry import Head
 from services.audit.domain.period import LogPlace, end_of, quarter_of, years_later
 from services.audit.erasure import Erasures
@@ -24,7 +23,8 @@ from services.audit.keyring import Keyring
 from services.audit.mirror import Mirror
 from services.audit.periods import PeriodicLog
 from services.audit.search.index import SearchIndex
-from services.audit.store import Store
+from services.audit.store.access_entries import said_event_id
+from services.audit.store.entries import Store
 
 Document = dict[str, Any]
 _KEEPER = Caller("audit-retention", "system", "kindred", "HOPERAT")

@@ -22,7 +22,7 @@ from services.audit.domain.period import ROOT
 from services.audit.mirror import Mirror
 from services.audit.periods import CurrentStore, PeriodicLog
 from services.audit.pruning import Pruning
-from services.audit.store import Store
+from services.audit.store.entries import Store
 from services.audit.tlog.checkpoints import Checkpoint
 from services.audit.tlog.cosignatures import with_cosignatures
 from services.audit.tlog.notes import NoteRefused

@@ -16,11 +16,11 @@ from services.audit.entry_sealing import EntrySealer
 from services.audit.erasure import Erasures
 from services.audit.keyring import Keyring
 from services.audit.periods import CurrentStore
-from services.audit.register import Register
-from services.audit.reviews import Reviews
-from services.audit.saved import SavedSearches
 from services.audit.search.index import SearchIndex
 from services.audit.settings import Settings
+from services.audit.store.register import Register
+from services.audit.store.reviews import Reviews
+from services.audit.store.saved import SavedSearches
 from services.audit.tlog.notes import NoteVerifier
 from services.audit.tlog.policy import Policy
 

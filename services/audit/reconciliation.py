@@ -13,7 +13,7 @@ from pymongo.database import Database
 
 from chassis.clock import Clock
 from services.audit.domain.entry import Finding
-from services.audit.store import Store
+from services.audit.store.entries import Store
 
 Document = dict[str, Any]
 # What is younger may still be on its way: outbox, relay, broker, batch.

@@ -17,10 +17,10 @@ from typing import TypeVar
 from chassis.failpoints import failpoint
 from services.audit.domain.entry import Batch, Head, LogBroken, SealedEntry, SwapLost
 from services.audit.domain.period import LogClosed
-from services.audit.heads import parts
-from services.audit.lease import alone
 from services.audit.signer import Signing
-from services.audit.store import Store
+from services.audit.store.entries import Store
+from services.audit.store.heads import parts
+from services.audit.store.lease import alone
 from services.audit.tlog.checkpoints import Checkpoint, CheckpointRefused, open_checkpoint
 from services.audit.tlog.merkle import EMPTY_ROOT, leaf_hash
 from services.audit.tlog.notes import NoteRefused, NoteVerifier

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from services.audit.domain.entry import Head
 from services.audit.domain.report import Report
-from services.audit.store import Store
+from services.audit.store.entries import Store
 from services.audit.tlog import merkle
 from services.audit.tlog.merkle import HASH_BYTES
 from services.audit.tlog.tiles import TILE_WIDTH, TilePlace, TilesRefused, bundle_path, decode_bundle

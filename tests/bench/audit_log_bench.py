@@ -28,7 +28,7 @@ from services.audit import bootstrap, custody, handlers
 from services.audit.domain.entry import Head
 from services.audit.handlers import Search
 from services.audit.offline.export import Export
-from services.audit.store import Store
+from services.audit.store.entries import Store
 from services.audit.tlog.checkpoints import Checkpoint, sign_checkpoint
 from services.audit.tlog.merkle import leaf_hash
 from services.audit.tlog.notes import NoteSigner

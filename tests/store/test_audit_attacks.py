@@ -16,7 +16,7 @@ from services.audit.domain.leaf import parse_leaf
 from services.audit.remembered import RememberedNotes
 from services.audit.sequencer import Sequencer
 from services.audit.signer import Signer
-from services.audit.store import Store
+from services.audit.store.entries import Store
 from services.audit.tlog.merkle import leaf_hash
 from services.audit.tlog.notes import NoteSigner
 from services.audit.tlog.tiles import Edge, encode_bundle

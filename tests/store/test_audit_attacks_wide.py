@@ -17,7 +17,7 @@ from services.audit.periods import PeriodicLog
 from services.audit.reconciliation import Reconciliation
 from services.audit.remembered import RememberedNotes
 from services.audit.signer import Signer
-from services.audit.store import Store
+from services.audit.store.entries import Store
 from services.audit.tlog.notes import NoteSigner
 from services.audit.tlog.tiles import TILE_WIDTH
 from tests.audit_builders import MOMENT, Log, a_read, a_room, a_witness, facts_of, some_reads

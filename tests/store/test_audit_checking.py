@@ -8,7 +8,7 @@ from chassis import catalog
 from chassis.envelope import Cause
 from services.audit.checking import RULE, Checker, check
 from services.audit.reading_room import prepare_reading, reading_room
-from services.audit.reviews import DETECTOR
+from services.audit.store.reviews import DETECTOR
 from tests.audit_builders import MOMENT, Log, a_room, some_reads
 
 CAUSE = Cause("cor_test")

@@ -7,7 +7,7 @@ import time
 
 from pymongo.read_concern import ReadConcern
 
-from services.audit.lease import Lease
+from services.audit.store.lease import Lease
 
 
 def test_one_is_inside_at_a_time_and_knows_whether_another_was(database):

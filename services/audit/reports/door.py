@@ -19,13 +19,13 @@ from chassis.errors import Kind, Refusal
 from chassis.identity import Caller, current_caller, expiry_of, require, require_fresh
 from chassis.ids import new_id
 from kindred.access.v1.events_pb2 import RecordExported
-from services.audit import register
 from services.audit.domain.review import Review
 from services.audit.reading_room import ReadingRoom
 from services.audit.reports import catalog, files, running
 from services.audit.reports.running import Result
 from services.audit.reports.saying import in_words
 from services.audit.search.door import SEARCHED_FOR
+from services.audit.store.entries import register
 
 Answer = Callable[[ReadingRoom, Request], Response]
 _MEDIA = {"csv": "text/csv; charset=utf-8", "pdf": "application/pdf"}

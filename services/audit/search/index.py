@@ -16,12 +16,12 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
-from services.audit.duplicates import only_duplicates
 from services.audit.entry_sealing import EntrySealer
 from services.audit.keyring import DataKey, Keyring
 from services.audit.search import joins, marks, narrowing
 from services.audit.search.asked import Asked, Criterion, Value
 from services.audit.search.making import RowMaker, is_same
+from services.audit.store.duplicates import only_duplicates
 
 Document = dict[str, Any]
 _STATE = "finds"

@@ -14,9 +14,9 @@ from pymongo.errors import BulkWriteError
 from services.audit.domain import sequences
 from services.audit.domain.entry import Batch, LogBroken
 from services.audit.domain.period import FIRST, ROOT, LogPlace
-from services.audit.duplicates import only_duplicates
-from services.audit.heads import HeadStore
-from services.audit.producers import HeardSequences
+from services.audit.store.duplicates import only_duplicates
+from services.audit.store.heads import HeadStore
+from services.audit.store.producers import HeardSequences
 from services.audit.tlog.folds import FoldedTree, KeptFolds
 from services.audit.tlog.merkle import HASH_BYTES
 from services.audit.tlog.tiles import TILE_WIDTH, Tile, TilePlace, bundle_path, encode_bundle

@@ -12,7 +12,7 @@ from pymongo.errors import BulkWriteError
 
 from services.audit.domain import sequences
 from services.audit.domain.entry import LogBroken
-from services.audit.duplicates import only_duplicates
+from services.audit.store.duplicates import only_duplicates
 
 Document = dict[str, Any]
 
