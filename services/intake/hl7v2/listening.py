@@ -19,6 +19,7 @@ from functools import partial
 
 from chassis import logs
 from chassis.readiness import NotYet
+from services.intake.hl7v2 import stream
 from services.intake.hl7v2.crowd import REFUSED, Crowd, Limits, Line
 from services.intake.hl7v2.framing import Frames, MessageTooLarge, NotMllp, framed
 
@@ -189,9 +190,10 @@ class Listener:
                     return
                 frames.feed(chunk)
                 continue
-            if message and not await self._answered(line, self._handle, message, writer):
-                await asyncio.sleep(_TROUBLE_PAUSE_S)  # it will be sent again: not in a hot loop
-                return
+            for part in stream.of_block(message) if message else ():
+                if not await self._answered(line, self._handle, part, writer):
+                    await asyncio.sleep(_TROUBLE_PAUSE_S)  # it will be sent again: not in a hot loop
+                    return
             line.messages += 1
             quiet_since, begun_at = time.monotonic(), 0.0
 

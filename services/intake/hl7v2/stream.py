@@ -9,6 +9,7 @@ from itertools import pairwise
 from services.intake.hl7v2 import charset as charsets
 
 _ENVELOPE = (b"FHS", b"BHS", b"BTS", b"FTS")
+_PADDING = b"\x00\x0b \t\r\n" + codecs.BOM_UTF8
 _BEGINNING = re.compile(
     rb"(?:\A|(?<=[\r\n\x0b\x1c]))[\x00 \t]*(?:\xef\xbb\xbf)?(?=(?:MSH|FHS|BHS|BTS|FTS)[^A-Za-z0-9\r\n])"
 )
@@ -29,6 +30,17 @@ def split(stream: bytes) -> list[bytes]:
     edges = [0, *starts, len(stream)] if not starts or starts[0] else [*starts, len(stream)]
     parts = (stream[start:end] for start, end in pairwise(edges))
     return [part for part in map(_bare, parts) if part and not part.startswith(_ENVELOPE)]
+
+
+def of_block(block: bytes) -> list[bytes]:
+    """The messages of one MLLP block: itself, or each of those an engine put into it, without their batch envelopes.
+
+    A block that does not begin with a message or an envelope is one thing, to be refused as a whole.
+    """
+    if block.count(b"MSH") < 2 and not block.lstrip(_PADDING).startswith(_ENVELOPE):
+        return [block]
+    parts = split(block)
+    return parts if parts and all(part.startswith(b"MSH") for part in parts) else [block]
 
 
 def _bare(part: bytes) -> bytes:

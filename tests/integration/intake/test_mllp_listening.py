@@ -66,6 +66,14 @@ def test_messages_of_a_connection_are_answered_in_their_order() -> None:
         assert [engine.answer() for _ in range(3)] == [echo(b"one"), echo(b"two"), echo(b"three")]
 
 
+def test_messages_that_share_a_block_get_an_answer_each() -> None:
+    """An engine that puts a batch into one block is told of every message in it, in order."""
+    one, other = b"MSH|^~\\&|A|1", b"MSH|^~\\&|A|2"
+    with listening() as listener, Engine(listener.port) as engine:
+        engine.send(b"BHS|^~\\&\r" + one + b"\r" + other + b"\rBTS|2\r", b"next")
+        assert [engine.answer() for _ in range(3)] == [echo(one), echo(other), echo(b"next")]
+
+
 def test_a_message_is_not_begun_before_the_last_one_was_answered() -> None:
     """What a hospital sends over one connection takes effect in its order."""
     running, most = [0], [0]

@@ -213,6 +213,21 @@ def test_framed_messages_of_a_recorded_stream_come_out_one_by_one():
     assert stream.split(framed) == [one, other]
 
 
+def test_messages_that_share_a_block_come_out_one_by_one():
+    """The second patient of a block is discharged too: nothing behind a first message is passed over unseen."""
+    one, other = a_referral(control_id="1").strip(), a_referral(control_id="2").strip()
+    assert stream.of_block(one + b"\r" + other + b"\r") == [one, other]
+    assert stream.of_block(b"BHS|^~\\&|A\r" + one + b"\rBTS|1\r") == [one]
+
+
+@pytest.mark.parametrize(
+    "block", [b"MSH|^~\\&|A\rNTE|1||MSH MSH", b"noise\rMSH|^~\\&|A\rMSH|^~\\&|B", b"BTS|1", b"x"]
+)
+def test_a_block_that_is_no_row_of_messages_stays_one(block):
+    """Words in a field begin no message, and what begins with something else is refused as a whole."""
+    assert stream.of_block(block) == [block]
+
+
 def test_what_is_no_message_is_handed_over_to_be_refused():
     """A file of something else is one thing that will be refused; an empty one is none."""
     assert stream.split(b"not hl7") == [b"not hl7"]
