@@ -25,10 +25,10 @@ from services.audit.domain.facts import Facts
 from services.audit.entry_sealing import EntrySealer
 from services.audit.erasure import Erasures
 from services.audit.keyring import Keyring
-from services.audit.periods import CurrentStore
 from services.audit.reading_room import ReadingRoom, prepare_reading
 from services.audit.search.index import SearchIndex
 from services.audit.settings import Settings
+from services.audit.store.periods import CurrentStore
 from services.audit.store.register import Register
 from services.audit.store.reviews import Reviews
 from services.audit.store.saved import SavedSearches

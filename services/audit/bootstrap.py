@@ -19,6 +19,7 @@ from chassis.oidc.bearer import Tokens, people_tokens
 from chassis.parked import ParkedEvents
 from chassis.relay import Relay
 from chassis.settings import Secret
+from services.audit.appending.periodic_log import PeriodicLog
 from services.audit.asking import RemoteSigner
 from services.audit.domain.period import ROOT
 from services.audit.domain.retention import require_years
@@ -28,7 +29,6 @@ from services.audit.erasure import Erasures
 from services.audit.full_inspection import FullInspection
 from services.audit.keyring import Keyring
 from services.audit.mirror import Mirror
-from services.audit.periods import CurrentStore, PeriodicLog, Periods
 from services.audit.pruning import Pruning
 from services.audit.publisher import Publisher
 from services.audit.reconciliation import Reconciliation, read_producers
@@ -36,6 +36,7 @@ from services.audit.search.index import SearchIndex
 from services.audit.settings import Settings
 from services.audit.signer import Signing
 from services.audit.store.entries import Store
+from services.audit.store.periods import CurrentStore, Periods
 from services.audit.store.reviews import COLLECTION as REVIEWS
 from services.audit.tlog.notes import NoteVerifier
 from services.audit.tlog.policy import Policy, parse_policy

@@ -21,9 +21,9 @@ from services.audit.domain.report import Report
 from services.audit.erasure import Erased, Hold
 from services.audit.exporting import believed, proof_of, write_export
 from services.audit.handlers import Hit, Search, index_query, open_rows
-from services.audit.periods import Periods
 from services.audit.store.access_entries import said_event_id
 from services.audit.store.entries import Store
+from services.audit.store.periods import Periods
 from services.audit.tlog.notes import NoteRefused, NoteVerifier
 
 if TYPE_CHECKING:

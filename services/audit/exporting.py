@@ -15,8 +15,8 @@ from services.audit.body_sealing import BodyUnreadable
 from services.audit.domain.entry import Head, LogBroken
 from services.audit.domain.leaf import parse_leaf, timestamp
 from services.audit.domain.period import ROOT, LogPlace, holding
-from services.audit.periods import Periods
 from services.audit.store.entries import Store
+from services.audit.store.periods import Periods
 from services.audit.tlog.folds import FoldedTree
 from services.audit.tlog.proof_files import ProofFile
 

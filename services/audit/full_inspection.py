@@ -14,15 +14,16 @@ from services.audit.domain import sequences
 from services.audit.domain.entry import Heads, LogBroken
 from services.audit.domain.period import ROOT, LogPlace
 from services.audit.domain.report import Report
+from services.audit.domain.root_leaf import read_root_leaf
 from services.audit.entry_check import EntryCheck
 from services.audit.erasure import Erasures
 from services.audit.inspection import Inspection
 from services.audit.mirror import Mirror
-from services.audit.periods import Periods, read_root_leaf
 from services.audit.reconciliation import Reconciliation
 from services.audit.search.index import SearchIndex
 from services.audit.signer import Signing
 from services.audit.store.entries import Store
+from services.audit.store.periods import Periods
 from services.audit.tlog.checkpoints import Checkpoint, CheckpointRefused
 from services.audit.tlog.notes import NoteRefused, NoteVerifier
 from services.audit.tlog.policy import Policy, PolicyRefused

@@ -14,15 +14,16 @@ from prometheus_client import Counter, Gauge, Histogram
 from chassis import logs
 from chassis.clock import Clock
 from chassis.mongo import is_outside_trouble
+from services.audit.appending.periodic_log import PeriodicLog
 from services.audit.asking import RemoteWitness, WitnessAway, WitnessObjects
 from services.audit.domain import sequences
 from services.audit.domain.entry import Head, LogBroken
 from services.audit.domain.leaf import LeafMalformed, parse_leaf
 from services.audit.domain.period import ROOT
 from services.audit.mirror import Mirror
-from services.audit.periods import CurrentStore, PeriodicLog
 from services.audit.pruning import Pruning
 from services.audit.store.entries import Store
+from services.audit.store.periods import CurrentStore
 from services.audit.tlog.checkpoints import Checkpoint
 from services.audit.tlog.cosignatures import with_cosignatures
 from services.audit.tlog.notes import NoteRefused

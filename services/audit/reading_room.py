@@ -15,9 +15,9 @@ from chassis.oidc.bearer import Tokens
 from services.audit.entry_sealing import EntrySealer
 from services.audit.erasure import Erasures
 from services.audit.keyring import Keyring
-from services.audit.periods import CurrentStore
 from services.audit.search.index import SearchIndex
 from services.audit.settings import Settings
+from services.audit.store.periods import CurrentStore
 from services.audit.store.register import Register
 from services.audit.store.reviews import Reviews
 from services.audit.store.saved import SavedSearches

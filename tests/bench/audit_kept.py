@@ -14,7 +14,7 @@ from typing import Any
 
 from chassis import mongo
 from cli.local import children, mongod, ports
-from services.audit.periods import CurrentStore
+from services.audit.store.periods import CurrentStore
 from services.audit.tlog.tiles import Edge, edge_places
 from tests.audit_reading import ReadLog, a_reading_room
 

@@ -11,9 +11,9 @@ from cli import monitoring
 from cli.local import keys
 from cli.verify import NotVerified
 from services.audit import bootstrap
+from services.audit.appending.periodic_log import PeriodicLog
 from services.audit.domain.entry import LogBroken
 from services.audit.mirror import Mirror
-from services.audit.periods import PeriodicLog
 from services.audit.reconciliation import Reconciliation
 from services.audit.remembered import RememberedNotes
 from services.audit.signer import Signer

@@ -11,10 +11,10 @@ from chassis.envelope import Cause
 from chassis.errors import Refusal
 from chassis.identity import Caller
 from services.audit import handlers
+from services.audit.appending.sequencer import Sequencer
 from services.audit.domain.entry import Batch, LogBroken
 from services.audit.domain.leaf import MAX_BYTES
 from services.audit.handlers import Search
-from services.audit.sequencer import Sequencer
 from services.audit.tlog.checkpoints import open_checkpoint
 from services.audit.tlog.merkle import CompactRange, leaf_hash
 from services.audit.tlog.proofs import verify_consistency, verify_inclusion

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from services.audit.domain.entry import Head
 from services.audit.domain.period import LogPlace, holding
-from services.audit.periods import Periods
 from services.audit.store.entries import Store
+from services.audit.store.periods import Periods
 from services.audit.tlog.merkle import leaf_hash
 from services.audit.tlog.proofs import ProofRefused, verify_inclusion
 

@@ -1,4 +1,4 @@
-"""MongoDB under one log: entries, index rows and tiles; the head is in heads.py."""
+"""MongoDB under one log: entries, index rows and tiles; the head is in store/heads.py."""
 
 from __future__ import annotations
 
