@@ -24,14 +24,14 @@ from services.audit.asking import RemoteSigner
 from services.audit.domain.period import ROOT
 from services.audit.domain.retention import require_years
 from services.audit.entry_check import EntryCheck
-from services.audit.entry_sealing import EntrySealer
 from services.audit.erasure import Erasures
 from services.audit.full_inspection import FullInspection
-from services.audit.keyring import Keyring
 from services.audit.mirror import Mirror
 from services.audit.pruning import Pruning
 from services.audit.publisher import Publisher
 from services.audit.reconciliation import Reconciliation, read_producers
+from services.audit.sealing.entry_sealing import EntrySealer
+from services.audit.sealing.keyring import Keyring
 from services.audit.search.index import SearchIndex
 from services.audit.settings import Settings
 from services.audit.signer import Signing

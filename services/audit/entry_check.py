@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from services.audit.body_sealing import BodyUnreadable
 from services.audit.domain.leaf import Leaf, LeafMalformed, parse_leaf, timestamp
 from services.audit.domain.report import Report
-from services.audit.entry_sealing import EntrySealer
 from services.audit.erasure import Erasures
 from services.audit.fhir import read_body
-from services.audit.keyring import DataKey, Keyring
+from services.audit.sealing.body_sealing import BodyUnreadable
+from services.audit.sealing.entry_sealing import EntrySealer
+from services.audit.sealing.keyring import DataKey, Keyring
 from services.audit.store.entries import Store
 
 Document = dict[str, Any]

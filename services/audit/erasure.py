@@ -18,7 +18,7 @@ from pymongo.errors import BulkWriteError
 from chassis.clock import Clock
 from chassis.ids import new_id
 from services.audit.domain.retention import LegalHold, due_at, split_by_duty
-from services.audit.keyring import Keyring
+from services.audit.sealing.keyring import Keyring
 from services.audit.search.index import SearchIndex
 from services.audit.store.duplicates import only_duplicates
 

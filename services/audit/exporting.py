@@ -11,10 +11,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 from chassis.errors import Kind, Refusal
 from services.audit import offline
-from services.audit.body_sealing import BodyUnreadable
 from services.audit.domain.entry import Head, LogBroken
 from services.audit.domain.leaf import parse_leaf, timestamp
 from services.audit.domain.period import ROOT, LogPlace, holding
+from services.audit.sealing.body_sealing import BodyUnreadable
 from services.audit.store.entries import Store
 from services.audit.store.periods import Periods
 from services.audit.tlog.folds import FoldedTree

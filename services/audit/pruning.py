@@ -20,8 +20,8 @@ from services.audit.appending.periodic_log import PeriodicLog
 from services.audit.domain.entry import Head
 from services.audit.domain.period import LogPlace, end_of, quarter_of, years_later
 from services.audit.erasure import Erasures
-from services.audit.keyring import Keyring
 from services.audit.mirror import Mirror
+from services.audit.sealing.keyring import Keyring
 from services.audit.search.index import SearchIndex
 from services.audit.store.access_entries import said_event_id
 from services.audit.store.entries import Store

@@ -56,7 +56,7 @@ REMOVING = {
     "chassis/vault.py": {"data_keys"},
     "chassis/web_session.py": {"desk_sessions", "work_sessions", "page_sessions", "console_sessions"},
     "services/audit/store/heads.py": {"staged", "root_staged"},
-    "services/audit/keyring.py": {"data_keys"},
+    "services/audit/sealing/keyring.py": {"data_keys"},
     "services/audit/store/register.py": {"register"},
     "services/audit/store/saved.py": {"saved_searches"},
     "services/audit/search/index.py": {"finds", "search_state"},

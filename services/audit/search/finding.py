@@ -14,10 +14,10 @@ import orjson
 from chassis.envelope import Cause
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
-from services.audit.body_sealing import BodyUnreadable
 from services.audit.domain.entry import Head
 from services.audit.domain.leaf import LeafMalformed, parse_leaf
 from services.audit.fhir import ReadBody, facts_in, fhir_id, names, shown
+from services.audit.sealing.body_sealing import BodyUnreadable
 from services.audit.search import proving
 from services.audit.search.aside import aside
 from services.audit.search.asked import Asked, Criterion, Cursor, Value

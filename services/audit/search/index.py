@@ -16,8 +16,8 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
-from services.audit.entry_sealing import EntrySealer
-from services.audit.keyring import DataKey, Keyring
+from services.audit.sealing.entry_sealing import EntrySealer
+from services.audit.sealing.keyring import DataKey, Keyring
 from services.audit.search import joins, marks, narrowing
 from services.audit.search.asked import Asked, Criterion, Value
 from services.audit.search.making import RowMaker, is_same

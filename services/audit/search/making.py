@@ -11,11 +11,11 @@ import orjson
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from services.audit.body_sealing import BodyUnreadable
 from services.audit.domain.leaf import LeafMalformed, parse_leaf
-from services.audit.entry_sealing import EntrySealer
 from services.audit.fhir import ReadBody, facts_in, shown
-from services.audit.keyring import DataKey, Keyring
+from services.audit.sealing.body_sealing import BodyUnreadable
+from services.audit.sealing.entry_sealing import EntrySealer
+from services.audit.sealing.keyring import DataKey, Keyring
 from services.audit.search import joins, marks, narrowing
 
 Document = dict[str, Any]

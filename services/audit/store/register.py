@@ -16,7 +16,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from chassis.errors import Fault, Kind, Refusal
-from services.audit.keyring import Keyring
+from services.audit.sealing.keyring import Keyring
 
 TIES = ("same-surname", "guarantor", "next-of-kin", "same-address", "co-worker", "own-record")
 MARKS = ("vip", "deceased")

@@ -11,11 +11,12 @@ import pytest
 from chassis import catalog
 from chassis.errors import Refusal
 from kindred.audit.v1 import audit_pb2
-from services.audit import body_sealing, codec
-from services.audit.body_sealing import BodyUnreadable, open_body, seal_body
+from services.audit import codec
 from services.audit.domain.classes import ACCESS_TYPES, CLASSES
 from services.audit.domain.leaf import MAX_BYTES, Leaf, LeafMalformed, parse_leaf
 from services.audit.fhir import audit_event, read_body
+from services.audit.sealing import body_sealing
+from services.audit.sealing.body_sealing import BodyUnreadable, open_body, seal_body
 from tests.audit_builders import a_read, facts_of
 
 KEY = bytes(range(32))

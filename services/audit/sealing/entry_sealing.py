@@ -7,12 +7,12 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from services.audit.body_sealing import SealedBody, open_body, open_with_blinding, seal_body
 from services.audit.domain.entry import SealedEntry
 from services.audit.domain.facts import Facts
 from services.audit.domain.leaf import Leaf, blinded_name, is_name
 from services.audit.fhir import ReadBody, audit_event
-from services.audit.keyring import DataKey, Keyring
+from services.audit.sealing.body_sealing import SealedBody, open_body, open_with_blinding, seal_body
+from services.audit.sealing.keyring import DataKey, Keyring
 
 _REFERRALS_KNOWN = 20_000
 
