@@ -25,10 +25,10 @@ from kindred.intake.v1.events_pb2 import ReferralSubmitted
 from services.audit import bootstrap, codec, handlers
 from services.audit.bootstrap import WritingRoom
 from services.audit.domain.facts import Facts
-from services.audit.keeper import KeeperSettings, Route, build_witness, open_server, witness_route
-from services.audit.remembered import RememberedNotes
+from services.audit.keepers.keeper import KeeperSettings, Route, build_witness, open_server, witness_route
+from services.audit.keepers.remembered import RememberedNotes
+from services.audit.keepers.signer import Signer
 from services.audit.settings import Settings
-from services.audit.signer import Signer
 from services.audit.tlog.notes import NoteSigner
 
 MOMENT = datetime(2026, 11, 21, 22, 0, tzinfo=UTC)

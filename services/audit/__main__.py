@@ -20,9 +20,9 @@ def main(role: str) -> int:
     elif role == "atna":
         from services.audit.atna.door import run
     elif role == "signer":
-        from services.audit.keeper import run_signer as run
+        from services.audit.keepers.keeper import run_signer as run
     elif role == "witness":
-        from services.audit.keeper import run_witness as run
+        from services.audit.keepers.keeper import run_witness as run
     else:
         sys.exit("usage: python -m services.audit {api|worker|relay|atna|signer|witness}")
     return run(os.environ)

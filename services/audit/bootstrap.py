@@ -20,12 +20,13 @@ from chassis.parked import ParkedEvents
 from chassis.relay import Relay
 from chassis.settings import Secret
 from services.audit.appending.periodic_log import PeriodicLog
-from services.audit.asking import RemoteSigner
 from services.audit.domain.period import ROOT
 from services.audit.domain.retention import require_years
 from services.audit.entry_check import EntryCheck
 from services.audit.erasure import Erasures
 from services.audit.full_inspection import FullInspection
+from services.audit.keepers.asking import RemoteSigner
+from services.audit.keepers.signer import Signing
 from services.audit.mirror import Mirror
 from services.audit.pruning import Pruning
 from services.audit.publisher import Publisher
@@ -34,7 +35,6 @@ from services.audit.sealing.entry_sealing import EntrySealer
 from services.audit.sealing.keyring import Keyring
 from services.audit.search.index import SearchIndex
 from services.audit.settings import Settings
-from services.audit.signer import Signing
 from services.audit.store.entries import Store
 from services.audit.store.periods import CurrentStore, Periods
 from services.audit.store.reviews import COLLECTION as REVIEWS

@@ -9,7 +9,6 @@ from typing import Any
 
 from pymongo.database import Database
 
-from services.audit.asking import RemoteWitness, WitnessAway, WitnessObjects
 from services.audit.domain import sequences
 from services.audit.domain.entry import Heads, LogBroken
 from services.audit.domain.period import ROOT, LogPlace
@@ -18,10 +17,11 @@ from services.audit.domain.root_leaf import read_root_leaf
 from services.audit.entry_check import EntryCheck
 from services.audit.erasure import Erasures
 from services.audit.inspection import Inspection
+from services.audit.keepers.asking import RemoteWitness, WitnessAway, WitnessObjects
+from services.audit.keepers.signer import Signing
 from services.audit.mirror import Mirror
 from services.audit.reconciliation import Reconciliation
 from services.audit.search.index import SearchIndex
-from services.audit.signer import Signing
 from services.audit.store.entries import Store
 from services.audit.store.periods import Periods
 from services.audit.tlog.checkpoints import Checkpoint, CheckpointRefused

@@ -11,7 +11,7 @@ from services.audit.domain.entry import Head, Heads, LogBroken
 from services.audit.domain.period import LogClosed
 from services.audit.domain.report import MOST_FINDINGS, Report
 from services.audit.entry_check import EntryCheck, is_entry
-from services.audit.signer import SignerAway, Signing
+from services.audit.keepers.signer import SignerAway, Signing
 from services.audit.store.entries import Store
 from services.audit.tlog import merkle
 from services.audit.tlog.checkpoints import CheckpointRefused, open_checkpoint

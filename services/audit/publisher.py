@@ -15,11 +15,11 @@ from chassis import logs
 from chassis.clock import Clock
 from chassis.mongo import is_outside_trouble
 from services.audit.appending.periodic_log import PeriodicLog
-from services.audit.asking import RemoteWitness, WitnessAway, WitnessObjects
 from services.audit.domain import sequences
 from services.audit.domain.entry import Head, LogBroken
 from services.audit.domain.leaf import LeafMalformed, parse_leaf
 from services.audit.domain.period import ROOT
+from services.audit.keepers.asking import RemoteWitness, WitnessAway, WitnessObjects
 from services.audit.mirror import Mirror
 from services.audit.pruning import Pruning
 from services.audit.store.entries import Store

@@ -9,11 +9,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from chassis.clock import SystemClock
-from services.audit.remembered import RememberedNotes
+from services.audit.keepers.remembered import RememberedNotes
+from services.audit.keepers.witness import Witness, WitnessRefused
 from services.audit.tlog.cosignatures import Cosigner, cosignatures_of, with_cosignatures
 from services.audit.tlog.notes import NoteRefused, NoteVerifier
 from services.audit.tlog.policy import PolicyRefused, parse_policy
-from services.audit.witness import Witness, WitnessRefused
 
 VECTORS = Path(__file__).resolve().parents[3] / "shared" / "data" / "audit-vectors"
 

@@ -11,7 +11,7 @@ import yaml
 from compose_spec import PyCompose
 
 from cli.local import provision, rights
-from services.audit.keeper import KeeperSettings
+from services.audit.keepers.keeper import KeeperSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("intake", "matching", "notifications", "audit")

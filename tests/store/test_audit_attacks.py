@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.audit.appending.sequencer import Sequencer
 from services.audit.domain.entry import LogBroken, SealedEntry
 from services.audit.domain.leaf import parse_leaf
-from services.audit.remembered import RememberedNotes
-from services.audit.signer import Signer
+from services.audit.keepers.remembered import RememberedNotes
+from services.audit.keepers.signer import Signer
 from services.audit.store.entries import Store
 from services.audit.tlog.merkle import leaf_hash
 from services.audit.tlog.notes import NoteSigner

@@ -10,18 +10,18 @@ from chassis import failpoints
 from chassis.clock import TurnedClock
 from cli.local import keys
 from services.audit import bootstrap
-from services.audit.asking import RemoteSigner, RemoteWitness, WitnessAway, WitnessObjects
 from services.audit.domain.entry import LogBroken
-from services.audit.keeper import KeeperSettings, build_signer, build_witness, signer_route
+from services.audit.keepers.asking import RemoteSigner, RemoteWitness, WitnessAway, WitnessObjects
+from services.audit.keepers.keeper import KeeperSettings, build_signer, build_witness, signer_route
+from services.audit.keepers.remembered import RememberedNotes
+from services.audit.keepers.signer import Signer, SignerAway
+from services.audit.keepers.witness import WitnessRefused
 from services.audit.mirror import Mirror
-from services.audit.remembered import RememberedNotes
-from services.audit.signer import Signer, SignerAway
 from services.audit.tlog.checkpoints import Checkpoint, parse_checkpoint
 from services.audit.tlog.merkle import EMPTY_ROOT, CompactRange, leaf_hash, subtree_root
 from services.audit.tlog.notes import NoteSigner, NoteVerifier, split_note
 from services.audit.tlog.submissions import Submission
 from services.audit.tlog.tiles import TiledTree, TilePlace, decode_bundle
-from services.audit.witness import WitnessRefused
 from tests.audit_builders import Log, a_room, a_signer, a_witness, serving, settings_for, some_reads
 
 ORIGIN = "kindred.local/audit"

@@ -13,7 +13,7 @@ from services.audit.appending.sequencer import Sequencer
 from services.audit.domain.entry import Head, SealedEntry
 from services.audit.domain.period import ROOT, LogClosed, LogPlace, end_of, quarter_of
 from services.audit.domain.root_leaf import root_leaf
-from services.audit.signer import Signing
+from services.audit.keepers.signer import Signing
 from services.audit.store.entries import Store
 from services.audit.store.lease import Lease
 from services.audit.store.periods import Periods

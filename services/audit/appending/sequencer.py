@@ -17,7 +17,7 @@ from typing import TypeVar
 from chassis.failpoints import failpoint
 from services.audit.domain.entry import Batch, Head, LogBroken, SealedEntry, SwapLost
 from services.audit.domain.period import LogClosed
-from services.audit.signer import Signing
+from services.audit.keepers.signer import Signing
 from services.audit.store.entries import Store
 from services.audit.store.heads import parts
 from services.audit.store.lease import alone

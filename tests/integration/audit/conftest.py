@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.local import keys
-from services.audit.keeper import KeeperSettings, build_signer, signer_route
+from services.audit.keepers.keeper import KeeperSettings, build_signer, signer_route
 from tests.audit_builders import Log, a_room, serving
 from tests.integration.audit.processes import Broker
 

@@ -5,9 +5,9 @@ import signal
 
 import pytest
 
-from services.audit.asking import RemoteSigner, RemoteWitness, WitnessAway, WitnessObjects
 from services.audit.domain.entry import LogBroken
-from services.audit.signer import SignerAway
+from services.audit.keepers.asking import RemoteSigner, RemoteWitness, WitnessAway, WitnessObjects
+from services.audit.keepers.signer import SignerAway
 from services.audit.tlog.checkpoints import Checkpoint
 from services.audit.tlog.cosignatures import CosignatureVerifier, cosignatures_of
 from services.audit.tlog.merkle import leaf_hash

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from chassis.clock import Clock
 from chassis.failpoints import failpoint
-from services.audit.remembered import RememberedNotes
+from services.audit.keepers.remembered import RememberedNotes
 from services.audit.tlog.checkpoints import Checkpoint, CheckpointRefused, open_checkpoint, parse_checkpoint
 from services.audit.tlog.cosignatures import Cosigner
 from services.audit.tlog.merkle import EMPTY_ROOT

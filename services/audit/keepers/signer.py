@@ -10,7 +10,7 @@ from typing import Protocol
 
 from chassis.failpoints import failpoint
 from services.audit.domain.entry import LogBroken
-from services.audit.remembered import RememberedNotes
+from services.audit.keepers.remembered import RememberedNotes
 from services.audit.tlog.checkpoints import Checkpoint, CheckpointRefused, open_checkpoint, sign_checkpoint
 from services.audit.tlog.merkle import EMPTY_ROOT
 from services.audit.tlog.notes import NoteRefused, NoteSigner

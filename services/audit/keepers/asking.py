@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from services.audit.domain.entry import LogBroken
-from services.audit.signer import ConsistencyProof, SignerAway
+from services.audit.keepers.signer import ConsistencyProof, SignerAway
 from services.audit.tlog.checkpoints import Checkpoint, CheckpointRefused, open_checkpoint
 from services.audit.tlog.notes import NoteRefused, NoteVerifier
 from services.audit.tlog.submissions import Submission

@@ -20,15 +20,15 @@ from chassis.clock import SystemClock
 from chassis.lifecycle import Stopping
 from chassis.readiness import Readiness, page
 from chassis.settings import SettingsFaults, read, setting
-from services.audit.asking import PREVIOUS
 from services.audit.domain.entry import LogBroken
-from services.audit.remembered import RememberedNotes
-from services.audit.signer import Signer
+from services.audit.keepers.asking import PREVIOUS
+from services.audit.keepers.remembered import RememberedNotes
+from services.audit.keepers.signer import Signer
+from services.audit.keepers.witness import SIZE_TYPE, Witness, WitnessRefused
 from services.audit.tlog.checkpoints import CheckpointRefused, parse_checkpoint
 from services.audit.tlog.cosignatures import Cosigner
 from services.audit.tlog.notes import NoteSigner, NoteVerifier
 from services.audit.tlog.submissions import SubmissionMalformed, decode_submission
-from services.audit.witness import SIZE_TYPE, Witness, WitnessRefused
 
 _SLOW_CLIENT_S = 5.0
 _MOST_BYTES = 64_000
