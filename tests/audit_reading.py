@@ -22,8 +22,8 @@ from chassis.oidc.bearer import people_tokens
 from cli.local import keys
 from services.audit.domain.entry import Batch, Head
 from services.audit.domain.facts import Facts
-from services.audit.erasure import Erasures
 from services.audit.reading_room import ReadingRoom, prepare_reading
+from services.audit.retention.erasure import Erasures
 from services.audit.sealing.entry_sealing import EntrySealer
 from services.audit.sealing.keyring import Keyring
 from services.audit.search.index import SearchIndex

@@ -23,14 +23,14 @@ from services.audit.appending.periodic_log import PeriodicLog
 from services.audit.domain.period import ROOT
 from services.audit.domain.retention import require_years
 from services.audit.entry_check import EntryCheck
-from services.audit.erasure import Erasures
 from services.audit.full_inspection import FullInspection
 from services.audit.keepers.asking import RemoteSigner
 from services.audit.keepers.signer import Signing
 from services.audit.mirror import Mirror
-from services.audit.pruning import Pruning
 from services.audit.publisher import Publisher
 from services.audit.reconciliation import Reconciliation, read_producers
+from services.audit.retention.erasure import Erasures
+from services.audit.retention.pruning import Pruning
 from services.audit.sealing.entry_sealing import EntrySealer
 from services.audit.sealing.keyring import Keyring
 from services.audit.search.index import SearchIndex

@@ -8,8 +8,8 @@ from typing import Any
 
 from services.audit.domain.leaf import Leaf, LeafMalformed, parse_leaf, timestamp
 from services.audit.domain.report import Report
-from services.audit.erasure import Erasures
 from services.audit.fhir import read_body
+from services.audit.retention.erasure import Erasures
 from services.audit.sealing.body_sealing import BodyUnreadable
 from services.audit.sealing.entry_sealing import EntrySealer
 from services.audit.sealing.keyring import DataKey, Keyring

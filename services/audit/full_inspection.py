@@ -15,12 +15,12 @@ from services.audit.domain.period import ROOT, LogPlace
 from services.audit.domain.report import Report
 from services.audit.domain.root_leaf import read_root_leaf
 from services.audit.entry_check import EntryCheck
-from services.audit.erasure import Erasures
 from services.audit.inspection import Inspection
 from services.audit.keepers.asking import RemoteWitness, WitnessAway, WitnessObjects
 from services.audit.keepers.signer import Signing
 from services.audit.mirror import Mirror
 from services.audit.reconciliation import Reconciliation
+from services.audit.retention.erasure import Erasures
 from services.audit.search.index import SearchIndex
 from services.audit.store.entries import Store
 from services.audit.store.periods import Periods

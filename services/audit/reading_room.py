@@ -12,7 +12,7 @@ from chassis.access import AccessLog
 from chassis.at_rest import AtRest
 from chassis.clock import Clock
 from chassis.oidc.bearer import Tokens
-from services.audit.erasure import Erasures
+from services.audit.retention.erasure import Erasures
 from services.audit.sealing.entry_sealing import EntrySealer
 from services.audit.sealing.keyring import Keyring
 from services.audit.search.index import SearchIndex
