@@ -15,11 +15,12 @@ from chassis.roles import Doors
 from kindred.audit.v1 import audit_pb2 as pb
 from kindred.audit.v1 import audit_pb2_grpc, custody_pb2_grpc
 from kindred.operations.v1 import operations_pb2_grpc
-from services.audit import bootstrap, codec, handlers, officers_door, tiles_door
+from services.audit import bootstrap, codec, handlers, officers_door
 from services.audit.bootstrap import Room, build_room, prepare
 from services.audit.checking import Checker
 from services.audit.custody_door import CustodyServicer
 from services.audit.detecting import Detector
+from services.audit.publishing import tiles_door
 from services.audit.reading_room import prepare_reading, reading_room
 from services.audit.search.follower import Follower
 from services.audit.settings import Settings

@@ -26,8 +26,8 @@ from services.audit.entry_check import EntryCheck
 from services.audit.full_inspection import FullInspection
 from services.audit.keepers.asking import RemoteSigner
 from services.audit.keepers.signer import Signing
-from services.audit.mirror import Mirror
-from services.audit.publisher import Publisher
+from services.audit.publishing.mirror import Mirror
+from services.audit.publishing.publisher import Publisher
 from services.audit.reconciliation import Reconciliation, read_producers
 from services.audit.retention.erasure import Erasures
 from services.audit.retention.pruning import Pruning

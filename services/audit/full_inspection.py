@@ -18,7 +18,7 @@ from services.audit.entry_check import EntryCheck
 from services.audit.inspection import Inspection
 from services.audit.keepers.asking import RemoteWitness, WitnessAway, WitnessObjects
 from services.audit.keepers.signer import Signing
-from services.audit.mirror import Mirror
+from services.audit.publishing.mirror import Mirror
 from services.audit.reconciliation import Reconciliation
 from services.audit.retention.erasure import Erasures
 from services.audit.search.index import SearchIndex

@@ -15,7 +15,7 @@ from services.audit.appending.periodic_log import PeriodicLog
 from services.audit.domain.entry import LogBroken
 from services.audit.keepers.remembered import RememberedNotes
 from services.audit.keepers.signer import Signer
-from services.audit.mirror import Mirror
+from services.audit.publishing.mirror import Mirror
 from services.audit.reconciliation import Reconciliation
 from services.audit.store.entries import Store
 from services.audit.tlog.notes import NoteSigner

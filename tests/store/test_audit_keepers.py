@@ -16,7 +16,7 @@ from services.audit.keepers.keeper import KeeperSettings, build_signer, build_wi
 from services.audit.keepers.remembered import RememberedNotes
 from services.audit.keepers.signer import Signer, SignerAway
 from services.audit.keepers.witness import WitnessRefused
-from services.audit.mirror import Mirror
+from services.audit.publishing.mirror import Mirror
 from services.audit.tlog.checkpoints import Checkpoint, parse_checkpoint
 from services.audit.tlog.merkle import EMPTY_ROOT, CompactRange, leaf_hash, subtree_root
 from services.audit.tlog.notes import NoteSigner, NoteVerifier, split_note

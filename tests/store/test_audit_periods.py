@@ -15,7 +15,7 @@ from services.audit.domain.period import end_of, quarter_of
 from services.audit.domain.retention import RetentionTooShort, require_years
 from services.audit.domain.root_leaf import read_root_leaf
 from services.audit.handlers import Search
-from services.audit.mirror import Mirror
+from services.audit.publishing.mirror import Mirror
 from services.audit.tlog.merkle import leaf_hash
 from services.audit.tlog.proofs import verify_inclusion
 from tests.audit_builders import MOMENT, Log, a_read, a_room, facts_of

@@ -19,7 +19,7 @@ from chassis.ids import new_id
 from services.audit.appending.periodic_log import PeriodicLog
 from services.audit.domain.entry import Head
 from services.audit.domain.period import LogPlace, end_of, quarter_of, years_later
-from services.audit.mirror import Mirror
+from services.audit.publishing.mirror import Mirror
 from services.audit.retention.erasure import Erasures
 from services.audit.sealing.keyring import Keyring
 from services.audit.search.index import SearchIndex

@@ -6,8 +6,8 @@ from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
 from chassis.errors import Refusal
-from services.audit.mirror import Mirror
-from services.audit.tiles_door import routes
+from services.audit.publishing.mirror import Mirror
+from services.audit.publishing.tiles_door import routes
 
 
 @pytest.fixture

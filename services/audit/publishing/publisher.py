@@ -20,7 +20,7 @@ from services.audit.domain.entry import Head, LogBroken
 from services.audit.domain.leaf import LeafMalformed, parse_leaf
 from services.audit.domain.period import ROOT
 from services.audit.keepers.asking import RemoteWitness, WitnessAway, WitnessObjects
-from services.audit.mirror import Mirror
+from services.audit.publishing.mirror import Mirror
 from services.audit.retention.pruning import Pruning
 from services.audit.store.entries import Store
 from services.audit.store.periods import CurrentStore

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from chassis.errors import Kind, Refusal
-from services.audit.mirror import NEWEST, Mirror, is_entries
+from services.audit.publishing.mirror import NEWEST, Mirror, is_entries
 
 HOME = "/log"
 _FOR_EVER = "public, max-age=31536000, immutable"

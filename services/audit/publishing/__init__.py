@@ -1,0 +1,1 @@
+"""The log as strangers see it: cosigned, mirrored as files, served."""
