@@ -17,7 +17,7 @@ from kindred.audit.v1 import audit_pb2_grpc, custody_pb2_grpc
 from kindred.operations.v1 import operations_pb2_grpc
 from services.audit import bootstrap, codec, handlers, officers_door
 from services.audit.bootstrap import Room, build_room, prepare
-from services.audit.checking import Checker
+from services.audit.checks.checking import Checker
 from services.audit.custody_door import CustodyServicer
 from services.audit.detecting import Detector
 from services.audit.publishing import tiles_door

@@ -20,15 +20,15 @@ from chassis.parked import ParkedEvents
 from chassis.relay import Relay
 from chassis.settings import Secret
 from services.audit.appending.periodic_log import PeriodicLog
+from services.audit.checks.entry_check import EntryCheck
+from services.audit.checks.full_inspection import FullInspection
+from services.audit.checks.reconciliation import Reconciliation, read_producers
 from services.audit.domain.period import ROOT
 from services.audit.domain.retention import require_years
-from services.audit.entry_check import EntryCheck
-from services.audit.full_inspection import FullInspection
 from services.audit.keepers.asking import RemoteSigner
 from services.audit.keepers.signer import Signing
 from services.audit.publishing.mirror import Mirror
 from services.audit.publishing.publisher import Publisher
-from services.audit.reconciliation import Reconciliation, read_producers
 from services.audit.retention.erasure import Erasures
 from services.audit.retention.pruning import Pruning
 from services.audit.sealing.entry_sealing import EntrySealer

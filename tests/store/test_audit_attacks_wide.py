@@ -12,11 +12,11 @@ from cli.local import keys
 from cli.verify import NotVerified
 from services.audit import bootstrap
 from services.audit.appending.periodic_log import PeriodicLog
+from services.audit.checks.reconciliation import Reconciliation
 from services.audit.domain.entry import LogBroken
 from services.audit.keepers.remembered import RememberedNotes
 from services.audit.keepers.signer import Signer
 from services.audit.publishing.mirror import Mirror
-from services.audit.reconciliation import Reconciliation
 from services.audit.store.entries import Store
 from services.audit.tlog.notes import NoteSigner
 from services.audit.tlog.tiles import TILE_WIDTH

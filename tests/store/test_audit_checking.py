@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from chassis import catalog
 from chassis.envelope import Cause
-from services.audit.checking import RULE, Checker, check
+from services.audit.checks.checking import RULE, Checker, check
 from services.audit.reading_room import prepare_reading, reading_room
 from services.audit.store.reviews import DETECTOR
 from tests.audit_builders import MOMENT, Log, a_room, some_reads

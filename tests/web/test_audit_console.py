@@ -16,7 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
 from kindred.audit.v1.events_pb2 import LogChecked
-from services.audit.checking import last_check
+from services.audit.checks.checking import last_check
 from services.audit.detecting import Detector
 from services.audit.officers_door import render_refusal, routes
 from services.audit.offline import export as verifier

@@ -10,7 +10,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from chassis import telemetry
-from services.audit import checking, custody
+from services.audit import custody
+from services.audit.checks import checking
 from services.audit.domain import sequences
 from services.audit.search import finding
 from services.audit.web import pages

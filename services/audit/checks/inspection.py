@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from services.audit.checks.entry_check import EntryCheck, is_entry
+from services.audit.checks.tree_check import check_tree
 from services.audit.domain import sequences
 from services.audit.domain.entry import Head, Heads, LogBroken
 from services.audit.domain.period import LogClosed
 from services.audit.domain.report import MOST_FINDINGS, Report
-from services.audit.entry_check import EntryCheck, is_entry
 from services.audit.keepers.signer import SignerAway, Signing
 from services.audit.store.entries import Store
 from services.audit.tlog import merkle
@@ -28,7 +29,6 @@ from services.audit.tlog.tiles import (
     places_of,
     split_hashes,
 )
-from services.audit.tree_check import check_tree
 
 Document = dict[str, Any]
 # A multiple of the tile's width, so that each tile is checked within one step.

@@ -9,17 +9,17 @@ from typing import Any
 
 from pymongo.database import Database
 
+from services.audit.checks.entry_check import EntryCheck
+from services.audit.checks.inspection import Inspection
+from services.audit.checks.reconciliation import Reconciliation
 from services.audit.domain import sequences
 from services.audit.domain.entry import Heads, LogBroken
 from services.audit.domain.period import ROOT, LogPlace
 from services.audit.domain.report import Report
 from services.audit.domain.root_leaf import read_root_leaf
-from services.audit.entry_check import EntryCheck
-from services.audit.inspection import Inspection
 from services.audit.keepers.asking import RemoteWitness, WitnessAway, WitnessObjects
 from services.audit.keepers.signer import Signing
 from services.audit.publishing.mirror import Mirror
-from services.audit.reconciliation import Reconciliation
 from services.audit.retention.erasure import Erasures
 from services.audit.search.index import SearchIndex
 from services.audit.store.entries import Store

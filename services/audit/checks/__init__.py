@@ -1,0 +1,1 @@
+"""The check of the whole log, part by part, and its schedule."""
