@@ -18,7 +18,7 @@ from kindred.operations.v1 import operations_pb2_grpc
 from services.audit import bootstrap, codec, handlers, officers_door
 from services.audit.bootstrap import Room, build_room, prepare
 from services.audit.checks.checking import Checker
-from services.audit.custody_door import CustodyServicer
+from services.audit.custody.door import CustodyServicer
 from services.audit.detecting import Detector
 from services.audit.publishing import tiles_door
 from services.audit.reading_room import prepare_reading, reading_room

@@ -24,7 +24,8 @@ from chassis import mongo
 from chassis.envelope import Cause
 from chassis.identity import Caller
 from cli.local import keys
-from services.audit import bootstrap, custody, handlers
+from services.audit import bootstrap, handlers
+from services.audit.custody.deeds import deeds as custody
 from services.audit.domain.entry import Head
 from services.audit.handlers import Search
 from services.audit.offline.export import Export

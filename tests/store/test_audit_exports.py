@@ -13,7 +13,8 @@ import pytest
 from chassis.envelope import Cause
 from chassis.identity import Caller
 from cli.local import keys
-from services.audit import bootstrap, custody, offline
+from services.audit import bootstrap, offline
+from services.audit.custody.deeds import deeds as custody
 from services.audit.handlers import Search
 from services.audit.offline import export as verifier
 from services.audit.tlog.proof_files import decode_proof_file

@@ -9,7 +9,8 @@ from chassis.clock import TurnedClock
 from chassis.envelope import Cause
 from chassis.errors import Refusal
 from chassis.identity import Caller
-from services.audit import bootstrap, custody, handlers
+from services.audit import bootstrap, handlers
+from services.audit.custody.deeds import deeds as custody
 from services.audit.domain.entry import SwapLost
 from services.audit.domain.period import end_of, quarter_of
 from services.audit.domain.retention import RetentionTooShort, require_years

@@ -20,7 +20,7 @@ from chassis.identity import Caller
 from chassis.ids import new_id
 from chassis.mongo import is_outside_trouble
 from kindred.audit.v1.events_pb2 import LogChecked
-from services.audit import custody
+from services.audit.custody.deeds import deeds as custody
 from services.audit.domain.report import Report
 from services.audit.search import asked, finding
 from services.audit.store.reviews import DETECTOR

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from chassis import telemetry
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
-from services.audit import custody
+from services.audit.custody.deeds import deeds as custody
 from services.audit.reports import running
 from services.audit.search import asked, finding
 from services.audit.web import pages, searching

@@ -10,8 +10,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from chassis import telemetry
-from services.audit import custody
 from services.audit.checks import checking
+from services.audit.custody.deeds import deeds as custody
 from services.audit.domain import sequences
 from services.audit.search import finding
 from services.audit.web import pages

@@ -16,9 +16,9 @@ from chassis.errors import Fault, Kind, Refusal
 from chassis.identity import Caller
 from chassis.ids import new_id
 from kindred.access.v1.events_pb2 import RecordExported
+from services.audit.custody.exporting import believed, proof_of, write_export
 from services.audit.domain.period import ROOT, LogPlace
 from services.audit.domain.report import Report
-from services.audit.exporting import believed, proof_of, write_export
 from services.audit.handlers import Hit, Search, index_query, open_rows
 from services.audit.retention.erasure import Erased, Hold
 from services.audit.store.access_entries import said_event_id

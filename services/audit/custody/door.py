@@ -10,9 +10,10 @@ from chassis import telemetry
 from chassis.identity import current_caller, require, require_fresh
 from kindred.audit.v1 import custody_pb2 as pb
 from kindred.audit.v1 import custody_pb2_grpc
-from services.audit import codec, custody
+from services.audit import codec
 from services.audit.bootstrap import Room
 from services.audit.checks import checking
+from services.audit.custody.deeds import deeds as custody
 from services.audit.domain.report import Report
 
 _MAY_SEE = ("HCOMPL", "PATRQT")
