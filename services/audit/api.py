@@ -19,9 +19,9 @@ from services.audit import bootstrap, codec, handlers, officers_door
 from services.audit.bootstrap import Room, build_room, prepare
 from services.audit.checks.checking import Checker
 from services.audit.custody.door import CustodyServicer
-from services.audit.detecting import Detector
 from services.audit.publishing import tiles_door
 from services.audit.reading_room import prepare_reading, reading_room
+from services.audit.reports.detecting import Detector
 from services.audit.search.follower import Follower
 from services.audit.settings import Settings
 

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from chassis import roles
 from chassis.at_rest import AtRest
 from chassis.hearing import Heard, hears_all
-from services.audit import codec, handlers, outside
+from services.audit import codec, handlers
 from services.audit.bootstrap import WritingRoom, build_writing_room, prepare
 from services.audit.domain.facts import Facts
+from services.audit.fhir import outside
 from services.audit.settings import Settings
 
 

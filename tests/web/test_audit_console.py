@@ -17,9 +17,9 @@ from playwright.sync_api import expect, sync_playwright
 
 from kindred.audit.v1.events_pb2 import LogChecked
 from services.audit.checks.checking import last_check
-from services.audit.detecting import Detector
 from services.audit.officers_door import render_refusal, routes
 from services.audit.offline import export as verifier
+from services.audit.reports.detecting import Detector
 from services.audit.web import pages, timeline
 from services.audit.web.bar import understood
 from services.audit.web.sessions import Sessions

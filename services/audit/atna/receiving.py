@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from chassis import telemetry
 from chassis.identity import Caller
-from services.audit import outside
 from services.audit.atna.frames import Frame, said
 from services.audit.atna.messages import NoAuditMessage, converted
+from services.audit.fhir import outside
 
 if TYPE_CHECKING:
-    from services.audit.outside import Received
+    from services.audit.fhir.outside import Received
     from services.audit.reading_room import ReadingRoom as Room
 
 

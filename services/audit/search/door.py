@@ -12,7 +12,7 @@ from starlette.routing import Route
 from chassis import telemetry
 from chassis.errors import Kind, Refusal
 from chassis.identity import current_caller, require
-from services.audit import outside
+from services.audit.fhir import outside
 from services.audit.reading_room import ReadingRoom
 from services.audit.search import asked, bundle, finding
 

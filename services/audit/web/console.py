@@ -17,9 +17,9 @@ from chassis.errors import Kind, Refusal
 from chassis.http_names import method_of, route_of
 from chassis.identity import Caller, require_fresh
 from chassis.oidc.door import SignInDoor
-from services.audit.people import People
 from services.audit.reading_room import ReadingRoom
 from services.audit.web import pages
+from services.audit.web.people import People
 from services.audit.web.sessions import COOKIES, Session, Sessions
 
 SIGN_IN = f"{pages.HOME}/sign-in"

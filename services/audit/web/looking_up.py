@@ -8,8 +8,7 @@ from starlette.routing import Route
 
 from chassis import telemetry
 from chassis.errors import Kind, Refusal
-from services.audit import people
-from services.audit.web import pages
+from services.audit.web import pages, people
 from services.audit.web.console import Console
 from services.audit.web.sessions import COOKIES
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from chassis import tls
-from services.audit.people import People
 from services.audit.reading_room import ReadingRoom
 from services.audit.web import (
     accounting,
@@ -18,6 +17,7 @@ from services.audit.web import (
     signing_in,
 )
 from services.audit.web.console import Console
+from services.audit.web.people import People
 from services.audit.web.sessions import Sessions
 
 

@@ -16,9 +16,9 @@ from pymongo.errors import AutoReconnect
 
 from chassis import catalog
 from chassis.readiness import NotYet
-from services.audit import outside
 from services.audit.atna.listening import Listener, tls_of
 from services.audit.atna.receiving import receive
+from services.audit.fhir import outside
 from services.audit.officers_door import render_refusal, routes
 from tests.atna_messages import HEADER, QUERIED, SHOWN, counted
 from tests.audit_facts import facts_of

@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.app import app
-from services.audit.detecting import Detector
 from services.audit.officers_door import render_refusal, routes
+from services.audit.reports.detecting import Detector
 from tests.audit_reading import a_read_log
 from tests.integration.audit.test_audit_reports import AtClock, a_disclosure, a_read
 

@@ -9,10 +9,10 @@ import pytest
 from kindred.access.v1.events_pb2 import RecordRead
 from kindred.bus.v1.bus_pb2 import Provenance
 from kindred.intake.v1.events_pb2 import DisclosureMade, ReferralSubmitted
-from services.audit.detecting import Detector
 from services.audit.domain.review import STATES
 from services.audit.officers_door import render_refusal, routes
 from services.audit.reports import catalog
+from services.audit.reports.detecting import Detector
 from services.audit.reports.files import cell
 from tests.audit_facts import MOMENT, facts_of
 from tests.audit_reading import a_read_log

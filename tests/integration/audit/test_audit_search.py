@@ -9,7 +9,7 @@ import pytest
 
 from kindred.access.v1.events_pb2 import AccessDenied, RecordRead
 from kindred.bus.v1.bus_pb2 import Provenance
-from services.audit import outside
+from services.audit.fhir import outside
 from services.audit.search.bundle import render_refusal
 from services.audit.search.door import routes
 from services.audit.search.finding import covered
