@@ -8,7 +8,7 @@ export KINDRED_VENV := $(VENV)
 
 .PHONY: help
 help: ## print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ready ## carry 20+ ER referrals end to end on this machine and check every promise
@@ -25,6 +25,15 @@ logs: ready ## the last lines of every log (NAME=intake-api for one of them)
 	@$(BIN)/kindred logs $(NAME)
 clean-data: ready ## forget all data, keys and mails of this checkout
 	@$(BIN)/kindred clean-data
+
+.PHONY: cluster-up cluster-down cluster-status
+cluster-up cluster-down cluster-status: export KINDRED_VAR := $(abspath $(or $(KINDRED_VAR),var)/cluster)
+cluster-up: ready ## three RabbitMQ and three MongoDB nodes, two of each api and worker, beside `make up`, on this machine
+	@$(BIN)/kindred up --cluster
+cluster-down: ready ## stop what `make cluster-up` started; the data stay
+	@$(BIN)/kindred down
+cluster-status: ready ## how each node and process of the cluster stands
+	@$(BIN)/kindred status
 
 .PHONY: test
 test: ready-dev ## run every test against a real RabbitMQ and a real MongoDB (T=path for some)

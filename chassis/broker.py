@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import ssl
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
 _AMQP = "use amqps:// (?cacertfile=FILE for an authority of yours), or KINDRED_AMQP_ALLOW_PLAIN=1 where the network is"
 _MONGO = "add tls=true (tlsCAFile=FILE for an authority of yours), or KINDRED_MONGO_ALLOW_PLAIN=1 where the network is"
 _TLS_ON = ("true", "True", "1")
+
+
+def addresses(uri: str) -> list[str]:
+    """The nodes of a broker whose addresses are joined by ";", beginning with any of them, so that none is crowded."""
+    found = [each.strip() for each in uri.split(";") if each.strip()]
+    first = random.randrange(len(found)) if found else 0
+    return found[first:] + found[:first]
 
 
 def connection(uri: str, **options: Any) -> Connection:

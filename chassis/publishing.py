@@ -61,7 +61,7 @@ class Publisher:
         prepare: Callable[[Any], None] | None = None,
     ) -> None:
         """`prepare` gets the channel of every new connection, to declare what is published to."""
-        self._uris = [uri.strip() for uri in amqp_uri.split(";") if uri.strip()]
+        self._uris = broker.addresses(amqp_uri)
         self._attempt = 0
         self._window = window
         self._timeout_s = timeout_s

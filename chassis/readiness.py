@@ -91,7 +91,7 @@ def database_answers(database: Database[dict[str, Any]]) -> None:
 
 
 def broker_answers(amqp_uri: str) -> Check:
-    """A check that the broker lets us in within 2 s; its answer is kept for 5 s, because it costs a connection."""
+    """A check that a node of the broker lets us in within 2 s; the answer is kept for 5 s: it costs a connection."""
     lock = threading.Lock()
     kept: list[tuple[float, Exception | None]] = []
 
@@ -107,10 +107,22 @@ def broker_answers(amqp_uri: str) -> Check:
 
 
 def _broker_trouble(amqp_uri: str) -> Exception | None:
+    """None as soon as one node answers, else what the last one met."""
+    from chassis import broker
+
+    trouble: Exception | None = None
+    for uri in broker.addresses(amqp_uri):
+        trouble = _node_trouble(uri)
+        if trouble is None:
+            return None
+    return trouble
+
+
+def _node_trouble(uri: str) -> Exception | None:
     from chassis import broker
 
     connection = broker.connection(
-        amqp_uri,
+        uri,
         connect_timeout=_BROKER_S,
         transport_options={"read_timeout": _BROKER_S, "write_timeout": _BROKER_S},
     )

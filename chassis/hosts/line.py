@@ -52,7 +52,7 @@ class Line:
         spawn: Callable[[Work], None] | None = None,
         declares_topology: bool = True,
     ) -> None:
-        self._uris = [uri.strip() for uri in amqp_uri.split(";") if uri.strip()]
+        self._uris = broker.addresses(amqp_uri)
         self._receiver = receiver
         self._declares_topology = declares_topology
         self._service = receiver.service

@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 
 from cli import show
-from cli.local import place, readiness, system
+from cli.local import place, readiness, shape, system
 from cli.local.faults import LocalFault
 from cli.reach import Reach
 
@@ -54,24 +54,33 @@ PAGES = {
 }
 
 
-def start_here(progress: Progress, overrides: dict[str, str] | None = None) -> place.Addresses:
+def start_here(
+    progress: Progress, overrides: dict[str, str] | None = None, wanted: shape.Shape | None = None
+) -> place.Addresses:
     """Starts what does not run yet; a fault of the machine ends the command with what to do about it."""
     try:
         with progress.live:
-            return system.up(place.here(), progress.tell, overrides, is_watched=True)
+            return system.up(place.here(), progress.tell, overrides, is_watched=True, wanted=wanted)
     except LocalFault as fault:
         raise show.fail(fault.problem, fault.remedy) from None
 
 
-def up(as_json: show.AsJson = False) -> None:
+def up(
+    as_cluster: Annotated[
+        bool,
+        typer.Option("--cluster", help="Three nodes of broker and database, two of each api and worker."),
+    ] = False,
+    as_json: show.AsJson = False,
+) -> None:
     """Start the system on this machine and leave it running."""
+    wanted = shape.CLUSTER if as_cluster else None
     if as_json:
         try:
-            known = system.up(place.here(), lambda name, state: None, is_watched=True)
+            known = system.up(place.here(), lambda name, state: None, is_watched=True, wanted=wanted)
         except LocalFault as fault:
             raise show.fail(fault.problem, fault.remedy) from None
     else:
-        known = start_here(Progress())
+        known = start_here(Progress(), wanted=wanted)
     addresses = {f"{name} (gRPC)": address for name, address in known.grpc.items()}
     addresses |= {f"{name} (HTTP)": f"http://{address}" for name, address in known.http.items()}
     pages = {name: f"http://{known.http[service]}{path}" for name, (service, path) in PAGES.items()}

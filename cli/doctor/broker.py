@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cli.doctor.findings import Finding
-from cli.local import ports, rabbit, rights
+from cli.local import cluster, ports, rabbit, rights, shape
+from cli.local.place import Place
 
 Definitions = dict[str, Any]
 _ASK_S = 60.0
@@ -20,12 +21,15 @@ class Unreachable(Exception):  # noqa: N818  it says what is so
 
 
 def stands(var: Path, chosen: ports.Ports) -> Definitions:
-    """How our own node is set up now, as it tells itself; raises Unreachable."""
-    env = rabbit.environment(var, chosen.amqp, chosen.erlang, chosen.epmd)
+    """How our own node, or the first of our cluster, is set up now, as it tells itself; raises Unreachable."""
+    nodes = shape.of(Place(var)).nodes
+    own = rabbit.only_node(var, chosen.amqp, chosen.erlang)
+    node = own if nodes == 1 else cluster.nodes_of(var, chosen, nodes)[0]
+    env = rabbit.environment(var, node, chosen.epmd)
     program = rabbit.server().with_name("rabbitmqctl")
     try:
         told = subprocess.run(
-            [str(program), "-n", rabbit.NODE, "export_definitions", "-"],
+            [str(program), "-n", node.name, "export_definitions", "-"],
             env=env, capture_output=True, text=True, timeout=_ASK_S, check=True,
         ).stdout  # fmt: skip
         found: Definitions = json.loads(told[told.index("{") :])

@@ -56,7 +56,7 @@ def open_doors(
                 address = address.ipv4_mapped  # type: ignore[assignment,union-attr]
             if address.is_loopback:
                 continue
-            if name in INNER:
+            if name.partition(" ")[0] in INNER:
                 yield Finding("open-to-everybody", name, f"it listens on {host}:{port}")
             elif not speaks_tls(host, port):
                 yield Finding("open-in-clear", name, f"it listens on {host}:{port} without TLS")

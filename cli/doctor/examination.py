@@ -17,7 +17,7 @@ from pymongo.errors import PyMongoError
 
 from cli.doctor import broker, database, doors, files
 from cli.doctor.findings import Finding
-from cli.local import children, ports, processes, rabbit, system
+from cli.local import children, cluster, ports, processes, rabbit, shape, system
 from cli.local.place import Addresses, Place, read_state
 from cli.local.ports import Ports
 
@@ -55,11 +55,17 @@ def _ports(place: Place) -> Ports:
 def _doors(place: Place, known: Addresses, tell: Tell) -> Iterator[Finding]:
     tell("what listens")
     chosen = _ports(place)
-    named = {"mongod": chosen.mongod, "rabbitmq": chosen.amqp, "erlang": chosen.erlang, "epmd": chosen.epmd}
-    named |= {"mail": chosen.smtp, "mllp": chosen.mllp, "signer": chosen.signer, "witness": chosen.witness}
-    for service in ports.SERVICES:
-        named |= {f"{service} (gRPC)": chosen.grpc(service), f"{service} (HTTP)": chosen.http(service)}
-        named[f"{service} (worker)"] = chosen.worker_http(service)
+    named = {"epmd": chosen.epmd, "mail": chosen.smtp, "mllp": chosen.mllp}
+    named |= {"signer": chosen.signer, "witness": chosen.witness}
+    for number, node in enumerate(cluster.members(chosen, shape.of(place).nodes), start=1):
+        inner = {"mongod": node.mongod, "rabbitmq": node.amqp, "erlang": node.erlang}
+        named |= {f"{name} {number}" if number > 1 else name: port for name, port in inner.items()}
+    for number, replica in enumerate(cluster.members(chosen, shape.of(place).replicas), start=1):
+        again = f" {number}" if number > 1 else ""
+        for service in ports.SERVICES:
+            named[f"{service} (gRPC){again}"] = replica.grpc(service)
+            named[f"{service} (HTTP){again}"] = replica.http(service)
+            named[f"{service} (worker){again}"] = replica.worker_http(service)
     yield from doors.open_doors(named, doors.listening(), doors.speaks_tls)
 
 

@@ -44,9 +44,12 @@ def passwords(folder: Path) -> dict[str, str]:
 
 
 def as_user(uri: str, name: str, secret: str) -> str:
-    """The address, with this user's name and password in place of whatever it had."""
-    parts = urlsplit(uri)
-    return urlunsplit(parts._replace(netloc=f"{name}:{secret}@{parts.netloc.rpartition('@')[2]}"))
+    """The address, with this user's name and password in place of whatever it had; of several, joined by ";", each."""
+    named = [urlsplit(each.strip()) for each in uri.split(";")]
+    return ";".join(
+        urlunsplit(parts._replace(netloc=f"{name}:{secret}@{parts.netloc.rpartition('@')[2]}"))
+        for parts in named
+    )
 
 
 def hand_out(folder: Path, to: Path, user: rights.User, mongo_uri: str, amqp_uri: str) -> None:

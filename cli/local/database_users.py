@@ -11,7 +11,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,25 +28,27 @@ _NO_SUCH_USER, _NO_SUCH_ROLE = 11, 31
 Client = MongoClient[dict[str, Any]]
 
 
-def as_the_set(address: str, key_file: Path, **options: Any) -> Client:
-    """A client that may do everything, known by the replica set's own key; `address` is host:port."""
+def as_the_set(address: str | Sequence[str], key_file: Path, **options: Any) -> Client:
+    """A client that may do everything, known by the replica set's own key.
+
+    `address` is host:port of one member, of which a client is asked for that alone; or those of all, for the primary.
+    """
     key = "".join(key_file.read_text(encoding="ascii").split())
-    host, _, port = address.rpartition(":")
+    alone = {"directConnection": True} if isinstance(address, str) else {"replicaSet": REPLICA_SET}
     return MongoClient(
-        host,
-        int(port),
-        directConnection=True,
+        [address] if isinstance(address, str) else list(address),
         username="__system",
         password=key,
         authSource="local",
         authMechanism="SCRAM-SHA-256",
+        **alone,
         **options,
     )
 
 
-def initiate(client: Client, host: str) -> None:
-    """The node is its own replica set, also after its address changed."""
-    members = [{"_id": 0, "host": host}]
+def initiate(client: Client, hosts: Sequence[str]) -> None:
+    """These nodes are a replica set, also after their addresses changed; `client` is one of them."""
+    members = [{"_id": number, "host": host} for number, host in enumerate(hosts)]
     try:
         client.admin.command("replSetGetStatus")
     except OperationFailure as refusal:
@@ -132,7 +134,7 @@ def main(folder: Path, address: str) -> None:
             with as_the_set(address, access.key_file(folder), serverSelectionTimeoutMS=2_000) as client:
                 if client.admin.command("hello").get("isWritablePrimary"):
                     return establish(client, access.passwords(folder))
-                initiate(client, address)
+                initiate(client, [address])
         except PyMongoError:
             if time.monotonic() > deadline:
                 raise

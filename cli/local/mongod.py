@@ -16,6 +16,7 @@ from cli.local.database_users import REPLICA_SET
 from cli.local.faults import LocalFault
 from cli.local.readiness import wait_ready
 
+NAME = "mongod"
 READY_S = 60.0
 CACHE_GB = 0.5
 
@@ -35,17 +36,12 @@ def start(var: Path, port: int, keys: Path | None = None, *, cache_gb: float = C
     `cli.local.rights`, and the address is the owner's; without, anybody of this machine (the test bed).  Raises
     LocalFault if there is no binary for this machine, the port is taken or it does not come up.
     """
-    run, guarded = var / "run", "users" if keys else ""
-    child = children.recall(run, "mongod")
-    if child and child.fingerprint != guarded:
-        children.stop(run, child, grace_s=30.0)
-        child = None
-    child = child or _spawn(var, port, keys, guarded, cache_gb)
+    child = launch(var, port, keys, cache_gb=cache_gb)
     uri = f"mongodb://127.0.0.1:{port}/?replicaSet={REPLICA_SET}"
     wait_ready(child, lambda: _missing(port, keys), READY_S)
     if keys is None:
         return Mongod(child, uri)
-    with _client(port, keys, 5_000) as client:
+    with client_of(port, keys, 5_000) as client:
         database_users.establish(client, access.passwords(keys))
     owner = access.password(keys, rights.OWNER)
     return Mongod(child, access.as_user(f"{uri}&authSource=admin", rights.OWNER, owner))
@@ -69,13 +65,23 @@ def binary() -> Path:
     return found
 
 
-def _spawn(var: Path, port: int, keys: Path | None, guarded: str, cache_gb: float) -> Child:
+def launch(var: Path, port: int, keys: Path | None, *, name: str = NAME, cache_gb: float = CACHE_GB) -> Child:
+    """The running mongod of that name, started where it does not run; its data are in a folder of their own."""
+    run, guarded = var / "run", "users" if keys else ""
+    child = children.recall(run, name)
+    if child and child.fingerprint != guarded:
+        children.stop(run, child, grace_s=30.0)
+        child = None
+    return child or _spawn(var, port, keys, guarded, name, cache_gb)
+
+
+def _spawn(var: Path, port: int, keys: Path | None, guarded: str, name: str, cache_gb: float) -> Child:
     if not ports.becomes_free(port):
         raise LocalFault(
             f"Port {port}, wanted for mongod, is taken.",
             "Stop what holds it, or set KINDRED_PORT_BASE to another block.",
         )
-    folder = var / "mongo"
+    folder = var / name.replace(NAME, "mongo")
     folder.mkdir(parents=True, exist_ok=True)
     argv = [
         str(binary()), "--dbpath", str(folder), "--port", str(port), "--bind_ip", "127.0.0.1",
@@ -84,11 +90,12 @@ def _spawn(var: Path, port: int, keys: Path | None, guarded: str, cache_gb: floa
         *(("--keyFile", str(access.key_file(keys))) if keys else ()),
         *os.environ.get("KINDRED_MONGOD_ARGS", "").split(),
     ]  # fmt: skip
-    log = var / "log" / "mongod.log"
-    return children.spawn(var / "run", "mongod", argv, env=os.environ, log=log, cwd=var, fingerprint=guarded)
+    log = var / "log" / f"{name}.log"
+    return children.spawn(var / "run", name, argv, env=os.environ, log=log, cwd=var, fingerprint=guarded)
 
 
-def _client(port: int, keys: Path | None, wait_ms: int) -> MongoClient:
+def client_of(port: int, keys: Path | None, wait_ms: int) -> MongoClient:
+    """A client of this one mongod, which may do everything where there are users."""
     if keys:
         key_file = access.key_file(keys)
         return database_users.as_the_set(f"127.0.0.1:{port}", key_file, serverSelectionTimeoutMS=wait_ms)
@@ -97,11 +104,11 @@ def _client(port: int, keys: Path | None, wait_ms: int) -> MongoClient:
 
 def _missing(port: int, keys: Path | None) -> str:
     """What keeps this mongod from taking majority writes, in words; empty if nothing does."""
-    client = _client(port, keys, 300)
+    client = client_of(port, keys, 300)
     try:
         if client.admin.command("hello").get("isWritablePrimary"):
             return ""
-        database_users.initiate(client, f"127.0.0.1:{port}")
+        database_users.initiate(client, [f"127.0.0.1:{port}"])
         return "it is not primary yet"
     except PyMongoError as trouble:
         return f"it does not answer ({type(trouble).__name__})"

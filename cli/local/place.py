@@ -104,18 +104,18 @@ class Addresses:
     signer_http: str = ""
     witness_http: str = ""
     issuer: str = ""
+    # The doors of each further replica: "grpc", "http" and "worker_http", by service.
+    replicas: list[dict[str, dict[str, str]]] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-def addresses(place: Place, chosen: Ports, mongo_uri: str, amqp_uri: str) -> Addresses:
-    """The addresses of a system on this machine with these ports."""
-    names = ports.SERVICES
+def addresses(place: Place, chosen: Ports, mongo_uri: str, amqp_uri: str, replicas: int = 1) -> Addresses:
+    """The addresses of a system on this machine with these ports, and so many of each `api` and `worker`."""
     return Addresses(
         mongo_uri=mongo_uri,
         amqp_uri=amqp_uri,
-        grpc={name: f"127.0.0.1:{chosen.grpc(name)}" for name in names},
-        http={name: f"127.0.0.1:{chosen.http(name)}" for name in names},
-        worker_http={name: f"127.0.0.1:{chosen.worker_http(name)}" for name in names},
+        **_doors(chosen),
+        replicas=[_doors(chosen.further(number)) for number in range(1, replicas)],
         smtp=f"127.0.0.1:{chosen.smtp}",
         keys_dir=str(place.keys),
         mail_dir=str(place.mail),
@@ -126,6 +126,14 @@ def addresses(place: Place, chosen: Ports, mongo_uri: str, amqp_uri: str) -> Add
         witness_http=f"127.0.0.1:{chosen.witness}",
         issuer=f"127.0.0.1:{chosen.issuer}",
     )
+
+
+def _doors(chosen: Ports) -> dict[str, dict[str, str]]:
+    asked = {"grpc": chosen.grpc, "http": chosen.http, "worker_http": chosen.worker_http}
+    return {
+        door: {name: f"127.0.0.1:{port_of(name)}" for name in ports.SERVICES}
+        for door, port_of in asked.items()
+    }
 
 
 def write_state(place: Place, known: Addresses) -> None:

@@ -1,4 +1,4 @@
-"""Which TCP ports of this machine a checkout uses: one block of forty, remembered in its var folder.
+"""Which TCP ports of this machine a checkout uses: one block of a hundred, remembered in its var folder.
 
 The blocks lie below the kernel's range for outgoing connections (32768 and up on Linux): a client that
 keeps dialing a port of that range while the listener is down can be handed that very port, connect to
@@ -22,6 +22,8 @@ from cli.local.faults import LocalFault
 FIRST_BASE = 18400
 BLOCK = 100
 BLOCKS = 40
+# A block holds the ports of one of everything, and of two more nodes or replicas.
+FURTHER = 30
 # So long nobody else is given a block that was chosen and not bound yet.
 _PROMISED_S = 120.0
 SERVICES = ("intake", "matching", "notifications", "audit")
@@ -81,6 +83,10 @@ class Ports:
 
     def worker_http(self, service: str) -> int:
         return self.grpc(service) + 2
+
+    def further(self, number: int) -> "Ports":
+        """Those of a second node or replica (1), or a third (2), in the same block."""
+        return Ports(self.base + FURTHER * number)
 
     def __iter__(self) -> Iterator[int]:
         yield from (self.mongod, self.amqp, self.erlang, self.epmd, self.smtp, self.mllp, self.mllp_http)
@@ -164,7 +170,7 @@ def _first_free_block() -> int:
                 return base
     raise LocalFault(
         f"No block of ports between {FIRST_BASE} and {FIRST_BASE + BLOCK * BLOCKS} is free.",
-        "Stop other checkouts with `make down`, or set KINDRED_PORT_BASE to the first of forty free ports.",
+        "Stop other checkouts with `make down`, or set KINDRED_PORT_BASE to the first of a hundred free ports.",
     )
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from cli.local.place import ROOT, SMART_CLIENTS, Addresses, Place
 MORE_ROLES = {"intake": ("mllp",), "audit": ("signer", "witness")}
 # Those of audit that hold a key and a memory, and neither database nor broker.
 KEEPERS = ("signer", "witness")
+# Of these any number may run.
+REPLICATED = ("api", "worker")
 ORIGIN = "kindred.local/audit"
 # The fictional hospitals of this machine's system: what the ER desk and HL7 v2 know of them.
 HOSPITALS = Path(__file__).with_name("hospitals.json")
@@ -52,7 +54,22 @@ class Part:
 def parts(place: Place, known: Addresses, overrides: Mapping[str, str]) -> list[Part]:
     """The mail server, the issuer, then the eleven processes; `overrides` are more settings for all of these."""
     issuer = [Part(sign_ins.NAME, *sign_ins.command(place, known), "", known.issuer)] if known.issuer else []
-    return [_mail_server(known), *issuer, *(_process(place, known, n, r, overrides) for n, r in names())]
+    own = [_process(place, known, name, role, overrides) for name, role in names()]
+    return [_mail_server(known), *issuer, *own, *_replicas(place, known, overrides)]
+
+
+def _replicas(place: Place, known: Addresses, overrides: Mapping[str, str]) -> Iterator[Part]:
+    """Each further `api` and `worker`: the same user, keys and settings at doors of its own.
+
+    Who signs in at a further replica goes on at the first: the issuer knows the pages by one address.
+    """
+    for number, doors in enumerate(known.replicas, start=2):
+        there = replace(known, grpc=doors["grpc"], http=doors["http"], worker_http=doors["worker_http"])
+        for service, role in names():
+            if role in REPLICATED:
+                part = _process(place, there, service, role, overrides)
+                pages = {"KINDRED_PAGES_URL": f"http://{known.http[service]}"} if role == "api" else {}
+                yield replace(part, name=f"{part.name}-{number}", env=pages | dict(part.env))
 
 
 def names() -> list[tuple[str, str]]:
@@ -103,6 +120,8 @@ def _process(place: Place, known: Addresses, service: str, role: str, overrides:
     if role in KEEPERS:
         return _keeper(place, known, role, overrides)
     part = _service(place, known, service, role, overrides)
+    if service == "matching":
+        return replace(part, env={"KINDRED_INTAKE_GRPC": known.grpc["intake"]} | dict(part.env))
     if service != "audit":
         return part
     more = {

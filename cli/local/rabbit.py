@@ -28,6 +28,18 @@ _LOOPBACK_ONLY = "-kernel inet_dist_use_interface {127,0,0,1}"
 
 
 @dataclass(frozen=True)
+class Node:
+    """One node: its record here, its Erlang name, its own folder, its two ports, and what it alone is told."""
+
+    record: str
+    name: str
+    folder: Path
+    amqp_port: int
+    erlang_port: int
+    settings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Rabbit:
     """A running broker of ours; `epmd` is the Erlang port mapper it needs, on a port of its own."""
 
@@ -52,24 +64,45 @@ def start(
     With `keys`, a folder of `cli.local.access`, the users of `cli.local.rights` are there too; the address is the
     owner's.  Raises LocalFault if RabbitMQ is not installed, a port is taken or it does not come up.
     """
-    run = var / "run"
+    server()  # said before anything is started
+    own = only_node(var, amqp_port, erlang_port)
+    secret = password(own.folder)
+    epmd = port_mapper(var, epmd_port)
+    child = launch(var, own, epmd_port, more_vhosts, keys=keys)
+    wait_ready(child, lambda: missing(amqp_port, secret), READY_S)
+    return Rabbit(child, epmd, address(own, secret))
+
+
+def only_node(var: Path, amqp_port: int, erlang_port: int) -> Node:
+    """The one node of a system that has no cluster."""
+    return Node("rabbitmq", NODE, var / "rabbit", amqp_port, erlang_port)
+
+
+def launch(
+    var: Path, node: Node, epmd_port: int, more_vhosts: Sequence[str] = (), *, keys: Path | None = None
+) -> Child:
+    """The running node, started where it does not run, or runs with other users or definitions than wanted."""
+    run, home = var / "run", var / "rabbit"
     program = server()
-    password = _password(var / "rabbit")
-    epmd = children.recall(run, "epmd") or _spawn_epmd(var, epmd_port)
     secrets_of = access.passwords(keys) if keys else {}
     told = _told(secrets_of)
-    child = children.recall(run, "rabbitmq")
+    child = children.recall(run, node.record)
     if child and child.fingerprint != told:
         children.stop(run, child, grace_s=30.0)
         child = None
-    if child is None:
-        _require_free(amqp_port, erlang_port)
-        _configure(var / "rabbit", amqp_port, password, more_vhosts, secrets_of)
-        env = environment(var, amqp_port, erlang_port, epmd_port)
-        log = var / "log" / "rabbitmq.log"
-        child = children.spawn(run, "rabbitmq", [str(program)], env=env, log=log, cwd=var, fingerprint=told)
-    wait_ready(child, lambda: _missing(amqp_port, password), READY_S)
-    return Rabbit(child, epmd, f"amqp://{USER}:{password}@127.0.0.1:{amqp_port}/{VHOST}")
+    if child:
+        return child
+    _require_free(node.amqp_port, node.erlang_port)
+    write_definitions(home / "definitions.json", password(home), more_vhosts, secrets_of)
+    _configure(home, node)
+    env = environment(var, node, epmd_port)
+    log = var / "log" / f"{node.record}.log"
+    return children.spawn(run, node.record, [str(program)], env=env, log=log, cwd=var, fingerprint=told)
+
+
+def address(node: Node, secret: str) -> str:
+    """The owner's address at this node."""
+    return f"amqp://{USER}:{secret}@127.0.0.1:{node.amqp_port}/{VHOST}"
 
 
 def server() -> Path:
@@ -87,8 +120,10 @@ def server() -> Path:
     )
 
 
-def _spawn_epmd(var: Path, port: int) -> Child:
-    """Starts the port mapper ourselves: the one Erlang would start is a daemon nobody stops."""
+def port_mapper(var: Path, port: int) -> Child:
+    """Erlang's port mapper, running; started by ourselves, since the one Erlang would start is a daemon nobody stops."""
+    if child := children.recall(var / "run", "epmd"):
+        return child
     found = shutil.which("epmd")
     if found is None:
         raise LocalFault(
@@ -149,41 +184,40 @@ def _told(passwords: Mapping[str, str]) -> str:
     return hashlib.sha256(repr(known).encode()).hexdigest()[:16]
 
 
-def _configure(
-    folder: Path, amqp_port: int, password: str, more_vhosts: Sequence[str], passwords: Mapping[str, str]
-) -> None:
-    write_definitions(folder / "definitions.json", password, more_vhosts, passwords)
+def _configure(home: Path, node: Node) -> None:
+    node.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings = [
-        f"listeners.tcp.1 = 127.0.0.1:{amqp_port}",
-        f"load_definitions = {folder / 'definitions.json'}",
+        f"listeners.tcp.1 = 127.0.0.1:{node.amqp_port}",
+        f"load_definitions = {home / 'definitions.json'}",
         "heartbeat = 15",
         "consumer_timeout = 900000",
         "disk_free_limit.absolute = 200MB",
         "log.console = true",
         "log.console.level = info",
         "log.file = false",
+        *node.settings,
         "",
     ]
-    _write_private(folder / "rabbitmq.conf", "\n".join(settings))
-    _write_private(folder / "enabled_plugins", "[].\n")
+    _write_private(node.folder / "rabbitmq.conf", "\n".join(settings))
+    _write_private(node.folder / "enabled_plugins", "[].\n")
 
 
-def environment(var: Path, amqp_port: int, erlang_port: int, epmd_port: int) -> dict[str, str]:
+def environment(var: Path, node: Node, epmd_port: int) -> dict[str, str]:
     """What the node, and whoever asks it how it is set up, are told."""
-    folder = var / "rabbit"
     ours = {
-        "RABBITMQ_NODENAME": NODE,
-        "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+        "RABBITMQ_NODENAME": node.name,
+        "RABBITMQ_MNESIA_BASE": str(node.folder / "mnesia"),
         "RABBITMQ_LOG_BASE": str(var / "log"),
-        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
-        "RABBITMQ_NODE_PORT": str(amqp_port),
+        "RABBITMQ_CONFIG_FILE": str(node.folder / "rabbitmq.conf"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(node.folder / "enabled_plugins"),
+        "RABBITMQ_NODE_PORT": str(node.amqp_port),
         "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-        "RABBITMQ_DIST_PORT": str(erlang_port),
+        "RABBITMQ_DIST_PORT": str(node.erlang_port),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _LOOPBACK_ONLY,
         "ERL_EPMD_PORT": str(epmd_port),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
-        "HOME": str(folder),
+        # Erlang's cookie lies there, by which the nodes of a cluster know each other.
+        "HOME": str(var / "rabbit"),
         # The script then becomes the Erlang machine instead of staying in front of it, so that the pid we
         # keep is the broker's own and a TERM reaches it.
         "RUNNING_UNDER_SYSTEMD": "true",
@@ -192,10 +226,10 @@ def environment(var: Path, amqp_port: int, erlang_port: int, epmd_port: int) -> 
     return inherited | ours
 
 
-def _missing(port: int, password: str) -> str:
+def missing(port: int, secret: str) -> str:
     """What keeps a client from using the broker, in words; empty if nothing does."""
     connection = amqp.Connection(
-        f"127.0.0.1:{port}", userid=USER, password=password, virtual_host=VHOST, connect_timeout=2
+        f"127.0.0.1:{port}", userid=USER, password=secret, virtual_host=VHOST, connect_timeout=2
     )
     try:
         connection.connect()
@@ -216,7 +250,8 @@ def _require_free(*wanted: int) -> None:
             )
 
 
-def _password(folder: Path) -> str:
+def password(folder: Path) -> str:
+    """The owner's password, made once."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     kept = folder / "password"
     if not kept.exists():

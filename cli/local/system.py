@@ -12,12 +12,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cli.local import access, children, keys, mongod, policy, ports, processes, rabbit, rights, sign_ins
+from cli.local import (
+    access,
+    children,
+    cluster,
+    keys,
+    mongod,
+    policy,
+    ports,
+    processes,
+    rabbit,
+    rights,
+    shape,
+    sign_ins,
+)
 from cli.local.children import Child
 from cli.local.faults import LocalFault
 from cli.local.place import ROOT, Addresses, Place, addresses, read_state, recalled, remember, write_state
 from cli.local.processes import Part
 from cli.local.readiness import wait_ready
+from cli.local.shape import Shape
 
 FREE_BYTES_NEEDED = 1_000_000_000
 GRACE_S = {"rabbitmq": 30.0, "mongod": 30.0, "epmd": 5.0}
@@ -41,17 +55,24 @@ class Standing:
 
 
 def up(
-    place: Place, tell: Tell, overrides: Mapping[str, str] | None = None, *, is_watched: bool = False
+    place: Place,
+    tell: Tell,
+    overrides: Mapping[str, str] | None = None,
+    *,
+    is_watched: bool = False,
+    wanted: Shape | None = None,
 ) -> Addresses:
     """Starts whatever does not run yet and returns when every part said it is ready.
 
     MONGO_URI and AMQP_URI, where set, name a database and a broker to use instead of our own; `overrides` are
     further settings for every service.  With `is_watched` a process stays behind that starts ended parts
-    again.  Two callers at once take turns.  Raises LocalFault naming what stands in the way and what to do.
+    again.  A new place gets the `wanted` shape, one of everything where none is named; a place keeps its shape as long
+    as its data.  Two callers at once take turns.  Raises LocalFault naming what stands in the way and what to do.
     """
     place.make()
     settings = _settings_of_caller() | dict(overrides or {})
     with _turn(place):
+        shape.of(place, wanted)
         remember(place, settings)
         known = _up(place, tell, settings)
         if is_watched:
@@ -77,10 +98,11 @@ def _up(place: Place, tell: Tell, settings: Mapping[str, str]) -> Addresses:
         keys.portion(place.keys, holder, place.keys / holder)
     sign_ins.prepare(place, chosen)
     policy.write(place.keys, place.keys / "audit", f"http://127.0.0.1:{chosen.witness}")
+    made = shape.of(place)
     with ThreadPoolExecutor(2) as pool:
-        database = pool.submit(_database, place, chosen.mongod, tell)
-        broker = pool.submit(_broker, place, chosen, tell)
-        known = addresses(place, chosen, database.result(), broker.result())
+        database = pool.submit(_database, place, chosen, tell, made.nodes)
+        broker = pool.submit(_broker, place, chosen, tell, made.nodes)
+        known = addresses(place, chosen, database.result(), broker.result(), made.replicas)
     known = replace(known, extra={"broker_is_set_up": not os.environ.get("AMQP_URI")})
     _hand_out(place, known)
     write_state(place, known)
@@ -111,11 +133,15 @@ def _stop_all(place: Place, running: list[Child], tell: Tell) -> None:
     named = {child.name: child for child in running}
     if watch := named.pop("watch", None):
         _stop(place, watch, tell)
-    last = [named.pop(name) for name in INFRASTRUCTURE if name in named]
-    with ThreadPoolExecutor(max(1, len(named))) as pool:
-        list(pool.map(lambda child: _stop(place, child, tell), named.values()))
-    for child in last:
-        _stop(place, child, tell)
+    last = [[named.pop(name) for name in sorted(named) if _kind(name) == kind] for kind in INFRASTRUCTURE]
+    for together in (list(named.values()), *last):
+        with ThreadPoolExecutor(max(1, len(together))) as pool:
+            list(pool.map(lambda child: _stop(place, child, tell), together))
+
+
+def _kind(name: str) -> str:
+    """What a part is, whichever of its kind: "mongod" of "mongod-2"."""
+    return name.rstrip("0123456789").rstrip("-")
 
 
 @contextmanager
@@ -124,14 +150,19 @@ def database_alone(place: Place, tell: Tell) -> Iterator[str]:
     place.make()
     with _turn(place):
         running = [name for name in children.recorded(place.run) if children.recall(place.run, name)]
-        if others := sorted(set(running) - set(INFRASTRUCTURE)):
+        if others := sorted(name for name in running if _kind(name) not in INFRASTRUCTURE):
             raise LocalFault(f"Still running here: {', '.join(others)}.", "Run `make down` first.")
         access.create(place.access)
         chosen = ports.choose(place.var, os.environ.get("KINDRED_PORT_BASE", ""), is_in_use=bool(running))
         try:
-            yield _database(place, chosen.mongod, tell)
+            yield _database(place, chosen, tell, shape.of(place).nodes)
         finally:
-            if "mongod" not in running and (child := children.recall(place.run, "mongod")):
+            new = [
+                name
+                for name in children.recorded(place.run)
+                if _kind(name) == "mongod" and name not in running
+            ]
+            for child in filter(None, (children.recall(place.run, name) for name in new)):
                 _stop(place, child, tell)
 
 
@@ -148,9 +179,22 @@ def clean(place: Place) -> None:
     running = [name for name in children.recorded(place.run) if children.recall(place.run, name)]
     if running:
         raise LocalFault(f"Still running here: {', '.join(running)}.", "Run `make down` first.")
-    for folder in ("mongo", "rabbit", "keys", "access", "kept", "mirror", "mail", "log", "run", "submitted"):
+    for folder in (
+        *(path.name for path in place.var.glob("mongo-*")),
+        "mongo",
+        "rabbit",
+        "keys",
+        "access",
+        "kept",
+        "mirror",
+        "mail",
+        "log",
+        "run",
+        "submitted",
+    ):
         shutil.rmtree(place.var / folder, ignore_errors=True)
-    for file in (place.state, place.settings, place.var / "ports.json", *_seen_before(place)):
+    kept = (place.var / name for name in ("ports.json", "shape.json"))
+    for file in (place.state, place.settings, *kept, *_seen_before(place)):
         file.unlink(missing_ok=True)
 
 
@@ -171,23 +215,31 @@ def _hand_out(place: Place, known: Addresses) -> None:
             access.give(to, access.AMQP, given)
 
 
-def _database(place: Place, port: int, tell: Tell) -> str:
+def _database(place: Place, chosen: ports.Ports, tell: Tell, nodes: int = 1) -> str:
     given = os.environ.get("MONGO_URI", "")
     if given:
         tell("mongod", "yours, from MONGO_URI")
         return given
     tell("mongod", "starting")
-    started = mongod.start(place.var, port, place.access)
-    tell("mongod", f"ready on port {port}")
+    if nodes > 1:
+        uri = cluster.database(place.var, chosen, nodes, place.access)
+        tell("mongod", f"ready: a replica set of {nodes}")
+        return uri
+    started = mongod.start(place.var, chosen.mongod, place.access)
+    tell("mongod", f"ready on port {chosen.mongod}")
     return started.uri
 
 
-def _broker(place: Place, chosen: ports.Ports, tell: Tell) -> str:
+def _broker(place: Place, chosen: ports.Ports, tell: Tell, nodes: int = 1) -> str:
     given = os.environ.get("AMQP_URI", "")
     if given:
         tell("rabbitmq", "yours, from AMQP_URI")
         return given
     tell("rabbitmq", "starting")
+    if nodes > 1:
+        uri = cluster.broker(place.var, chosen, nodes, place.access)
+        tell("rabbitmq", f"ready: a cluster of {nodes}")
+        return uri
     started = rabbit.start(place.var, chosen.amqp, chosen.erlang, chosen.epmd, keys=place.access)
     tell("rabbitmq", f"ready on port {chosen.amqp}")
     return started.uri
@@ -212,7 +264,7 @@ def _wait(part: Part, child: Child, is_new: bool, tell: Tell) -> None:
 
 def _stop(place: Place, child: Child, tell: Tell) -> None:
     tell(child.name, "stopping")
-    tell(child.name, children.stop(place.run, child, GRACE_S.get(child.name, SERVICE_GRACE_S)))
+    tell(child.name, children.stop(place.run, child, GRACE_S.get(_kind(child.name), SERVICE_GRACE_S)))
 
 
 def _standing(place: Place, name: str, part: Part | None) -> Standing:
