@@ -25,7 +25,7 @@ from chassis.envelope import Cause
 from chassis.identity import Caller
 from cli.local import keys
 from services.audit import bootstrap, handlers
-from services.audit.custody.deeds import deeds as custody
+from services.audit.custody import deeds
 from services.audit.domain.entry import Head
 from services.audit.handlers import Search
 from services.audit.offline.export import Export
@@ -130,7 +130,7 @@ def real_log(size: int) -> dict[str, float]:
         path = room.settings.keys_dir / "export.zip"
 
         def export() -> None:
-            pieces = custody.export(room, Search(), (0, 0), (), caller=OFFICER, cause=CAUSE)
+            pieces = deeds.export(room, Search(), (0, 0), (), caller=OFFICER, cause=CAUSE)
             path.write_bytes(b"".join(pieces))
 
         found["export_s"] = round(_timed(export)[0], 2)

@@ -14,7 +14,7 @@ from chassis.envelope import Cause
 from chassis.identity import Caller
 from cli.local import keys
 from services.audit import bootstrap, offline
-from services.audit.custody.deeds import deeds as custody
+from services.audit.custody import deeds
 from services.audit.handlers import Search
 from services.audit.offline import export as verifier
 from services.audit.tlog.proof_files import decode_proof_file
@@ -39,7 +39,7 @@ def log(database, tmp_path, mongo_uri, mongo_client):
 
 
 def _export(log, path: Path, numbers=(0, 0), known=(), **criteria) -> Path:
-    pieces = custody.export(log.room, Search(**criteria), numbers, known, caller=OFFICER, cause=CAUSE)
+    pieces = deeds.export(log.room, Search(**criteria), numbers, known, caller=OFFICER, cause=CAUSE)
     path.write_bytes(b"".join(pieces))
     return path
 
@@ -213,7 +213,7 @@ def test_two_exports_of_other_sizes_convict_by_an_entry(log, forked, tmp_path, c
 
 def test_one_entry_with_its_proof_is_a_tlog_proof(log):
     """What `show` gives verifies by itself: index, hashes, cosigned checkpoint, policy."""
-    shown = custody.show_entry(log.room, 42, OFFICER, CAUSE)
+    shown = deeds.show_entry(log.room, 42, OFFICER, CAUSE)
     proof = decode_proof_file(shown.proof)
     assert proof.index == 42 and proof.encode() == shown.proof
     checkpoint = verifier.Checkpoint(proof.checkpoint, verifier.Policy(shown.policy))

@@ -10,7 +10,7 @@ from chassis.envelope import Cause
 from chassis.errors import Refusal
 from chassis.identity import Caller
 from services.audit import bootstrap, handlers
-from services.audit.custody.deeds import deeds as custody
+from services.audit.custody import deeds
 from services.audit.domain.entry import SwapLost
 from services.audit.domain.period import end_of, quarter_of
 from services.audit.domain.retention import RetentionTooShort, require_years
@@ -149,10 +149,10 @@ def test_seven_years(log):
         log.clock.turn(timedelta(days=91.4))
     _hear(log, ["peer_last"])
     assert len(_places(log)) == 30
-    hold = custody.place_hold(log.room, "peer_old", "case-7", OFFICER, CAUSE)
+    hold = deeds.place_hold(log.room, "peer_old", "case-7", OFFICER, CAUSE)
     log.clock.turn(timedelta(days=92))
     assert log.pruning.turn() == []
-    custody.release_hold(log.room, hold, "case-7-closed", OFFICER, CAUSE)
+    deeds.release_hold(log.room, hold, "case-7-closed", OFFICER, CAUSE)
     log.room.inspection._search.follow(59)
     assert log.pruning.turn()[0] == "kindred.local/audit"
     pruned = set(log.room.sequencer.periods.pruned())
@@ -193,20 +193,20 @@ def test_a_period_that_somebody_else_deleted_is_missed(log, database):
 def test_erasing_waits_for_the_law_and_then_takes_all_but_the_proof(log):
     """Six-year duty first: keys of younger quarters stay, are destroyed in their time, and every proof still holds."""
     _hear(log, ["peer_a", "peer_b"])
-    first = custody.erase(log.room, "peer_a", "req-1", OFFICER, CAUSE)
+    first = deeds.erase(log.room, "peer_a", "req-1", OFFICER, CAUSE)
     assert (first.erased, first.kept) == ([], ["2026Q4"])
     assert first.last_due == datetime(2034, 1, 1, tzinfo=UTC)
     before = handlers.newest_checkpoint(log.room)
     assert len(handlers.search(log.room, Search(peer_id="peer_a"), OFFICER, CAUSE).hits) == 1
     log.clock.turn(7 * YEAR + timedelta(days=60))
     _hear(log, ["peer_a"])
-    custody.place_hold(log.room, "", "war", OFFICER, CAUSE)
+    deeds.place_hold(log.room, "", "war", OFFICER, CAUSE)
     log.pruning.turn()
     assert len(handlers.search(log.room, Search(peer_id="peer_a"), OFFICER, CAUSE).hits) == 2
     with pytest.raises(Refusal, match="legal-hold"):
-        custody.erase(log.room, "peer_b", "req-2", OFFICER, CAUSE)
-    (hold,) = custody.holds(log.room, OFFICER, CAUSE)
-    custody.release_hold(log.room, hold.hold_id, "peace", OFFICER, CAUSE)
+        deeds.erase(log.room, "peer_b", "req-2", OFFICER, CAUSE)
+    (hold,) = deeds.holds(log.room, OFFICER, CAUSE)
+    deeds.release_hold(log.room, hold.hold_id, "peace", OFFICER, CAUSE)
     log.room.inspection._search.follow(3)
     assert log.room.inspection._search.finds.count_documents({"s": {"$exists": True}}) == 3
     log.pruning._erase_what_is_due()
@@ -217,7 +217,7 @@ def test_erasing_waits_for_the_law_and_then_takes_all_but_the_proof(log):
     verify_inclusion(0, size, hashed, proof, before.root)
     report = log.room.inspection.check()
     assert (report.findings, report.erased) == ([], 1)
-    shown = custody.show_entry(log.room, 0, OFFICER, CAUSE)
+    shown = deeds.show_entry(log.room, 0, OFFICER, CAUSE)
     said = [row["id"] for doc in log.room.access.aggregates.collection.find() for row in doc["outbox"]]
     assert shown.hit.body is None and shown.erased_under in said
 

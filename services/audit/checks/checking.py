@@ -20,7 +20,7 @@ from chassis.identity import Caller
 from chassis.ids import new_id
 from chassis.mongo import is_outside_trouble
 from kindred.audit.v1.events_pb2 import LogChecked
-from services.audit.custody.deeds import deeds as custody
+from services.audit.custody import deeds
 from services.audit.domain.report import Report
 from services.audit.search import asked, finding
 from services.audit.store.reviews import DETECTOR
@@ -66,7 +66,7 @@ class LastCheck:
 def check(room: Room, with_bodies: bool, caller: Caller, cause: Cause) -> Report:
     """What is wrong with the logs, by name and place; that it was asked, and what came of it, are entries."""
     started = time.monotonic()
-    report = custody.check_all(room, with_bodies, caller, cause)
+    report = deeds.check_all(room, with_bodies, caller, cause)
     event = LogChecked(
         provenance=provenance(caller),
         is_whole=not report.findings,

@@ -13,7 +13,7 @@ from kindred.audit.v1 import custody_pb2_grpc
 from services.audit import codec
 from services.audit.bootstrap import Room
 from services.audit.checks import checking
-from services.audit.custody.deeds import deeds as custody
+from services.audit.custody import deeds
 from services.audit.domain.report import Report
 
 _MAY_SEE = ("HCOMPL", "PATRQT")
@@ -29,7 +29,7 @@ class CustodyServicer(custody_pb2_grpc.CustodyServiceServicer):
     def ShowEntry(self, request: pb.ShowEntryRequest, context: grpc.ServicerContext) -> pb.ShowEntryResponse:  # noqa: N802
         """One entry with its proof."""
         require(current_caller(), "compliance", purposes=_MAY_SEE)
-        shown = custody.show_entry(self.room, request.number, current_caller(), telemetry.current_cause())
+        shown = deeds.show_entry(self.room, request.number, current_caller(), telemetry.current_cause())
         return pb.ShowEntryResponse(
             entry=codec.entry_to_proto(shown.hit),
             proof=shown.proof,
@@ -46,7 +46,7 @@ class CustodyServicer(custody_pb2_grpc.CustodyServiceServicer):
         wanted = codec.search_from_proto(request.matching)
         numbers = request.from_number, request.until_number
         cause = telemetry.current_cause()
-        for piece in custody.export(
+        for piece in deeds.export(
             self.room, wanted, numbers, list(request.known_sizes), caller=current_caller(), cause=cause
         ):
             yield pb.ExportEntriesResponse(content=piece)
@@ -56,7 +56,7 @@ class CustodyServicer(custody_pb2_grpc.CustodyServiceServicer):
     ) -> pb.GetLogHealthResponse:
         """How the logs stand; says nothing about anybody."""
         require(current_caller(), *_MAY_VERIFY)
-        states = custody.log_states(self.room)
+        states = deeds.log_states(self.room)
         return _health(self.room, states)
 
     def CheckAllLogs(  # noqa: N802
@@ -75,7 +75,7 @@ class CustodyServicer(custody_pb2_grpc.CustodyServiceServicer):
         """What the law lets go is gone; the rest goes in its time."""
         require(current_caller(), "compliance", purposes=_MAY_SEE)
         cause = telemetry.current_cause()
-        done = custody.erase(self.room, request.peer_id, request.reason, current_caller(), cause)
+        done = deeds.erase(self.room, request.peer_id, request.reason, current_caller(), cause)
         answer = pb.EraseSubjectResponse(erased_periods=done.erased, kept_periods=done.kept)
         if done.last_due:
             answer.last_due.FromDatetime(done.last_due)
@@ -85,7 +85,7 @@ class CustodyServicer(custody_pb2_grpc.CustodyServiceServicer):
         """Nothing of the person goes until the hold is released."""
         require(current_caller(), "compliance", purposes=_MAY_SEE)
         cause = telemetry.current_cause()
-        hold_id = custody.place_hold(self.room, request.peer_id, request.reason, current_caller(), cause)
+        hold_id = deeds.place_hold(self.room, request.peer_id, request.reason, current_caller(), cause)
         return pb.PlaceHoldResponse(hold_id=hold_id)
 
     def ReleaseHold(  # noqa: N802
@@ -93,7 +93,7 @@ class CustodyServicer(custody_pb2_grpc.CustodyServiceServicer):
     ) -> pb.ReleaseHoldResponse:
         """The hold is over."""
         require(current_caller(), "compliance", purposes=_MAY_SEE)
-        custody.release_hold(
+        deeds.release_hold(
             self.room, request.hold_id, request.reason, current_caller(), telemetry.current_cause()
         )
         return pb.ReleaseHoldResponse()
@@ -102,7 +102,7 @@ class CustodyServicer(custody_pb2_grpc.CustodyServiceServicer):
         """Every hold; whom it protects is not told, only whether it is everybody."""
         require(current_caller(), "compliance", purposes=_MAY_SEE)
         answer = pb.ListHoldsResponse()
-        for hold in custody.holds(self.room, current_caller(), telemetry.current_cause()):
+        for hold in deeds.holds(self.room, current_caller(), telemetry.current_cause()):
             one = answer.holds.add(
                 hold_id=hold.hold_id,
                 is_for_everybody=not hold.mark,
@@ -113,7 +113,7 @@ class CustodyServicer(custody_pb2_grpc.CustodyServiceServicer):
         return answer
 
 
-def _health(room: Room, states: list[custody.LogState]) -> pb.GetLogHealthResponse:
+def _health(room: Room, states: list[deeds.LogState]) -> pb.GetLogHealthResponse:
     report = Report(producers=room.store.sequences.heard())
     answer = pb.GetLogHealthResponse(
         entries=room.store.end,
@@ -132,7 +132,7 @@ def _health(room: Room, states: list[custody.LogState]) -> pb.GetLogHealthRespon
             one.cosigned_at.FromDatetime(state.cosigned_at)
         if state.pruned_at:
             one.pruned_at.FromDatetime(state.pruned_at)
-    for name, at in custody.witnesses_seen(room, states).items():
+    for name, at in deeds.witnesses_seen(room, states).items():
         witness = answer.witnesses.add(name=name, verifier_key=room.policy.witnesses[name].verifier.vkey())
         witness.cosigned_at.FromSeconds(at)
     return answer

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from chassis import telemetry
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
-from services.audit.custody.deeds import deeds as custody
+from services.audit.custody import deeds
 from services.audit.reports import running
 from services.audit.search import asked, finding
 from services.audit.web import pages, searching
@@ -42,7 +42,7 @@ def export(console: Console, request: Request) -> Response:
         # A door gives MongoDB a few seconds for a whole call; an empty context has no such limit.
         numbers, criteria = Context().run(_of_search, console, sent, caller, cause)
     person = finding.own_person(sent.get("patient", "") or sent.get("person", ""))
-    pieces = custody.export_of(console.room, numbers, criteria, peer_id=person, caller=caller, cause=cause)
+    pieces = deeds.export_of(console.room, numbers, criteria, peer_id=person, caller=caller, cause=cause)
     content = b"".join(pieces)
     headers = {
         "content-disposition": 'attachment; filename="kindred-audit-export.zip"',

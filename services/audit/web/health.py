@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from chassis import telemetry
 from services.audit.checks import checking
-from services.audit.custody.deeds import deeds as custody
+from services.audit.custody import deeds
 from services.audit.domain import sequences
 from services.audit.search import finding
 from services.audit.web import pages
@@ -32,7 +32,7 @@ def show_health(console: Console, request: Request) -> Response:
         caller, record_type="AuditLog", record_id="", action="read", cause=telemetry.current_cause()
     )
     now, covered = room.clock.now(), finding.covered(room)
-    states = custody.log_states(room)
+    states = deeds.log_states(room)
     open_count, overdue = room.reviews.counts(now)
     newest = next(iter(room.finds.finds.find({}, {"t": 1}).sort([("t", -1)]).limit(1)), None)
     check = checking.last_check(room)
@@ -57,13 +57,13 @@ def show_health(console: Console, request: Request) -> Response:
     )
 
 
-def _behind(states: list[custody.LogState]) -> int:
+def _behind(states: list[deeds.LogState]) -> int:
     """Entries that no cosigned checkpoint covers yet."""
     return sum(max(0, one.size - one.cosigned_size) for one in states[:-1] if one.pruned_at is None)
 
 
-def _witnesses(console: Console, states: list[custody.LogState]) -> list[dict[str, Any]]:
-    seen = custody.witnesses_seen(console.room, states)
+def _witnesses(console: Console, states: list[deeds.LogState]) -> list[dict[str, Any]]:
+    seen = deeds.witnesses_seen(console.room, states)
     return [
         {"name": name, "at": datetime.fromtimestamp(at, UTC) if at else None} for name, at in seen.items()
     ]
