@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -18,7 +19,7 @@ from services.intake.domain.states import OPEN, State
 from services.intake.domain.submission import Submission
 from services.intake.handlers.commanding import own_referral
 from services.intake.hl7v2 import identity, times
-from services.intake.hl7v2.calls import Call
+from services.intake.hl7v2.calls import Call, ReferralNotFound
 from services.intake.hl7v2.message import Segment
 from services.intake.hl7v2.reading import Reading
 
@@ -56,6 +57,22 @@ def refer(call: Call) -> Done:
     if told.was_known and is_held and submission.consent is not None:
         referral = _corrected(call, referral, call.reading, f"{call.key}:{referral.referral_id}")
     return Done(referral, call.reading.warnings)
+
+
+def heed(call: Call, act: Act) -> None:
+    """A person's no, or a restriction, in what shows of a message that cannot be read as a whole stops what it stops.
+
+    Nothing else of such a message takes effect, and its sender is told that it was refused.
+    """
+    if act is refer and _says_no(call.reading):
+        said = call.reading.unchecked(call.sender.source_id, call.key)
+        handlers.heed_refusal(call.room, call.caller, said, call.cause)
+    elif act is modify and _is_taken_back(call.reading):
+        with suppress(ReferralNotFound):
+            _revoked(call, call.referral())
+    elif act is update and _is_taken_back(call.reading):
+        for referral in call.open_of_person():
+            _revoked(call, referral)
 
 
 def modify(call: Call) -> Done:

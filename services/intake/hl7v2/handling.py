@@ -15,7 +15,7 @@ from chassis.identity import Caller
 from chassis.mongo import is_outside_trouble
 from services.intake import handlers
 from services.intake.domain.states import State
-from services.intake.hl7v2 import answers, charset, faults, identity, message, senders
+from services.intake.hl7v2 import answers, charset, events, faults, identity, message, senders
 from services.intake.hl7v2.answers import ACCEPTED, Answer
 from services.intake.hl7v2.calls import Call
 from services.intake.hl7v2.charset import Charset
@@ -88,7 +88,7 @@ def handle(room: Room, raw: bytes) -> bytes:
 
 def refuse_too_large(room: Room, beginning: bytes) -> bytes:
     """The refusal of a message that is longer than is read here, by how it began; audited like any rejection."""
-    text = "The message is larger than is read here."
+    text = "The message is larger than is read here; nothing of it took effect."
     refusal = Refusal(
         "message-too-large", Kind.TOO_LARGE, text, faults=[Fault("MSH", "message-too-large", text)]
     )
@@ -178,7 +178,7 @@ def _act(room: Room, envelope: _Envelope) -> Act | None:
 
 
 def _acted(room: Room, envelope: _Envelope, sender: Sender, caller: Caller, act: Act) -> Answer:
-    read = message.parse(envelope.raw)
+    read = _read(room, envelope, sender, caller, act)
     marks = _marks(room, envelope, read, sender)
     is_question = envelope.event == "I15"
     known = None if is_question else room.messages.answered(marks)
@@ -194,6 +194,16 @@ def _acted(room: Room, envelope: _Envelope, sender: Sender, caller: Caller, act:
     if done.is_noted:
         room.messages.note(marks, _to_tell(done))
     return _of_told(_to_tell(done), read)
+
+
+def _read(room: Room, envelope: _Envelope, sender: Sender, caller: Caller, act: Act) -> Message:
+    """The whole message; raises Unacceptable where it cannot be read, after a no that shows in it was heeded."""
+    try:
+        return message.parse(envelope.raw)
+    except Unacceptable:
+        shown = message.glimpse(envelope.raw)
+        events.heed(Call(room, shown, sender, caller, telemetry.current_cause(), room.clock.now(), ""), act)
+        raise
 
 
 def _marks(room: Room, envelope: _Envelope, read: Message, sender: Sender) -> Marks:

@@ -147,6 +147,25 @@ def parse(raw: bytes) -> Message:
     return Message(tuple(segments), header.delimiters, charset)
 
 
+def glimpse(raw: bytes) -> Message:
+    """Who a message is about and what they say of consent, where it cannot be read as a whole.
+
+    Its first segments of these names, whatever stands between them; bytes that are no characters become signs of
+    their own.  Raises Unacceptable where there is no MSH.
+    """
+    header = header_of(raw)
+    wide = charsets.wide(raw)
+    charset = wide or Charset("utf-8")
+    text = charset.decode(raw)
+    segments, counted = [header], dict.fromkeys(_SHOWN, 0)
+    for line in _ENDS.split(text.strip(_PADDING + "\r\n")):
+        name = line[:3]
+        if name in counted and counted[name] < _MOST_SHOWN and line[3:4] == header.delimiters.field:
+            counted[name] += 1
+            segments.append(_segment(line, counted[name], header.delimiters, charset))
+    return Message(tuple(segments), header.delimiters, charset)
+
+
 def header_of(raw: bytes) -> Segment:
     """MSH alone, read before the character set is known; raises Unacceptable where the text begins with no MSH."""
     text = charsets.header_text(raw[:_LONGEST_HEADER]).lstrip(_PADDING + "\r\n")
@@ -157,6 +176,8 @@ def header_of(raw: bytes) -> Segment:
     return _segment(_ENDS.split(text, maxsplit=1)[0], 1, delimiters, charset)
 
 
+_SHOWN = ("RF1", "PID", "PV1", "CON", "ARV")
+_MOST_SHOWN = 20  # of a name: one is about this person, more are noise
 _LONGEST_HEADER = 65_536
 # A megabyte of empty segments keeps a core busy for seconds; no sender's referral has so many.
 _MOST_SEGMENTS = 5_000

@@ -307,6 +307,38 @@ def test_a_no_is_heeded_whatever_is_too_much(room: Room):
     assert room.database.people.count_documents({}) == 1
 
 
+@pytest.mark.parametrize(
+    ("noise", "code"),
+    [
+        (b"NTE|1||two lines\rof one note\r", "segment-unreadable"),
+        (b"DG1|1\r" * 5_001, "too-many"),
+        (b"NTE|1||\xff\xfe\r", "character-set-broken"),
+    ],
+)
+@pytest.mark.parametrize(("event", "stop"), [("REF^I12", "con"), ("REF^I13", "con"), ("ADT^A08", "arv")])
+def test_a_no_is_heeded_in_a_message_that_cannot_be_read(
+    room: Room, event: str, stop: str, noise: bytes, code: str
+):
+    """P7: a line break in a note refuses the message, and keeps nobody's refusal out."""
+    handling.handle(room, a_referral())
+    no = CON.replace("|W|A|", "|W|R|").replace("20261121165500", "20261121165700")
+    stopping = no if stop == "con" else "ARV|1|A|ALL^All^HL70717"
+    raw = about(event, RF1 if stop == "con" else "", PID, PV1, charset="UNICODE UTF-8") + noise
+    assert told(handling.handle(room, raw + stopping.encode() + b"\r")) == ("AE", code)
+    assert state(room) == "cancelled"
+
+
+@pytest.mark.parametrize("event", ["REF^I12", "REF^I13", "ADT^A08"])
+def test_a_message_that_cannot_be_read_does_nothing_else(room: Room, event: str):
+    """Without a no in it the referral stays as it is, also where nobody knows whom it means."""
+    broken = about(event, RF1, PID, PV1, CON, "half a line")
+    assert told(handling.handle(room, broken)) == ("AE", "segment-unreadable")
+    assert room.database.referrals.count_documents({}) == 0
+    handling.handle(room, a_referral())
+    assert told(handling.handle(room, broken)) == ("AE", "segment-unreadable")
+    assert state(room) == "submitted"
+
+
 @pytest.mark.parametrize("event", ["I13", "I14", "I15"])
 def test_a_referral_that_is_not_here_is_not_found(room: Room, event: str):
     """AE with 204, and nothing is made up."""
