@@ -25,7 +25,7 @@ from services.audit.reports import catalog, files, running
 from services.audit.reports.running import Result
 from services.audit.reports.saying import in_words
 from services.audit.search.door import SEARCHED_FOR
-from services.audit.store.entries import register
+from services.audit.store import register
 
 Answer = Callable[[ReadingRoom, Request], Response]
 _MEDIA = {"csv": "text/csv; charset=utf-8", "pdf": "application/pdf"}
