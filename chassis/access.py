@@ -12,6 +12,7 @@ from pymongo.database import Database
 from chassis.aggregates import Aggregates
 from chassis.clock import Clock
 from chassis.envelope import Cause
+from chassis.failpoints import failpoint
 from chassis.identity import Caller
 from chassis.ids import new_id
 from kindred.access.v1.events_pb2 import (
@@ -185,3 +186,4 @@ class AccessLog:
     def _write(self, events: Sequence[Message], cause: Cause) -> None:
         body = {"recorded_at": self._clock.now()}
         self.aggregates.insert(new_id("acc"), body, says=events, cause=cause)
+        failpoint("access.after_write_before_answer")

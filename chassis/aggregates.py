@@ -24,6 +24,7 @@ from chassis import catalog
 from chassis.clock import Clock
 from chassis.envelope import LONGEST_TEXT, Cause
 from chassis.errors import Kind, Refusal
+from chassis.failpoints import failpoint
 from chassis.ids import new_id
 from chassis.shared_inserts import SharedInserts
 
@@ -127,6 +128,7 @@ class Aggregates:
     ) -> None:
         """The aggregate is stored with what it says; raises AlreadyThere."""
         document = self._document(New(aggregate_id, body, cause, says, due_at))
+        failpoint(f"{self.name}.before_insert")
         try:
             self._inserts.insert_one(document, session)
         except DuplicateKeyError:

@@ -19,6 +19,7 @@ from opentelemetry.trace import SpanKind
 
 from chassis import answers, identity, metrics, telemetry
 from chassis.errors import Kind, Refusal
+from chassis.failpoints import failpoint
 from chassis.identity import Caller
 from chassis.live_streams import LiveStreams
 from chassis.policy import Policy
@@ -86,7 +87,9 @@ class Around(grpc.ServerInterceptor):
     def _single(self, method: str, behavior: Callable[..., Any]) -> Callable[..., Any]:
         def call(request: Any, context: grpc.ServicerContext) -> Any:
             with self._served(method, context):
-                return behavior(request, context)
+                answer = behavior(request, context)
+                failpoint("api.after_call_before_answer")
+                return answer
 
         return call
 

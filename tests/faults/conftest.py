@@ -1,7 +1,8 @@
-"""A mongod and a RabbitMQ of our own, to be frozen and killed; shared by all fault tests of a run."""
+"""What the fault tests share: a mongod and a RabbitMQ of our own to be frozen and killed, and one whole system."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -15,6 +16,10 @@ import pytest
 from chassis import mongo
 from cli.local import children, mongod, ports, rabbit
 from cli.local.children import Child
+from cli.local.place import Place
+from tests.driving import Officer, Roster, Running, a_specialist, a_supervisor, roster_csv
+from tests.faults.ground import Cell, Ground, begin_cell
+from tests.faults.table import ROW
 
 
 @dataclass(frozen=True)
@@ -68,3 +73,30 @@ def own_database(own_client: Any, request: Any) -> Iterator[Any]:
     name = f"kindred_fault_{os.urandom(4).hex()}"
     yield own_client[name]
     own_client.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def ground(tmp_path_factory: Any) -> Iterator[Ground]:
+    """One whole system for all cells of a run: eleven processes, a broker, a database, a mail server."""
+    folder: Path = tmp_path_factory.mktemp("ground")
+    running = Running(Place(folder / "var"))
+    try:
+        running.start()
+        roster = Roster(running)
+        rows = [a_supervisor(), *(a_specialist(f"spec-{number:03}") for number in range(40))]
+        roster.load(roster_csv(rows))
+        yield Ground(running, roster, Officer(running), folder)
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def cell(request: Any, ground: Ground, record_property: Any) -> Iterator[Cell]:
+    """The cell the test's mark `fault` names, on the shared ground; whatever is left broken is whole afterwards."""
+    mark = request.node.get_closest_marker("fault")
+    cell = begin_cell(ground, mark.args[0], is_tapped=mark.kwargs.get("is_tapped", True))
+    try:
+        yield cell
+    finally:
+        record_property(ROW, json.dumps(cell.row()))
+        cell.close()
