@@ -1,6 +1,6 @@
 """The signer: signs a checkpoint only if it goes on from the last one it signed, which it remembers apart.
 
-It runs as a process of its own (keeper.py); a worker reaches it through asking.py.
+It runs as a process of its own (keeper.py), and a worker reaches it through asking.py.
 """
 
 from __future__ import annotations
