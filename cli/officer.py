@@ -65,4 +65,6 @@ def _plain(refused: urllib.error.HTTPError) -> list[str]:
             f"{one.get('diagnostics', '')} {' '.join(one.get('expression', ()))}" for one in told["issue"]
         ]
     faults = [f"{one['path']}: {one['message']}" for one in told.get("faults", ())]
+    if told.get("code") == "report-parameter":
+        faults.append("Write it as --with name=value; `kindred audit report` lists what each report takes.")
     return [told.get("message") or told.get("code", "Refused."), *faults]

@@ -229,8 +229,24 @@ def erase(
     with reaching.plain_errors():
         asked = pb.EraseSubjectRequest(peer_id=peer, reason=reason)
         answer = reach.custody().EraseSubject(asked, timeout=reach.deadline_s, metadata=_officer(reach))
-    facts: dict[str, list[str]] = {"erased_periods": [], "kept_periods": []}
-    show.record(facts | MessageToDict(answer, preserving_proto_field_name=True), as_json=as_json)
+    if as_json:
+        facts: dict[str, list[str]] = {"erased_periods": [], "kept_periods": []}
+        show.record(facts | MessageToDict(answer, preserving_proto_field_name=True), as_json=True)
+        return
+    for line in _erased(answer):
+        show.console.print(line, soft_wrap=True)
+
+
+def _erased(answer: Any) -> list[str]:
+    """What an erasure did and what is still to come, in sentences."""
+    gone, kept = ", ".join(answer.erased_periods), ", ".join(answer.kept_periods)
+    told = [f"Erased for good: {gone}." if gone else "Nothing is erased now."]
+    if kept:
+        due = answer.last_due.ToDatetime().date().isoformat()
+        told.append(f"The law keeps {kept}; erased by itself when its time comes, the last on {due}.")
+    elif not gone:
+        told.append("All that was to be erased of this person was erased before.")
+    return told
 
 
 def hold(

@@ -72,7 +72,8 @@ def report(
     if not name:
         listed = door.json("/audit/reports", [("language", language)])["reports"]
         for each in listed:
-            each["parameters"] = ", ".join(one["name"] for one in each["parameters"])
+            takes = (one["name"] + (" (needed)" if one["needed"] else "") for one in each["parameters"])
+            each["parameters"] = ", ".join(takes)
         show.rows(listed, ("name", "title", "parameters", "rule"), as_json=as_json)
         return
     asked = [("language", language), *_pairs(parameter or [])]
@@ -119,10 +120,16 @@ def review(
 
 def register(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="CSV with the columns kind, actor, person, at.", exists=True)],
+    file: Annotated[
+        Path, typer.Argument(help="CSV with the columns kind, actor, person, at (UTC).", exists=True)
+    ],
     as_json: show.AsJson = False,
 ) -> None:
-    """Feed the register: kin, co-workers, VIPs, ended accounts, suspended accountings. Feeding again changes nothing."""
+    """Feed the register with what the log cannot know. Feeding a line again changes nothing.
+
+    Kinds: same-surname, guarantor, next-of-kin, same-address, co-worker, own-record (actor and person);
+    vip, deceased (person); terminated (actor, at); suspension (actor: the recipient; person; at: until).
+    """
     with file.open(encoding="utf-8-sig", newline="") as opened:
         lines: list[dict[str, Any]] = list(csv.DictReader(opened))
     show.record(OfficersDoor(context.obj).post("/audit/register", {"entries": lines}), as_json=as_json)

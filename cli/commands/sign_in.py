@@ -41,7 +41,10 @@ def sign_out(context: typer.Context, as_json: show.AsJson = False) -> None:
             is_revoked = personal.SignInService(reach.known).revoke(found)
         except personal.NotSignedIn:
             is_revoked = False
-    told = {"signed_out": found.person if found else "", "is_revoked": is_revoked}
+    if found is None and not as_json:
+        show.console.print("Nobody was signed in.")
+        return
+    told = {"signed_out": found.person if found else None, "is_revoked": is_revoked}
     show.record(told, as_json=as_json)
 
 

@@ -121,10 +121,14 @@ def clock_of(url: str) -> datetime | None:
 
 
 def log_lag(metrics: str) -> Iterator[Finding]:
-    """From the metrics of audit's api: entries that nobody has cosigned for longer than a moment."""
+    """From the metrics of audit's api: entries that wait for a cosignature, or that were signed and are gone."""
     for line in metrics.splitlines():
         name, _, value = line.rpartition(" ")
+        name = name.partition("{")[0]
         if name == "kindred_audit_lag_seconds" and float(value) > MOST_LAG_S:
             yield Finding("witness-not-signing", "audit", f"entries wait for {float(value):.0f} s")
         if name == "kindred_audit_checkpoint_age_seconds" and float(value) > MOST_AGE_S:
             yield Finding("witness-not-signing", "audit", f"the last cosignature is {float(value):.0f} s old")
+        if name == "kindred_audit_signed_beyond_entries" and float(value) > 0:
+            says = f"the signer vouched for {float(value):.0f} entries that are not there (rolled-back)"
+            yield Finding("log-set-back", "audit", says)

@@ -59,6 +59,10 @@ KNOWN = {
         FAULT,
         "kindred audit health says which witness signed last, its own log says why",
     ),
+    "log-set-back": (
+        FAULT,
+        "an incident: change nothing, keep what kindred audit fsck says, bring the log's newer database back",
+    ),
 }
 
 

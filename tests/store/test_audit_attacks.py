@@ -283,6 +283,7 @@ def test_a_whole_earlier_state_is_a_rollback(log, database):
         database[name].delete_many({})
         database[name].insert_many(documents)
     assert log.findings() == [("rolled-back", -1)]
+    assert log.room.sequencer.signed_beyond() == 50
 
 
 def test_a_wiped_log_is_missed(log, database):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from pymongo.database import Database
@@ -58,6 +59,26 @@ class PeriodicLog:
             return False
         self._close(place, sequencer, quarter)
         return True
+
+    def signed_beyond(self) -> int:
+        """How many entries more the signer vouched for than the newest log has or is about to have.
+
+        Above 0 the log's database was set back, and nothing more can be appended.  Raises SignerAway, LogBroken.
+        """
+        place = self.periods.newest()
+        store = Store(self._database, place)
+        last = self._signer.last(place.origin(self._origin))  # first: what is signed was staged before
+        if last is None:
+            return 0
+        heads = store.heads_now()
+        reach = heads.committed.size if heads else 0
+        if last.size > reach:
+            with suppress(LogClosed):
+                staged = store.staged_at(reach)
+                reach = staged.end if staged else reach
+            heads = store.heads_now()  # what was staged may have been committed meanwhile
+            reach = max(reach, heads.committed.size if heads else 0)
+        return max(0, last.size - reach)
 
     def _in_current(self, work: Callable[[Sequencer], T]) -> T:
         """Does the work on the newest log, again on the next one where that was closed meanwhile."""

@@ -199,8 +199,13 @@ def check_all(room: Room, with_bodies: bool, caller: Caller, cause: Cause) -> Re
 
 
 def erase(room: Room, peer_id: str, reason: str, caller: Caller, cause: Cause) -> Erased:
-    """The person's keys of quarters whose retention is over are destroyed; the rest is requested. Raises LegalHold."""
+    """The person's keys of quarters whose retention is over are destroyed; the rest is requested.
+
+    Raises LegalHold, and Refusal NOT_FOUND where no entry is about this id and none was erased.
+    """
     _require(peer_id=peer_id, reason=reason)
+    if not room.erasures.was_requested(peer_id):
+        _require_known(room, peer_id, "AuditKeys", reason, caller=caller, cause=cause)
     outcome = room.erasures.what_may_go(peer_id)
     event_id = said_event_id(
         room.access,
@@ -218,8 +223,13 @@ def erase(room: Room, peer_id: str, reason: str, caller: Caller, cause: Cause) -
 
 
 def place_hold(room: Room, peer_id: str, reason: str, caller: Caller, cause: Cause) -> str:
-    """Nothing of this person (of nobody, where empty) is erased or pruned; returns the hold's id."""
+    """Nothing of this person (of nobody, where empty) is erased or pruned; returns the hold's id.
+
+    Raises Refusal NOT_FOUND where no entry is about this id: whoever mistyped it would think somebody protected.
+    """
     _require(reason=reason)
+    if peer_id:
+        _require_known(room, peer_id, "LegalHold", reason, caller=caller, cause=cause)
     said_event_id(
         room.access,
         caller,
@@ -252,6 +262,18 @@ def holds(room: Room, caller: Caller, cause: Cause) -> list[Hold]:
     """Every legal hold there is."""
     room.access.record_read(caller, record_type="LegalHold", record_id="", action="list", cause=cause)
     return room.erasures.holds()
+
+
+def _require_known(
+    room: Room, peer_id: str, record_type: str, reason: str, *, caller: Caller, cause: Cause
+) -> None:
+    """Raises Refusal where the log has nothing about this id; that it was asked for is an entry then, too."""
+    if room.store.is_about_any([key.blind_subject for key in room.keyring.keys_of_subject(peer_id)]):
+        return
+    room.access.record_read(
+        caller, record_type=record_type, record_id=reason, action="read", subject_id=peer_id, cause=cause
+    )
+    raise Refusal("no-such-person", Kind.NOT_FOUND, "No entry of the log is about this id: nothing was done.")
 
 
 def _require(**texts: str) -> None:

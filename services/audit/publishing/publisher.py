@@ -44,6 +44,10 @@ LAG = Gauge("kindred_audit_lag_seconds", "Since when entries are in the log with
 CHECKPOINT_AGE = Gauge("kindred_audit_checkpoint_age_seconds", "Age of the newest cosignature.", ["log"])
 SIZE = Gauge("kindred_audit_entries", "Entries under the newest cosigned checkpoint.", ["log"])
 MISSING = Gauge("kindred_audit_missing_events", "Events of a producer that never came.", ["producer"])
+BEYOND = Gauge(
+    "kindred_audit_signed_beyond_entries",
+    "How many entries more the signer vouched for than there are; above 0 the log was set back.",
+)
 ALARMS = Counter("kindred_audit_alarms_total", "Contradictions of the log, by name.", ["code"])
 AWAY = Counter("kindred_audit_witness_away_total", "Times that a witness did not answer.", ["witness"])
 TO_CHECKPOINT = Histogram(
@@ -191,6 +195,7 @@ class Publisher:
                 self._alarm("leaf-malformed")
 
     def _measure(self) -> None:
+        BEYOND.set(self._appending.signed_beyond())
         LAG.set(time.monotonic() - self._behind_since if self._behind_since is not None else 0)
         for name, store in (("newest", self._store), ("root", self._root_store)):
             if (cosigned := store.cosigned()) is not None:

@@ -236,7 +236,7 @@ def told(
     values = {name: given.get(name, "").strip() or each.usual for name, each in known.items()}
     for name, each in known.items():
         if each.is_needed and not values[name]:
-            raise refused(name, "This report needs it.")
+            raise refused(name, f"This report needs the parameter {name}.")
     usual = _YEARS if report.document else timedelta(days=30)
     if report.document in ("2.24", "2.25"):
         usual = timedelta(days=3 * 366)

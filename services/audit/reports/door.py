@@ -19,6 +19,7 @@ from chassis.errors import Kind, Refusal
 from chassis.identity import Caller, current_caller, expiry_of, require, require_fresh
 from chassis.ids import new_id
 from kindred.access.v1.events_pb2 import RecordExported
+from services.audit.domain.leaf import timestamp
 from services.audit.domain.review import Review
 from services.audit.reading_room import ReadingRoom
 from services.audit.reports import catalog, files, running
@@ -114,8 +115,8 @@ def as_json(result: Result, reader: str) -> dict[str, Any]:
         "report": result.report.name,
         "title": result.report.title(reader),
         "rule": result.report.explanation(reader),
-        "from": result.told.since.isoformat(),
-        "until": result.told.until.isoformat(),
+        "from": timestamp(result.told.since),
+        "until": timestamp(result.told.until),
         "parameters": dict(result.told.values),
         "searched": result.searched,
         "covered": result.covered.size,
@@ -221,13 +222,13 @@ def _review(review: Review, is_overdue: bool) -> dict[str, Any]:
         "about": review.actor,
         "state": review.state,
         "reviewer": review.reviewer,
-        "opened_at": review.opened_at.isoformat(),
-        "due_at": review.due_at.isoformat(),
+        "opened_at": timestamp(review.opened_at),
+        "due_at": timestamp(review.due_at),
         "is_overdue": is_overdue,
         "entries": list(review.numbers),
         "count": review.count,
         "steps": [
-            {"state": step.state, "by": step.by, "at": step.at.isoformat(), "note": step.note}
+            {"state": step.state, "by": step.by, "at": timestamp(step.at), "note": step.note}
             for step in review.steps
         ],
     }

@@ -74,6 +74,10 @@ class Erasures:
         self._requests.insert_one({"_id": request_id, **asked})
         return request_id
 
+    def was_requested(self, subject_id: str) -> bool:
+        """Whether erasing this person was asked for before."""
+        return self._requests.find_one({"subject": self._keyring.mark_of(subject_id)}, {"_id": 1}) is not None
+
     def open_requests(self) -> list[tuple[str, bytes]]:
         """Requests of which something may still be kept: id and mark."""
         return [(each["_id"], each["subject"]) for each in self._requests.find({"is_open": True})]

@@ -153,6 +153,11 @@ class Store(HeadStore):
         """Index rows, newest first."""
         return list(self.rows.find(query).sort(_ROW_ORDER).limit(limit))
 
+    def is_about_any(self, subjects: Sequence[bytes]) -> bool:
+        """Whether an entry about these people, by their blinded names, says more than that the log was asked."""
+        more = [{"producer": {"$ne": "audit"}}, {"event_type": "event.received.v1"}]
+        return self.rows.find_one({"subject": {"$in": list(subjects)}, "$or": more}, {"_id": 1}) is not None
+
     # -- for a check of the whole log
 
     def entries_between(self, start: int, end: int) -> list[Document]:

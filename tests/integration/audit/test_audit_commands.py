@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from cli.app import app
 from services.audit.officers_door import render_refusal, routes
 from services.audit.reports.detecting import Detector
+from services.audit.store.register import KINDS
 from tests.audit_reading import a_read_log
 from tests.integration.audit.test_audit_reports import AtClock, a_disclosure, a_read
 
@@ -50,7 +51,7 @@ def test_a_report_is_listed_run_and_written_to_a_file(told, tmp_path):
         target = tmp_path / f"rosa.{suffix}"
         told("report", "who-saw-person", "-w", "person=peer_rosa", "--to", str(target))
         assert target.read_bytes().startswith(begins)
-    assert "person" in told("report", "who-saw-person", exit_code=1)
+    assert "--with" in told("report", "who-saw-person", exit_code=1)
     nothing = told("report", "who-saw-person", "-w", "person=peer_nobody")
     assert "nothing found" in nothing and "under the checkpoint of size" in nothing
     assert "treatment (TREAT)" in told("report", "who-saw-person", "-w", "person=peer_rosa")
@@ -70,3 +71,5 @@ def test_the_register_is_fed_from_a_csv(told, tmp_path):
     assert json.loads(told("register", str(file), "--json"))["new"] == 1
     file.write_text("kind,actor,person,at\nweather,nurse-1,peer_rosa,\n")
     assert "entries[0].kind" in told("register", str(file), exit_code=1)
+    shown = told("register", "--help")
+    assert all(kind in shown for kind in KINDS)

@@ -181,9 +181,16 @@ def test_a_clock_that_differs_is_noticed() -> None:
 def test_a_witness_that_does_not_sign_is_noticed(lag: float, age: float, count: int) -> None:
     """From the two figures that audit's api shows."""
     told = (
-        f"# HELP x\nkindred_audit_lag_seconds {lag}\nkindred_audit_checkpoint_age_seconds {age}\nother 1.0\n"
+        f"# HELP x\nkindred_audit_lag_seconds {lag}\n"
+        f'kindred_audit_checkpoint_age_seconds{{log="newest"}} {age}\nother 1.0\n'
     )
     assert codes(doors.log_lag(told)) == ["witness-not-signing"] * count
+
+
+@pytest.mark.parametrize(("beyond", "found"), [(0.0, []), (42.0, ["log-set-back"])])
+def test_a_log_that_was_set_back_under_its_signer_is_noticed(beyond: float, found: list[str]) -> None:
+    """The signer refuses to sign a smaller log, so nothing more is logged."""
+    assert codes(doors.log_lag(f"kindred_audit_signed_beyond_entries {beyond}\n")) == found
 
 
 @pytest.fixture(scope="module")
