@@ -194,8 +194,8 @@ def test_erasing_waits_for_the_law_and_then_takes_all_but_the_proof(log):
     """Six-year duty first: keys of younger quarters stay, are destroyed in their time, and every proof still holds."""
     _hear(log, ["peer_a", "peer_b"])
     assert log.room.sequencer.signed_beyond() == 0
-    for deed in (deeds.erase, deeds.place_hold):  # asked twice: that it was asked for is no entry about somebody
-        for reason in ("req-0", "req-0"):
+    for deed in (deeds.erase, deeds.place_hold):
+        for reason in ("req-0", "req-0"):  # asked twice: that it was asked for is no entry about somebody
             with pytest.raises(Refusal, match="no-such-person"):
                 deed(log.room, "peer_misspelt", reason, OFFICER, CAUSE)
     first = deeds.erase(log.room, "peer_a", "req-1", OFFICER, CAUSE)
