@@ -42,6 +42,7 @@ from services.notifications.settings import Settings
 from services.notifications.store import (
     Addresses,
     Contacts,
+    Links,
     Marker,
     Notices,
     Rates,
@@ -93,7 +94,8 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
     contacts, stops, rates = Contacts(database, vault), Stops(database), Rates(database)
     wishes = WishStore(Aggregates(database, "wishes", clock, SERVICE), vault)
     addresses = Addresses(database)
-    notices = Notices(Aggregates(database, "notices", clock, SERVICE), vault, codec.event_to_proto)
+    links = Links(vault, master_key)
+    notices = Notices(Aggregates(database, "notices", clock, SERVICE), links, codec.event_to_proto)
     poster = _poster(settings)
     leaving = Leaving.under(master_key, settings.notices_url)
     ways = _ways(settings, poster, leaving)

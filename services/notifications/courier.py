@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from services.notifications.store import Decision, Held, Notices
 
 _PAUSE_S = 0.5
-# Whether a notice may go is asked when its attempt is recorded, and again before a send that begins later than this.
+# Whether a notice may go is asked when its attempt is recorded, and again before a send that begins later than this:
+# so long at most a STOP, or "do not contact", needs to be heeded by what is on its way.
 _STILL_FRESH_S = 0.02
 # A send that would begin later than this after its attempt was recorded is taken back: whoever is killed leaves few
 # attempts that may have been made and were not.
@@ -40,6 +42,17 @@ class Limits:
 
     webhook_failures: int = 20
     lease_s: float = 30.0
+
+
+@contextmanager
+def _traced(packet: Packet) -> Iterator[None]:
+    """A span of the notice's own trace, where spans are kept at all."""
+    if not telemetry.is_kept():
+        yield
+        return
+    parent = telemetry.continue_trace(packet.held.cause.traceparent)
+    with parent, telemetry.span("notice.send", notice_id=packet.notice.notice_id):
+        yield
 
 
 class Lines:
@@ -104,6 +117,10 @@ class Courier:
         packets = self._marked(hand)
         answers = list(self._answers(line, packets, carried))
         self._settle(list(zip(packets, answers, strict=True)))
+        accepted = sum(answer is not None and answer.outcome is Outcome.ACCEPTED for answer in answers)
+        log.info(
+            "notice.hand", channel=hand[0].attempt.channel.value, count=len(hand), accepted_count=accepted
+        )
         carried.goes_on |= any(answer is None or answer.outcome in _GOES_ON for answer in answers)
 
     def _marked(self, packets: Sequence[Packet]) -> list[Packet]:
@@ -126,7 +143,7 @@ class Courier:
             if position and now - began >= _LONGEST_HAND_S:
                 yield None
                 continue
-            if packet.attempt.channel is Channel.SMS or now - looked_at >= _STILL_FRESH_S:
+            if now - looked_at >= _STILL_FRESH_S:
                 going, looked_at = self._still_going(packets[position:]), now
             if going is not None and packet.notice.notice_id not in going:
                 yield Answer(Outcome.WITHHELD)
@@ -148,13 +165,14 @@ class Courier:
         return frozenset(going - {p.notice.notice_id for p in packets if p.attempt.address_mark in closed})
 
     def _sent(self, line: Line, packet: Packet) -> Answer:
-        ids = {"notice_id": packet.notice.notice_id}
-        with telemetry.continue_trace(packet.held.cause.traceparent), telemetry.span("notice.send", **ids):
+        with _traced(packet):
             failpoint("notice.after_attempt_mark_before_send")
             answer = line.send(packet.address, packet.message)
             failpoint("notice.after_send_before_settle")
-            told = {"channel": packet.attempt.channel.value, "outcome": answer.outcome.value}
-            log.info("notice.attempt", attempt=packet.attempt.number, **told, **ids)
+            if answer.outcome is not Outcome.ACCEPTED:
+                told = {"channel": packet.attempt.channel.value, "outcome": answer.outcome.value}
+                notice_id = packet.notice.notice_id
+                log.info("notice.attempt", attempt=packet.attempt.number, notice_id=notice_id, **told)
         return answer
 
     def _settle(self, answered: Sequence[tuple[Packet, Answer | None]]) -> None:

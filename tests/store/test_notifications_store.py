@@ -27,7 +27,7 @@ from services.notifications.domain.notices import (
     settle_attempt,
 )
 from services.notifications.domain.opening import Opening
-from services.notifications.store import Contacts, Notices
+from services.notifications.store import Contacts, Links, Notices
 from tests.unit.notifications.notice_builders import a_notice
 
 MARKED = "quillfeather.marked@example.org"
@@ -57,8 +57,9 @@ def contacts(database, vault):
 
 
 @pytest.fixture
-def notices(database, clock, vault):
-    notices = Notices(Aggregates(database, "notices", clock, "notifications"), vault, codec.event_to_proto)
+def notices(database, clock, vault, master_key):
+    links = Links(vault, master_key)
+    notices = Notices(Aggregates(database, "notices", clock, "notifications"), links, codec.event_to_proto)
     notices.ensure_indexes()
     return notices
 
@@ -111,6 +112,28 @@ def test_the_token_of_a_link_is_unreadable_and_forgotten_when_over(notices, data
     assert notices.link_token(mailed) == "tok-marked-secret"
     assert notices.forget_old_links(mailed.notice.expires_at) == 1
     assert database.notices.count_documents({"sealed_link": {"$exists": True}}) == 0
+
+
+def test_a_link_opens_only_for_its_own_notice_and_unchanged(notices, database, clock):
+    """A ciphertext that was changed, or was put under another notice, opens to nothing."""
+    [first] = notices.open_many([an_opening(clock, token="tok-marked-secret")])
+    [second] = notices.open_many([an_opening(clock, 2, token="tok-other")])
+    sealed = database.notices.find_one({"_id": first.notice.notice_id})["sealed_link"]
+    query = {"_id": second.notice.notice_id}
+    for wrong in (sealed, sealed[:-1], sealed[:20], b"", bytes(60)):
+        database.notices.update_one(query, {"$set": {"sealed_link": wrong}})
+        assert notices.link_token(notices.load_many([second.notice.notice_id])[second.notice.notice_id]) == ""
+    read = notices.load_many([first.notice.notice_id])[first.notice.notice_id]
+    assert notices.link_token(read) == "tok-marked-secret"
+
+
+def test_a_link_that_the_vault_sealed_still_opens(notices, database, clock, vault):
+    """What was kept by the release before opens until it is worthless, unless its person was erased (P10)."""
+    [held] = notices.open_many([an_opening(clock, token="tok-new")])
+    old = vault.seal(held.notice.recipient_id, {"token": "tok-old"})
+    database.notices.update_one({"_id": held.notice.notice_id}, {"$set": {"sealed_link": old}})
+    read = notices.load_many([held.notice.notice_id])[held.notice.notice_id]
+    assert notices.link_token(read) == "tok-old"
 
 
 def test_an_older_revision_never_replaces_a_newer(contacts):

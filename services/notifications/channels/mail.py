@@ -12,7 +12,7 @@ import ssl
 from binascii import b2a_qp
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from email.header import Header
 from email.policy import Compat32
 from email.utils import format_datetime, parseaddr
@@ -35,7 +35,12 @@ _LONGEST_LINE: Final = 78
 _WIRE: Final = Compat32(linesep="\r\n")
 # There is no such mailbox, or no such domain, and will not be one (RFC 3463): nothing is sent there any more.
 _NO_MAILBOX: Final = re.compile(rb"5\.1\.(1|2|3|6|10)\b")
-_LEADING_DOT: Final = re.compile(rb"^\.", re.MULTILINE)
+_PART_HEADS: Final = {
+    kind: (
+        f'\r\nContent-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
+    ).encode()
+    for kind in ("plain", "html")
+}
 # A mailbox without quotes (RFC 5321, 4.1.2), which goes into a command as it is.
 _PLAIN_MAILBOX: Final = re.compile(r"[\w!#$%&'*+/=?^`{|}~.-]+@[\w.-]+", re.ASCII)
 
@@ -65,6 +70,11 @@ class SmtpServer:
         return parseaddr(self.sender)[1]
 
     @cached_property
+    def from_line(self) -> bytes:
+        """The header that names us."""
+        return _header("From", self.sender)
+
+    @cached_property
     def domain(self) -> str:
         """Our own domain: it makes Message-IDs ours and greets the server."""
         return self.sender_address.rpartition("@")[2] or "localhost"
@@ -86,30 +96,44 @@ def compose(
     """
     if not address.isprintable():
         raise ValueError("an address has one line")
-    headers = [
-        ("MIME-Version", "1.0"),
-        # "=_" cannot stand in a quoted-printable text (RFC 2045, 6.7), so that no boundary has to be searched for.
-        ("Content-Type", f'multipart/alternative; boundary="=_{notice.notice_id}"'),
-        ("From", server.sender),
-        ("To", address),
-        ("Date", format_datetime(now)),
-        ("Message-ID", f"<{notice.notice_id}@{server.domain}>"),
-        ("Content-Language", letter.language),
-        ("Auto-Submitted", "auto-generated"),
-        ("X-Kindred-Attempt", f"{attempt.number}{'; possible-repeat' if attempt.is_possible_repeat else ''}"),
-        *unsubscribe,
-    ]
-    head = _subject(letter.subject) + b"".join(_header(name, value) for name, value in headers)
     mark = f"--=_{notice.notice_id}".encode()
-    parts = (mark + _part(kind, words) for kind, words in (("plain", letter.text), ("html", letter.html)))
-    return head + b"\r\n" + b"".join(parts) + mark + b"--\r\n"
+    lines = [
+        _subject(letter.subject),
+        # "=_" cannot stand in a quoted-printable text (RFC 2045, 6.7), so that no boundary has to be searched for.
+        b'MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n boundary="', mark[2:], b'"\r\n',
+        server.from_line,
+        _header("To", address),
+        _date(int(now.timestamp())),
+        _header("Message-ID", f"<{notice.notice_id}@{server.domain}>"),
+        _header("Content-Language", letter.language),
+        b"Auto-Submitted: auto-generated\r\n",
+        _header("X-Kindred-Attempt", f"{attempt.number}{'; possible-repeat' * attempt.is_possible_repeat}"),
+        *(_header(name, value) for name, value in unsubscribe),
+        b"\r\n",
+        mark, _PART_HEADS["plain"], _quoted(letter.text), b"\r\n",
+        mark, _PART_HEADS["html"], _quoted(letter.html), b"\r\n",
+        mark, b"--\r\n",
+    ]  # fmt: skip
+    return b"".join(lines)
 
 
-def _part(kind: str, words: str) -> bytes:
-    """A part of text with lines that every server takes (RFC 2045, 6.7)."""
-    head = f'\r\nContent-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
-    lines = "\r\n".join(words.splitlines())
-    return head.encode() + b2a_qp(lines.encode(), istext=True) + b"\r\n"
+def _quoted(words: str) -> bytes:
+    """Text as every server takes it, in lines of at most 76 characters (RFC 2045, 6.7)."""
+    return b"\r\n".join([_line(line) if "://" in line else _known_line(line) for line in words.splitlines()])
+
+
+def _line(words: str) -> bytes:
+    # A soft break has the end of line of the text, which one line has none of.
+    return b2a_qp(words.encode(), istext=True).replace(b"\n", b"\r\n")
+
+
+# A wave is one letter but for the lines of its links, which are secrets and not remembered.
+_known_line = lru_cache(maxsize=4_096)(_line)
+
+
+@lru_cache(maxsize=8)
+def _date(second: int) -> bytes:
+    return f"Date: {format_datetime(datetime.fromtimestamp(second, UTC))}\r\n".encode()
 
 
 def _header(name: str, value: str) -> bytes:
@@ -207,7 +231,8 @@ class EmailLine:
 
     def _hand_over(self, smtp: smtplib.SMTP, message: bytes) -> Answer:
         try:
-            smtp.send(_LEADING_DOT.sub(b"..", message) + b".\r\n")
+            # Every line of ours ends in CRLF, and no header begins with a dot (RFC 5321, 4.5.2).
+            smtp.send(message.replace(b"\r\n.", b"\r\n..") + b".\r\n")
             code, _ = smtp.getreply()
         except OSError:
             self.close()

@@ -47,7 +47,8 @@ class SmsWay:
     """SMS over one account."""
 
     channel: Final = Channel.SMS
-    most_in_hand: Final = 4
+    # A killed worker's messages are told by their status callbacks before anybody sends them again.
+    most_in_hand: Final = 16
 
     def __init__(self, account: SmsAccount, poster: Poster) -> None:
         self.account = account

@@ -21,6 +21,21 @@ def delivered(notice: Notice, number: int) -> tuple[Notice, list[Event]]:
     return sent, [NoticeSent(sent, attempt), NoticeDelivered(sent, attempt)]
 
 
+def taken(notice: Notice, number: int) -> tuple[Notice, list[Event]]:
+    """The far side tells by itself that it has attempt `number`: whoever sent it and died need not send it again.
+
+    Of an attempt whose answer we stored it says nothing new.
+    """
+    attempt = _numbered(notice, number)
+    if attempt is None or attempt.outcome not in (Outcome.OPEN, Outcome.UNKNOWN):
+        return notice, []
+    told = replace(notice, attempts=_with(notice, number, Outcome.ACCEPTED))
+    if notice.state is State.SENT:
+        return told, []
+    sent = replace(told, state=State.SENT, due_at=None, reason_code="")
+    return sent, [NoticeSent(sent, attempt)]
+
+
 def bounced(
     notice: Notice, number: int, now: datetime, *, is_last_way: bool, reason_code: str
 ) -> tuple[Notice, list[Event]]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # https://www.twilio.com/docs/messaging/guides/outbound-message-status-in-status-callbacks
 _ARRIVED: Final = frozenset({"delivered", "read"})
+_ON_ITS_WAY: Final = frozenset({"accepted", "scheduled", "queued", "sending", "sent"})
 _NEVER_ARRIVED: Final = frozenset({"undelivered", "failed", "canceled"})
 _NO_NUMBER: Final = frozenset({"30003", "30004", "30005", "30006"})
 _TEACHES: Final[Mapping[Meaning, Standing]] = {
@@ -35,6 +36,8 @@ def sms_receipt(room: Room, notice_id: str, number: int, status: str, error_code
         return
     if status in _ARRIVED:
         room.notices.revise(held, lambda notice: receipts.delivered(notice, number))
+    elif status in _ON_ITS_WAY:
+        room.notices.revise(held, lambda notice: receipts.taken(notice, number))
     elif status in _NEVER_ARRIVED:
         if error_code in _NO_NUMBER:
             _learn(room, held, number, Standing.BOUNCED)

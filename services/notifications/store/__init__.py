@@ -2,6 +2,7 @@
 
 from services.notifications.store.addresses import Addresses, Marker, Rates, Stops
 from services.notifications.store.contacts import Contacts
+from services.notifications.store.links import Links
 from services.notifications.store.notice_documents import Held
 from services.notifications.store.notices import Decision, Notices
 from services.notifications.store.sessions import Sessions
@@ -13,6 +14,7 @@ __all__ = [
     "Decision",
     "Held",
     "HeldWishes",
+    "Links",
     "Marker",
     "Notices",
     "Rates",

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from bson.binary import Binary
-
 from chassis.aggregates import Change, Loaded, New
 from chassis.envelope import Cause
 from services.notifications.domain.intents import Channel, Intent, Urgency
@@ -17,6 +15,8 @@ GIVEN_UP = (State.DEAD, State.CANCELLED)
 # The fields of a notice that are its body; the id and the due time have their own places in the document.
 _KEPT = tuple(row.name for row in fields(Notice) if row.name not in ("notice_id", "due_at"))
 _ATTEMPT = tuple(row.name for row in fields(Attempt))
+_CODED = frozenset({"intent", "channel", "urgency", "state"})
+_LINK = "sealed_link"
 _CAUSE = tuple(row.name for row in fields(Cause))
 
 
@@ -58,28 +58,37 @@ def opened(notice: Notice, new: New, link_token: str = "") -> Held:
     return Held(replace(notice, due_at=new.due_at), new.cause, loaded, link_token)
 
 
-def sparing(loaded: Loaded, body: dict[str, Any]) -> tuple[Loaded, dict[str, Any]]:
-    """What a write has to name: the fields that are gone, and those that differ.
+def differing(held: Held, notice: Notice) -> tuple[Loaded, dict[str, Any]]:
+    """What a write has to name: the fields that are gone, and those that are others than they were.
 
-    All others are in the database as they were read, for the write names the version.
+    All the rest is in the database as it was read, for the write names the version.
     """
-    gone = loaded.stored_fields - body.keys()
-    was = loaded.body
-    different = {name: value for name, value in body.items() if name not in was or was[name] != value}
-    return replace(loaded, stored_fields=gone), different
+    was, now = held.notice.__dict__, notice.__dict__
+    names = [name for name in _KEPT if now[name] is not was[name]]
+    gone = frozenset({_LINK} if notice.state in GIVEN_UP and _LINK in held.loaded.body else ())
+    return _changed(held.loaded, stored_fields=gone), {name: _row(name, now[name]) for name in names}
 
 
-def after(held: Held, notice: Notice, change: Change, body: dict[str, Any]) -> Held:
+def after(held: Held, notice: Notice, change: Change) -> Held:
     """The notice as it was saved a moment ago."""
-    loaded = replace(
-        held.loaded,
+    was = held.loaded
+    body = {**was.body, **change.body}
+    for name in change.loaded.stored_fields:
+        del body[name]
+    loaded = _changed(
+        was,
         body=body,
         stored_fields=frozenset(body),
-        version=held.loaded.version + 1,
-        event_seq=held.loaded.event_seq + len(change.says),
+        version=was.version + 1,
+        event_seq=was.event_seq + len(change.says),
         due_at=notice.due_at,
     )
     return Held(notice, held.cause, loaded, held.link_token)
+
+
+def _changed(loaded: Loaded, **facts: Any) -> Loaded:
+    """`dataclasses.replace` in a fraction of its time: every notice comes by here twice on its way."""
+    return Loaded(**{**loaded.__dict__, **facts})
 
 
 def _attempt(row: dict[str, Any]) -> Attempt:
@@ -92,18 +101,14 @@ def _attempt_row(attempt: Attempt) -> dict[str, Any]:
     return {**row, "outcome": attempt.outcome.value, "channel": attempt.channel.value}
 
 
+def _row(name: str, value: Any) -> Any:
+    if name == "attempts":
+        return [_attempt_row(attempt) for attempt in value]
+    return value.value if name in _CODED else value
+
+
 def body_of(notice: Notice, cause: Cause) -> dict[str, Any]:
     """What the document holds of the notice."""
-    body: dict[str, Any] = {name: getattr(notice, name) for name in _KEPT}
-    for name in ("intent", "channel", "urgency", "state"):
-        body[name] = body[name].value
-    body["attempts"] = [_attempt_row(attempt) for attempt in notice.attempts]
+    body: dict[str, Any] = {name: _row(name, getattr(notice, name)) for name in _KEPT}
     body["cause"] = {name: getattr(cause, name) for name in _CAUSE}
     return body
-
-
-def kept_link(loaded: Loaded, notice: Notice) -> dict[str, Binary]:
-    """The sealed link, as long as somebody may still open it: also in the inbox, wherever the notice went."""
-    if notice.state in GIVEN_UP or "sealed_link" not in loaded.body:
-        return {}
-    return {"sealed_link": loaded.body["sealed_link"]}

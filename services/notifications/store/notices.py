@@ -11,12 +11,12 @@ from pymongo import ASCENDING, DESCENDING
 
 from chassis.aggregates import Aggregates, Change, New, StaleVersion
 from chassis.envelope import Cause
-from chassis.vault import Unreadable, Vault
 from services.notifications.domain.events import Event
 from services.notifications.domain.intents import Urgency
 from services.notifications.domain.notices import Notice, State
 from services.notifications.domain.opening import Opening
 from services.notifications.store import notice_documents as documents
+from services.notifications.store.links import Links
 from services.notifications.store.notice_documents import Held
 
 _MOST_TRIES = 10
@@ -30,9 +30,9 @@ Decision = Callable[[Notice], tuple[Notice, list[Event]]]
 class Notices:
     """The collection `notices`. Every change names what it says; `to_proto` turns that into bus messages."""
 
-    def __init__(self, aggregates: Aggregates, vault: Vault, to_proto: Callable[[Event], Message]) -> None:
+    def __init__(self, aggregates: Aggregates, links: Links, to_proto: Callable[[Event], Message]) -> None:
         self._aggregates = aggregates
-        self._vault = vault
+        self._links = links
         self._to_proto = to_proto
 
     def ensure_indexes(self) -> None:
@@ -104,19 +104,19 @@ class Notices:
 
     def save(self, held: Held, notice: Notice, events: Sequence[Event]) -> Held:
         """The notice's new state and what it says are stored in one write; raises StaleVersion."""
-        change, body = self._change(held, notice, events)
+        change = self._change(held, notice, events)
         self._aggregates.save(
             change.loaded, change.body, says=change.says, cause=held.cause, due_at=notice.due_at
         )
-        return documents.after(held, notice, change, body)
+        return documents.after(held, notice, change)
 
     def save_many(self, decided: Sequence[tuple[Held, Notice, Sequence[Event]]]) -> dict[str, Held]:
         """Each notice is stored where nobody was quicker; returns those that were stored, by id."""
         changes = [self._change(held, notice, events) for held, notice, events in decided]
-        stale = self._aggregates.save_many([change for change, _ in changes])
+        stale = self._aggregates.save_many(changes)
         return {
-            notice.notice_id: documents.after(held, notice, change, body)
-            for (held, notice, _), (change, body) in zip(decided, changes, strict=True)
+            notice.notice_id: documents.after(held, notice, change)
+            for (held, notice, _), change in zip(decided, changes, strict=True)
             if notice.notice_id not in stale
         }
 
@@ -144,14 +144,11 @@ class Notices:
         return {notice_id: documents.held_of(loaded) for notice_id, loaded in found.items()}
 
     def link_token(self, held: Held) -> str:
-        """The token of the recipient's answer page, "" where there is none or their key was destroyed."""
+        """The token of the recipient's answer page, "" where there is none or it opens no more."""
         sealed = held.loaded.body.get("sealed_link")
         if sealed is None or held.link_token:
             return held.link_token
-        try:
-            return str(self._vault.open(sealed)["token"])
-        except Unreadable:
-            return ""
+        return self._links.open(sealed, held.notice.notice_id)
 
     def of_referral(self, referral_id: str, limit: int) -> list[Notice]:
         """The referral's notices, newest first."""
@@ -235,20 +232,20 @@ class Notices:
         old = {"sealed_link": {"$exists": True}, "expires_at": {"$lte": now}}
         return self._aggregates.collection.update_many(old, {"$unset": {"sealed_link": ""}}).modified_count
 
-    def _change(self, held: Held, notice: Notice, events: Sequence[Event]) -> tuple[Change, dict[str, Any]]:
-        """What is written, and the whole body as it is then."""
-        body = {**documents.body_of(notice, held.cause), **documents.kept_link(held.loaded, notice)}
+    def _change(self, held: Held, notice: Notice, events: Sequence[Event]) -> Change:
+        """What is written; the link is forgotten with a notice that is given up."""
         # A document that a migration changed on its way here would have to be written whole.
         assert not self._aggregates.migrations
-        loaded, different = documents.sparing(held.loaded, body)
+        loaded, different = documents.differing(held, notice)
         says = [self._to_proto(event) for event in events]
-        return Change(loaded, different, held.cause, says, notice.due_at), body
+        return Change(loaded, different, held.cause, says, notice.due_at)
 
     def _new(self, opening: Opening, cause: Cause) -> New:
         notice = opening.notice
         body = documents.body_of(notice, cause)
         if opening.link_token and notice.state not in documents.GIVEN_UP:
-            body["sealed_link"] = self._vault.seal(notice.recipient_id, {"token": opening.link_token})
+            sealed = self._links.seal(opening.link_token, notice.notice_id, notice.opened_at.date())
+            body["sealed_link"] = sealed
         says = [self._to_proto(event) for event in opening.events]
         due_at = notice.due_at + _OPENERS if notice.due_at is not None else None
         return New(notice.notice_id, body, cause, says, due_at)

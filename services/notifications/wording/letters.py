@@ -7,7 +7,7 @@ Nothing about the peer can reach it, because nothing about the peer is handed to
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -136,11 +136,11 @@ def _used(words: SandboxedEnvironment, name: str) -> tuple[str, ...]:
 
 
 def _with_link(letter: Letter, link: str) -> Letter:
-    return replace(
-        letter,
-        text=letter.text.replace(_LINK, link),
-        html=letter.html.replace(_LINK, escape(link)),
-        short=letter.short.replace(_LINK, link),
+    if _LINK not in letter.text:
+        return letter
+    text, html, short = letter.text, letter.html.replace(_LINK, escape(link)), letter.short
+    return Letter(
+        letter.language, letter.subject, text.replace(_LINK, link), html, short.replace(_LINK, link)
     )
 
 
@@ -166,11 +166,14 @@ def reference(referral_id: str) -> str:
     return referral_id[-_REFERENCE_CHARS:].upper()
 
 
-@lru_cache(maxsize=1_024)
 def clock_words(moment: datetime | None, time_zone: str, language: str) -> str:
     """The moment as the recipient's wall clock shows it, always with its zone: "3:20 PM EDT, Tuesday, May 5"."""
-    if moment is None:
-        return ""
+    # No clock here shows seconds: all moments of a minute are said, and remembered, as one.
+    return _minute_words(moment.replace(second=0, microsecond=0), time_zone, language) if moment else ""
+
+
+@lru_cache(maxsize=1_024)
+def _minute_words(moment: datetime, time_zone: str, language: str) -> str:
     zone = zone_named(time_zone)
     locale = _LOCALES[language]
     local = moment.astimezone(zone)
@@ -183,6 +186,7 @@ def clock_words(moment: datetime | None, time_zone: str, language: str) -> str:
     )  # the locale's narrow spaces are boxes in some programs
 
 
+@lru_cache(maxsize=256)
 def day_words(day: str, language: str) -> str:
     """The day (2026-12-31) as it is said: "Thursday, December 31"; a day is the same in every zone here."""
     return format_date(date.fromisoformat(day), _DAYS[language], locale=_LOCALES[language]) if day else ""

@@ -157,6 +157,26 @@ def test_an_sms_arrives_and_its_receipt_is_said_once(room, posted_side, web):
     assert (event.channel, event.offer_id, event.attempt) == ("sms", "off_1", 1)
 
 
+def test_what_a_killed_sender_had_sent_is_told_by_the_far_side_itself(room, posted_side, web):
+    """Died between an SMS and its answer: the far side's callback settles it, and nobody sends it again (P4)."""
+    wish(room, channels=(Channel.SMS,))
+    failpoints.enable("notice.after_send_before_settle=raise@1")
+    try:
+        room.sending.start()
+        handlers.tell(room, told(an_offer()))
+        [taken] = until("the SMS is there", lambda: list(posted_side.taken))
+        [row] = until("left open", lambda: notices(room, "sending"))
+        assert row["attempts"][0]["outcome"] == "open"
+        path = taken.fields["StatusCallback"].removeprefix(OWN_URL)
+        for _ in range(2):
+            assert post_signed(web, path, {"MessageStatus": "sent"}).status_code == 204
+    finally:
+        failpoints.enable("")
+    [row] = settled(room, "sent")
+    assert (row["attempts"][0]["outcome"], "due_at" in row, len(said(room))) == ("accepted", False, 1)
+    assert len(posted_side.taken) == 1
+
+
 def test_an_sms_that_never_arrived_goes_by_mail(room, posted_side, web, far_side):
     """Undelivered: said at once, and the next channel has its turn; matching need not wait for the deadline."""
     wish(room, channels=(Channel.SMS, Channel.EMAIL))
@@ -246,13 +266,15 @@ def test_an_unsigned_reply_changes_nothing(room, web):
 
 
 def test_a_stop_that_races_a_send_wins_or_was_too_late(room, posted_side, web):
-    """Forty notices on their way while STOP comes: nothing begins after its answer."""
+    """Forty notices on their way while STOP comes: what begins 20 ms after its answer is not sent."""
     wish(room, channels=(Channel.SMS,))
     handlers.tell(room, told(*[an_offer(f"off_{number}") for number in range(40)]))
     room.sending.start()
     until("some are out", lambda: len(posted_side.taken) >= 3)
     post_signed(web, "/sms/inbound", {"From": PHONE, "Body": "STOP"})
-    in_hand = len(posted_side.taken) + 4 * 4
+    answered = time.monotonic()
+    until("what was asked is asked again", lambda: time.monotonic() - answered > courier._STILL_FRESH_S)
+    in_hand = len(posted_side.taken) + 4  # one for each sender
     until("the rest is over", lambda: not list(room.database.notices.find({"due_at": {"$exists": True}})))
     assert len(posted_side.taken) <= in_hand
     assert len(notices(room, "dead")) + len(notices(room, "sent")) == 40

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.notifications.domain import receipts
 from services.notifications.domain.contacts import Contact
 from services.notifications.domain.events import NoticeFailed, NoticeSent
 from services.notifications.domain.intents import Channel, Intent
@@ -143,6 +144,26 @@ def test_what_was_sent_while_it_was_cancelled_is_still_recorded_as_sent():
         cancel(begun(a_notice()), Reason.OFFER_CLOSED), 1, Answer(Outcome.REFUSED), NOW, 0.5
     )
     assert (refused.state, events) == (State.CANCELLED, [])
+
+
+def test_an_answer_that_comes_after_its_receipt_takes_nothing_back():
+    """Whatever the sender believes by then, what the far side's receipt said of the attempt stands."""
+    arrived, _ = receipts.delivered(begun(a_notice()), 1)
+    for outcome in (Outcome.ACCEPTED, Outcome.UNKNOWN):
+        late, events = settle_attempt(arrived, 1, Answer(outcome, 201, far_id="SM1"), NOW, 0.5)
+        assert (late.state, late.attempts[0].outcome, events) == (State.SENT, Outcome.DELIVERED, [])
+        assert late.attempts[0].far_id == "SM1"
+    came_back, _ = receipts.bounced(begun(a_notice()), 1, NOW, is_last_way=False, reason_code="5.1.1")
+    late, events = settle_attempt(came_back, 1, ACCEPTED, NOW, 0.5)
+    assert (late.state, late.attempts[0].outcome, late.due_at, events) == (
+        State.DUE,
+        Outcome.BOUNCED,
+        NOW,
+        [],
+    )
+    refused, _ = settled(begun(a_notice()), Outcome.REFUSED)
+    assert receipts.taken(refused, 1) == (refused, [])
+    assert receipts.taken(refused, 7) == (refused, [])
 
 
 def test_cancelling_changes_nothing_that_is_over():
