@@ -40,8 +40,14 @@ test: ready-dev ## run every test against a real RabbitMQ and a real MongoDB (T=
 	@$(BIN)/python -m cli.local.testbed pytest $(or $(T),tests --ignore=tests/bench)
 
 .PHONY: faults
-faults: ready-dev ## the long faults: everything killed and frozen for minutes (make test has the short ones)
-	@$(BIN)/python -m cli.local.testbed pytest -m slow_faults --timeout=1800 $(or $(T),tests)
+faults: ready-dev ## the fault matrix: everything killed, frozen and filled; ends with its table (FAULT_SEED=, T=path)
+	@deploy/bootstrap.sh faults
+	@$(BIN)/python -m cli.local.testbed pytest -p tests.faults.table -m "slow_faults or in_matrix" --timeout=1800 \
+	  $(or $(T),tests)
+
+.PHONY: soak
+soak: ready-dev ## a seeded nemesis for SOAK_MINUTES (30), judged every round; slopes of memory and descriptors
+	@SOAK_MINUTES=$(or $(SOAK_MINUTES),30) $(BIN)/python -m cli.local.testbed tests.faults.soak
 
 .PHONY: attacks
 attacks: ready-dev ## play the database administrator, the thief of keys and the liar: each attack is found and named

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Makes the virtual environment this checkout needs: deploy/bootstrap.sh {run|dev|check|monitoring}
+# Makes the virtual environment this checkout needs: deploy/bootstrap.sh {run|dev|check|monitoring|faults}
 #   run    what `make up` and `make demo` need: the services, a real mongod, a real SMTP server, RabbitMQ
 #   dev    and what `make test` needs
 #   monitoring  a Prometheus, for `make monitoring`
+#   faults      a library that shifts the clock of one process, for `make faults`
 #   check  and what `make check` needs: buf, by npm
 # Quick when nothing changed.  As root on Debian or Ubuntu it installs missing packages; as an ordinary user
 # it says exactly which are missing.
@@ -91,6 +92,11 @@ need_buf() {
 
 if [ "$wanted" = monitoring ]; then  # nothing of ours: only the Prometheus of the system
   command -v promtool >/dev/null && command -v prometheus >/dev/null || need prometheus
+  exit 0
+fi
+if [ "$wanted" = faults ]; then  # where it cannot be had, the tests of wrong clocks are skipped and say so
+  compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || { [ "$(id -u)" = 0 ] && need libfaketime; } ||
+    say "Without libfaketime (apt-get install libfaketime) the tests of wrong clocks are skipped."
   exit 0
 fi
 

@@ -27,10 +27,12 @@ DOORS = (
     "tests/security/test_glass_and_emergency.py",
     "tests/security/test_limits.py",
 )
-# These share one broker and one database to freeze.
+# These share one whole system to break, and these one broker and one database to freeze.
+CELLS = "tests/faults/test_cells_"
 FAULTS = "tests/faults/"
 # What takes longest is begun first, so that no worker is left alone with it at the end.
 LONGEST_FIRST = (
+    CELLS,
     *WHOLE_SYSTEM,
     FAULTS,
     "tests/integration/chassis/test_doors_roles.py",
@@ -58,4 +60,6 @@ class Together(LoadScopeScheduling):
             return "one whole system"
         if file in DOORS:
             return "the doors"
+        if file.startswith(CELLS):
+            return CELLS
         return FAULTS if file.startswith(FAULTS) else file

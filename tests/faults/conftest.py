@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from tests.faults.table import ROW
 class Own:
     """Both parts with their processes."""
 
+    folder: Path
     mongo_uri: str
     amqp_uri: str
     amqp_port: int
@@ -50,7 +51,7 @@ def own(tmp_path_factory: Any) -> Iterator[Own]:
     try:
         database = mongod.start(folder, chosen.mongod)
         broker = rabbit.start(folder, chosen.amqp, chosen.erlang, chosen.epmd)
-        yield Own(database.uri, broker.uri, chosen.amqp, database.child, broker.child)
+        yield Own(folder, database.uri, broker.uri, chosen.amqp, database.child, broker.child)
     finally:
         for name in ("rabbitmq", "epmd", "mongod"):
             if child := children.recall(folder / "run", name):
@@ -91,12 +92,24 @@ def ground(tmp_path_factory: Any) -> Iterator[Ground]:
 
 
 @pytest.fixture
-def cell(request: Any, ground: Ground, record_property: Any) -> Iterator[Cell]:
-    """The cell the test's mark `fault` names, on the shared ground; whatever is left broken is whole afterwards."""
+def recorded(record_property: Any) -> Any:
+    """Closes a cell and puts its row into the report, however the test ended."""
+
+    @contextmanager
+    def running(cell: Cell) -> Iterator[Cell]:
+        try:
+            yield cell
+        finally:
+            cell.close()
+            if not cell.is_control:
+                record_property(ROW, json.dumps(cell.row()))
+
+    return running
+
+
+@pytest.fixture
+def cell(request: Any, ground: Ground, recorded: Any) -> Iterator[Cell]:
+    """The cell that the test's mark `fault` names, on the shared ground."""
     mark = request.node.get_closest_marker("fault")
-    cell = begin_cell(ground, mark.args[0], is_tapped=mark.kwargs.get("is_tapped", True))
-    try:
+    with recorded(begin_cell(ground, mark.args[0], is_tapped=mark.kwargs.get("is_tapped", True))) as cell:
         yield cell
-    finally:
-        record_property(ROW, json.dumps(cell.row()))
-        cell.close()

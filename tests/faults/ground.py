@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cli.local import children, processes
+from cli.local import children, ports, processes, rabbit
+from cli.local.children import Child
 from cli.local.place import ROOT, recalled
 from cli.local.processes import Part
 from cli.local.readiness import wait_ready
@@ -48,9 +50,14 @@ class Ground:
 
     def begin(self, name: str, argv: Sequence[str] = (), **extra: str) -> None:
         """Starts the part that was killed, with more in its environment or as another program, until it is ready."""
+        part, child = self.part(name), self.spawn(name, argv, **extra)
+        wait_ready(child, lambda: processes.missing(part), processes.READY_S)
+
+    def spawn(self, name: str, argv: Sequence[str] = (), **extra: str) -> Child:
+        """Starts the part and does not wait for it."""
         place, part = self.running.place, self.part(name)
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "KINDRED_"))}
-        child = children.spawn(
+        return children.spawn(
             place.run,
             name,
             tuple(argv) or part.argv,
@@ -59,7 +66,6 @@ class Ground:
             cwd=ROOT,
             fingerprint=part.fingerprint,
         )
-        wait_ready(child, lambda: processes.missing(part), processes.READY_S)
 
     def is_alive(self, name: str) -> bool:
         """True while the part runs."""
@@ -95,6 +101,7 @@ class Cell:
     since: dict[str, int]
     referrals: int = 0
     verdict: Verdict | None = None
+    is_control: bool = False  # made to fail: its counts are no part of the report
     notes: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -167,3 +174,13 @@ def begin_cell(ground: Ground, fault_id: str, *, is_tapped: bool = True) -> Cell
     since = evidence.numbers_now(ground.running)
     clients = Clients(ground.running, ground.roster, journal, name, chance)
     return Cell(fault_id, ground, journal, clients, chance, tap, since)
+
+
+def rabbitmqctl(var: Path, *words: str) -> str:
+    """What the broker of this folder answers its operator."""
+    chosen = ports.choose(var, "", is_in_use=True)
+    node = rabbit.only_node(var, chosen.amqp, chosen.erlang)
+    program = rabbit.server().with_name("rabbitmqctl")
+    argv = [str(program), "-n", node.name, *words]
+    env = rabbit.environment(var, node, chosen.epmd)
+    return subprocess.run(argv, env=env, capture_output=True, text=True, check=True, timeout=90).stdout
