@@ -184,9 +184,7 @@ class Aggregates:
             for change in changes
         ]
         result = self.collection.bulk_write(writes, ordered=False)
-        if result.matched_count == len(changes):
-            return set()
-        return self._stale(changes)
+        return set() if result.matched_count == len(changes) else self._stale(changes)
 
     def claim_due(self, limit: int, lease_s: float, where: Mapping[str, Any] | None = None) -> list[Loaded]:
         """Aggregates whose time has come, each given to one worker for `lease_s` seconds; only those that fit `where`.
