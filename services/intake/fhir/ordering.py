@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ _ORDERS = frozenset({"order", "original-order", "reflex-order", "filler-order", 
 # What a Task that asks for something may say of itself; everything else is ours to say (DOMAIN 1).
 _ASKING = frozenset({"requested", "ready"})
 _ASKED = frozenset({"2.0"})
+_OURS = re.compile(r"(?:\A|/)ServiceRequest/ref-[0-9a-f]+(?:/_history/\d+)?\Z")
 _URGENCIES = {"stat": "immediate", "asap": "immediate", "urgent": "urgent", "routine": "routine"}
 
 
@@ -22,8 +24,7 @@ def only_request(parcel: Parcel, faults: list[Fault], statuses: Collection[str] 
     """The one order; a fault where there is none, several, or one that orders nothing."""
     found = parcel.of_type("ServiceRequest")
     if not found:
-        place = "Bundle.entry" if parcel.bundle_type else parcel.laid[0].path + ".focus"
-        faults.append(Fault(place, "service-request-missing", "A ServiceRequest is wanted."))
+        faults.append(_no_request(parcel))
         return None
     for extra in found[1:]:
         message = "One ServiceRequest is wanted, not several."
@@ -31,9 +32,23 @@ def only_request(parcel: Parcel, faults: list[Fault], statuses: Collection[str] 
     request = found[0]
     if request.resource.get("status") not in statuses:
         faults.append(Fault(request.path + ".status", "request-not-active", "The request is not active."))
-    if request.resource.get("intent") not in _ORDERS or request.resource.get("doNotPerform"):
+    if request.resource.get("intent") not in _ORDERS:
         faults.append(Fault(request.path + ".intent", "request-not-an-order", "The request is not an order."))
+    if request.resource.get("doNotPerform"):
+        message = "The request says that nothing is to be done."
+        faults.append(Fault(request.path + ".doNotPerform", "request-not-an-order", message))
     return request
+
+
+def _no_request(parcel: Parcel) -> Fault:
+    """A Task sent after its ServiceRequest was made here asks for what is there: each referral has one Task, ours."""
+    task = parcel.of_type("Task")[:1]
+    focus = task[0].resource.get("focus", {}).get("reference", "") if task else ""
+    if _OURS.search(focus):
+        message = "This ServiceRequest is here, and its Task was made with it: read the Task of the same id."
+        return Fault(task[0].path + ".focus", "task-exists", message)
+    place = "Bundle.entry" if parcel.bundle_type else parcel.laid[0].path + ".focus"
+    return Fault(place, "service-request-missing", "A ServiceRequest is wanted.")
 
 
 def subject(parcel: Parcel, request: Laid, faults: list[Fault]) -> Laid | None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from chassis.errors import Refusal
 from services.intake import taxonomy
 from services.intake.domain.submission import Preference, SourceContact, Strength, Urgency, faults_of
+from services.intake.fhir import reading
 from services.intake.fhir.extensions import BASE
 from tests.unit.intake.intake_builders import SOURCE, bundle, placed, read, resource
 
@@ -252,6 +253,29 @@ def test_all_faults_come_at_once():
 def test_bodies_made_to_hurt_are_clean_refusals(body: bytes, code: str):
     """No JSON is too broken or too deep for a refusal with a code."""
     assert set(told(body)) == {code}
+
+
+@pytest.mark.parametrize(
+    ("focus", "code"),
+    [
+        ("ServiceRequest/ref-01a2", "task-exists"),
+        ("https://kindred.example/fhir/ServiceRequest/ref-01a2/_history/3", "task-exists"),
+        ("https://elsewhere.example/fhir/ServiceRequest/77", "service-request-missing"),
+    ],
+)
+def test_a_task_for_a_request_that_is_here_is_told_of_the_one_it_has(focus: str, code: str):
+    """A client that makes the ServiceRequest first, and then its Task, learns where its Task is."""
+    task = {"resourceType": "Task", "status": "requested", "intent": "order", "focus": {"reference": focus}}
+    with pytest.raises(Refusal) as refused:
+        reading.read(reading.open_single(json.dumps(task).encode(), "Task"), SOURCE, taxonomy.load())
+    assert [(fault.path, fault.code) for fault in refused.value.faults] == [("Task.focus", code)]
+
+
+def test_a_request_that_forbids_is_no_order():
+    """doNotPerform turns the meaning of the whole request round."""
+    made = bundle()
+    resource(made, "ServiceRequest")["doNotPerform"] = True
+    assert set(told(made)) == {"request-not-an-order"}
 
 
 def test_the_newest_consent_decides():
