@@ -8,7 +8,7 @@ from typing import Any
 from chassis import roles, telemetry
 from chassis.clock import to_millisecond
 from chassis.hearing import Heard, every, hears
-from services.intake import codec, handlers
+from services.intake import codec, handlers, unheard
 from services.intake.bootstrap import NAME, Room, build_room, prepare
 from services.intake.handlers import Accepted, Completed, Ended, Exhausted, Met, Told, telling
 from services.intake.outward.assembly import WorkerSettings, receivers, sending
@@ -115,8 +115,9 @@ class Worker:
 
     @every(10.0)
     def measure_waiting(self) -> None:
-        """The gauge of what waits for a receiver."""
+        """The gauges of what waits for a receiver, and of who waits for matching's first word."""
         self.sending.measure()
+        unheard.measure(self.room.listing, self.room.clock.now())
 
     def stop(self) -> None:
         """The senders end what they began."""

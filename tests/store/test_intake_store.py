@@ -26,6 +26,7 @@ from services.intake.domain.errors import (
 )
 from services.intake.domain.person import Person, RecordNumber
 from services.intake.domain.referral import Assignment
+from services.intake.handlers import Told
 from services.intake.settings import Settings
 from tests.unit.intake.intake_builders import NOW, SOURCE, a_consent, a_person, a_submission
 
@@ -348,6 +349,7 @@ def _plans(plan: object) -> list[str]:
             {"peer_id": "p", "source_id": "s", "$or": [{"arrived_at": {"$gt": NOW}}, {"visit.number": "v"}]},
         ),
         ("referrals", {"source_id": "s", "status": "seeking"}),
+        ("referrals", {"status": "submitted"}),
         (
             "people",
             {
@@ -370,3 +372,12 @@ def test_no_hot_query_scans(room: Room, collection: str, query: dict):
     submit(room)
     plan = room.database[collection].find(query).explain()["queryPlanner"]["winningPlan"]
     assert "COLLSCAN" not in _plans(plan)
+
+
+def test_who_waits_for_matchings_first_word_is_known(room: Room):
+    """A referral is unheard from its submission until matching says that it seeks; then nobody is."""
+    assert room.listing.unheard_since() is None
+    told = submit(room)
+    assert room.listing.unheard_since() == told.referral.submitted_at
+    handlers.seek(room, [Told(referral_id=told.referral.referral_id, said_at=NOW, cause=Cause("cor"))])
+    assert room.listing.unheard_since() is None

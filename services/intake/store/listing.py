@@ -10,12 +10,14 @@ from pymongo.cursor import Cursor
 from pymongo.database import Database
 
 from services.intake.domain.listing import USUAL_PAGE, Criteria, Page, Position
+from services.intake.domain.states import State
 from services.intake.store.documents import Document, referral_of
 
 # A bound where none was given, so that every page is one range of one index.
 _EVER = datetime(1, 1, 1, tzinfo=UTC)
 _NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 _NEWEST = [("submitted_at", DESCENDING), ("_id", DESCENDING)]
+_UNHEARD = {"status": State.SUBMITTED.value}
 _NOT_SHOWN = {"outbox": 0, "sealed": 0, "claims": 0, "answers": 0, "handled": 0}
 
 
@@ -32,6 +34,13 @@ class Listing:
         self._collection.create_index(
             [("source_id", ASCENDING), ("status", ASCENDING), *_NEWEST, urgency], name="listed_by_status"
         )
+        waiting = [("status", ASCENDING), ("submitted_at", ASCENDING)]
+        self._collection.create_index(waiting, name="unheard", partialFilterExpression=_UNHEARD)
+
+    def unheard_since(self) -> datetime | None:
+        """When the oldest referral was submitted of which matching has said nothing; None where there is none."""
+        found = self._collection.find(_UNHEARD, {"submitted_at": 1}).sort("submitted_at", ASCENDING).limit(1)
+        return next((document["submitted_at"] for document in found), None)
 
     def page(self, source_id: str, criteria: Criteria) -> Page:
         """One page and where the next one begins."""
