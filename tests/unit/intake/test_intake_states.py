@@ -20,8 +20,11 @@ from services.intake.domain.errors import (
 )
 from services.intake.domain.referral import Assignment, Referral
 from services.intake.domain.states import CLOSED, OPEN, RULES, Command, State, next_state
-from services.intake.fhir import task
+from services.intake.fhir import names, task
+from services.intake.hl7v2.status import STATUS
 from services.intake.r4 import table, validator
+from services.intake.web import pages
+from services.intake.web.words import WORDS
 from tests.unit.intake.intake_builders import NOW
 
 # The rows of DOMAIN 1, written a second time and by hand: (state, command, role) -> state.
@@ -92,9 +95,31 @@ def test_refusals_say_which():
     assert (role.value.kind, move.value.kind) == (Kind.FORBIDDEN, Kind.CONFLICT)
 
 
+# DOMAIN 1 once more: state -> Task.status, BSeR business status, and RF1-1 of HL7 v2 (docs/connect-your-hospital.md).
+SHOWN = {
+    "submitted": ("requested", "2.0", "P"),
+    "needs-information": ("on-hold", None, "P"),
+    "refused": ("rejected", "4.0", "R"),
+    "seeking": ("accepted", "3.0", "A"),
+    "unfilled": ("accepted", "3.0", "A"),
+    "assigned": ("accepted", "5.1.1", "A"),
+    "met": ("in-progress", "5.1.4", "A"),
+    "not-met": ("in-progress", "5.1.2", "A"),
+    "engaged": ("in-progress", None, "A"),
+    "cancel-requested": ("cancelled", "5.2", "A"),
+    "cancelled": ("cancelled", "6.0", "R"),
+    "declined-by-peer": ("cancelled", "6.0", "R"),
+    "referred-elsewhere": ("completed", "7.0", "A"),
+    "completed": ("completed", "7.0", "A"),
+    "expired": ("failed", "6.0", "E"),
+    "entered-in-error": ("entered-in-error", None, "R"),
+}
+ENDED = {"cancelled", "completed", "failed", "entered-in-error", "rejected"}  # of Task.status
+
+
 @given(st.lists(st.tuples(st.sampled_from(Command), st.sampled_from(sorted(ROLES))), max_size=40))
-def test_what_is_closed_stays_closed(commands: list[tuple[Command, str]]):
-    """After any sequence of commands a closed referral is only ever entered in error, and stays in the table."""
+def test_whatever_is_commanded_every_side_shows_the_same_state(commands: list[tuple[Command, str]]):
+    """After any sequence of commands Task, BSeR status, RRI and page agree, and what is closed stays closed."""
     state = State.SUBMITTED
     for command, role in commands:
         before = state
@@ -104,7 +129,25 @@ def test_what_is_closed_stays_closed(commands: list[tuple[Command, str]]):
             continue
         if before in CLOSED:
             assert state in (before, State.ENTERED_IN_ERROR)
+        assert sides_of(state) == SHOWN[state]
     assert state in OPEN | CLOSED
+
+
+def sides_of(state: State) -> tuple[str, str | None, str]:
+    """What FHIR and HL7 v2 say of the state, after the page was seen to have a word for it in each language."""
+    referral = a_referral(state=state, modality="bedside")
+    made = task.of(referral, ())
+    codes = {one["system"]: one["code"] for one in made["businessStatus"]["coding"]}
+    assert codes[names.STATES] == made["businessStatus"]["text"] == state
+    assert all(words[pages.state_key(referral)] for words in WORDS.values())
+    return made["status"], codes.get(names.BUSINESS), STATUS[state]
+
+
+def test_a_task_has_ended_where_its_referral_has():
+    """A client that stops asking at a final status stops where nothing moves any more, or is about to end."""
+    assert set(SHOWN) == set(State)
+    ended = {state for state in State if SHOWN[state][0] in ENDED}
+    assert ended == CLOSED | {State.CANCEL_REQUESTED}
 
 
 def test_an_offer_and_an_acceptance_move_the_view():
@@ -151,8 +194,7 @@ def test_every_state_has_a_valid_task(state: State):
         a_referral(state=state, reason_code="no-one", modality="phone", promised_arrival_at=NOW), ()
     )
     assert validator.check(made) == []
-    assert (made["status"], task.STATUS[state][0]) == (task.STATUS[state][0], made["status"])
-    assert made["businessStatus"]["text"] == state
+    assert sides_of(state) == SHOWN[state]
 
 
 def test_the_answer_to_a_bundle_is_r4():
