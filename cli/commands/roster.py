@@ -1,5 +1,6 @@
 """The roster: import a file with progress and a table of its bad rows, or write a fictional one."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ from cli.reach import Reach
 
 LINES_PER_CHUNK = 100
 IMPORT_S = 600.0
+AGAIN_AFTER_S = (1.0, 3.0)
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -46,7 +48,24 @@ def bring_in(
 def import_file(
     reach: Reach, file: Path, *, is_quiet: bool = False, role: str = "engineer", organization: str = ""
 ) -> dict[str, Any]:
-    """Streams the file to matching and returns counts and faults; raises grpc.RpcError."""
+    """Streams the file to matching and returns counts and faults; raises grpc.RpcError.
+
+    Where a part of matching is away for a moment it is sent again from its beginning: a row that is there by then counts
+    as unchanged.
+    """
+    import grpc
+
+    for pause_s in AGAIN_AFTER_S:
+        try:
+            return _streamed(reach, file, is_quiet=is_quiet, role=role, organization=organization)
+        except grpc.RpcError as failed:
+            if failed.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+            time.sleep(pause_s)
+    return _streamed(reach, file, is_quiet=is_quiet, role=role, organization=organization)
+
+
+def _streamed(reach: Reach, file: Path, *, is_quiet: bool, role: str, organization: str) -> dict[str, Any]:
     total = sum(1 for line in file.read_bytes().splitlines() if line.strip())
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
