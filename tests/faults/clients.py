@@ -47,6 +47,7 @@ class Clients:
         self._reader = self.running.token("nurse", self.actor, self.er.source_id)
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._submitters: list[threading.Thread] = []
         self.broken: list[BaseException] = []
 
     def start(self, referrals: int, over_s: float, submitters: int = 4) -> None:
@@ -55,23 +56,24 @@ class Clients:
         begun = time.monotonic()
         self._stop.clear()
         self._threads.clear()
+        self._submitters.clear()
         first = len(self.journal.visits())
         for turn in range(submitters):
             mine = [(at, first + n) for n, at in enumerate(moments) if n % submitters == turn]
-            self._run(lambda mine=mine: self._submit_all(mine, begun))
+            self._submitters.append(self._run(lambda mine=mine: self._submit_all(mine, begun)))
         self._run(self._accept_all)
         self._run(self._read_all)
 
-    def finish(self, referrals: int, within_s: float) -> None:
+    def finish(self, within_s: float) -> None:
         """Every submitter was told and every referral is somebody's; then nobody calls any more."""
         deadline = time.monotonic() + within_s
         try:
-            while not self.broken and not self.is_done(referrals):
+            while not self.broken and not self.is_done():
                 if time.monotonic() > deadline:
                     told, taken = self.journal.acknowledged(), self.journal.accepted()
                     raise AssertionError(
-                        f"after {within_s:.0f} s {len(told)} of {referrals} were told, {len(taken)} accepted; "
-                        f"codes seen: {sorted(self.codes)}"
+                        f"after {within_s:.0f} s {len(told)} of {len(self.journal.visits())} were told, "
+                        f"{len(taken)} accepted; codes seen: {sorted(self.codes)}"
                     )
                 time.sleep(0.1)
         finally:
@@ -85,9 +87,10 @@ class Clients:
         for thread in self._threads:
             thread.join(60)
 
-    def is_done(self, referrals: int) -> bool:
-        """Everybody was told, and everything is accepted."""
-        return len(self.journal.acknowledged()) == referrals == len(self.journal.accepted())
+    def is_done(self) -> bool:
+        """Every submitter was told, and whatever anybody was told of is somebody's."""
+        told = set().union(*self.journal.acknowledged().values())
+        return not any(one.is_alive() for one in self._submitters) and told <= self.journal.accepted().keys()
 
     def submit(self, number: int | str) -> str:
         """Until told; every try is a line."""
@@ -172,7 +175,7 @@ class Clients:
         sent = {"Authorization": f"Bearer {self._reader}", "X-Purpose-Of-Use": "TREAT"}
         return httpx.Client(headers=sent, timeout=_READ_S)
 
-    def _run(self, work: Callable[[], None]) -> None:
+    def _run(self, work: Callable[[], None]) -> threading.Thread:
         def guarded() -> None:
             try:
                 work()
@@ -182,3 +185,4 @@ class Clients:
         thread = threading.Thread(target=guarded, daemon=True)
         thread.start()
         self._threads.append(thread)
+        return thread

@@ -99,7 +99,6 @@ class Cell:
     chance: random.Random
     tap: BusTap | None
     since: dict[str, int]
-    referrals: int = 0
     verdict: Verdict | None = None
     is_control: bool = False  # made to fail: its counts are no part of the report
     notes: dict[str, Any] = field(default_factory=dict)
@@ -120,10 +119,9 @@ class Cell:
     @contextmanager
     def load(self, referrals: int, over_s: float, within_s: float = PATIENCE_S) -> Iterator[None]:
         """Clients are at work during the block; after it everybody has been told and everything accepted."""
-        self.referrals += referrals
         self.clients.start(referrals, over_s)
         yield
-        self.clients.finish(self.referrals, within_s)
+        self.clients.finish(within_s)
 
     def rest(self, seconds: float) -> None:
         """A fault lasts so long."""

@@ -56,7 +56,7 @@ def test_workers_wake_up_on_dead_sockets(cell: Cell) -> None:
             cell.broke("notifications-worker", f"SIGSTOP {DEAD_SOCKET_S:.0f} s")
             cell.rest(DEAD_SOCKET_S)
         woken = time.monotonic()
-        until("it takes work again", lambda: cell.clients.is_done(16), within_s=150)
+        until("it takes work again", cell.clients.is_done, within_s=150)
         cell.notes["recovered_s"] = round(time.monotonic() - woken, 1)
     cell.conclude()
 
