@@ -81,6 +81,10 @@ fuzz: ready-dev ## 20,000 spoiled Bundles, orders and Tasks, then 20,000 HL7 mes
 bench: ready-dev ## measure, and print ratios to the raw limits (B=intake_bench for one part)
 	@$(BIN)/python -m cli.local.testbed tests.bench.$(or $(B),system_bench)
 
+.PHONY: capacity
+capacity: ready-dev ## the machines, disk and cost of a network, a state and the country, from measured figures
+	@PYTHONPATH=.:gen $(BIN)/python -m tests.bench.capacity.model
+
 .PHONY: check check-style check-types check-imports check-protos check-gen check-house
 check: check-style check-types check-imports check-protos check-gen check-house ## style, types, import contracts, protos, docs and names
 check-style: ready-check

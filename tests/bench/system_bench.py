@@ -177,7 +177,7 @@ def measure(running: Running) -> None:
             rates = [one(er, numbers, clients) for _ in range(RUNS)]
             print(f"submits/s over {name}, {clients:2} clients   {statistics.median(rates):8.0f}", flush=True)
     matching = running.database("matching")
-    until("quiet", lambda: _is_quiet(running), within_s=600)
+    until("quiet", lambda: is_quiet(running), within_s=600)
     before = cpu_s(running)
     rates = [end_to_end(er, officer, matching, numbers, REFERRALS) for _ in range(RUNS)]
     used = {
@@ -192,7 +192,7 @@ def measure(running: Running) -> None:
     for name, milliseconds in sorted(used.items(), key=lambda one: -one[1]):
         print(f"    {name:34} {milliseconds:8.1f} ms")
     for rate in (20, 50):
-        until("quiet", lambda: _is_quiet(running), within_s=600)
+        until("quiet", lambda: is_quiet(running), within_s=600)
         times = steady(er, roster, matching, numbers, rate)
         shown = "  ".join(f"p{int(share * 100)} {_share(times, share):.0f} ms" for share in (0.5, 0.95, 0.99))
         print(f"submit to offer at {rate}/s               {shown}", flush=True)
@@ -200,7 +200,7 @@ def measure(running: Running) -> None:
         print(f"memory of {name:22} {megabytes:8.0f} MB")
 
 
-def _is_quiet(running: Running) -> bool:
+def is_quiet(running: Running) -> bool:
     """Nothing waits in any outbox, and every notice has ended."""
     for service in ("intake", "matching", "notifications"):
         if running.database(service).outbox.count_documents({"state": "pending"}, limit=1):
