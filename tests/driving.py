@@ -84,6 +84,7 @@ class Running:
     place: Place
     overrides: Mapping[str, str] = field(default_factory=dict)
     known: Addresses = field(init=False)
+    _clients: dict[str, MongoClient[dict[str, Any]]] = field(default_factory=dict, init=False, repr=False)
 
     def start(self, *, is_watched: bool = False) -> None:
         """Every part that does not run is started, and says that it is ready; only the watch starts it later."""
@@ -98,6 +99,8 @@ class Running:
 
     def stop(self) -> None:
         """Everything this system started is gone."""
+        while self._clients:
+            self._clients.popitem()[1].close()
         system.down(self.place, lambda *_: None)
 
     def signal(self, name: str, number: int = signal.SIGKILL) -> None:
@@ -110,8 +113,10 @@ class Running:
 
     def database(self, service: str) -> Any:
         """The service's own database, for a test that looks behind the door."""
-        client: MongoClient[dict[str, Any]] = mongo.connect(self.known.mongo_uri)
-        return client[f"kindred_{service}"]
+        uri = self.known.mongo_uri
+        if uri not in self._clients:  # each has threads of its own, and tests look often
+            self._clients[uri] = mongo.connect(uri)
+        return self._clients[uri][f"kindred_{service}"]
 
     def token(self, role: str, actor_id: str, organization_id: str = "") -> str:
         """A token of the local issuer, good for an hour."""

@@ -17,8 +17,8 @@ from chassis import mongo
 from cli.local import children, mongod, ports, rabbit
 from cli.local.children import Child
 from cli.local.place import Place
-from tests.driving import Officer, Roster, Running, a_specialist, a_supervisor, roster_csv
-from tests.faults.ground import Cell, Ground, begin_cell
+from tests.driving import Running
+from tests.faults.ground import Cell, Ground, begin_cell, open_ground
 from tests.faults.table import ROW
 
 
@@ -82,11 +82,7 @@ def ground(tmp_path_factory: Any) -> Iterator[Ground]:
     folder: Path = tmp_path_factory.mktemp("ground")
     running = Running(Place(folder / "var"))
     try:
-        running.start()
-        roster = Roster(running)
-        rows = [a_supervisor(), *(a_specialist(f"spec-{number:03}") for number in range(40))]
-        roster.load(roster_csv(rows))
-        yield Ground(running, roster, Officer(running), folder)
+        yield open_ground(running, folder, specialists=40)
     finally:
         running.stop()
 

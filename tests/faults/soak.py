@@ -21,8 +21,8 @@ import psutil
 
 from cli.local import children
 from cli.local.place import Place
-from tests.driving import PROCESSES, Officer, Roster, Running, a_specialist, a_supervisor, roster_csv
-from tests.faults.ground import SEED, Cell, Ground, begin_cell, rabbitmqctl
+from tests.driving import PROCESSES, Running
+from tests.faults.ground import SEED, Cell, Ground, begin_cell, open_ground, rabbitmqctl
 from tests.faults.table import COUNTED, lines_of_cells
 
 MINUTES = float(os.environ.get("SOAK_MINUTES", "30"))
@@ -53,14 +53,14 @@ class Nemesis:
         name = self.chance.choice(PARTS)
         cell.kill(name)
         cell.rest(self.chance.uniform(0, 3))
-        cell.running.start()
+        cell.ground.up()
         return f"kill {name}"
 
     def _kill_two(self, cell: Cell) -> str:
         names = self.chance.sample(PARTS, 2)
         for name in names:
             cell.kill(name)
-        cell.running.start()
+        cell.ground.up()
         return f"kill {' and '.join(names)}"
 
     def _freeze(self, cell: Cell) -> str:
@@ -119,11 +119,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="kindred-soak-") as folder:
         running = Running(Place(Path(folder) / "var"))
         try:
-            running.start()
-            roster = Roster(running)
-            people = [a_supervisor(), *(a_specialist(f"spec-{n:03}") for n in range(100))]
-            roster.load(roster_csv(people))
-            ground, nemesis = Ground(running, roster, Officer(running), Path(folder)), Nemesis(chance)
+            ground, nemesis = open_ground(running, Path(folder), specialists=100), Nemesis(chance)
             until = time.monotonic() + MINUTES * 60
             while time.monotonic() < until:
                 rows.append(_round(ground, nemesis, len(rows) + 1))

@@ -26,7 +26,7 @@ def killed_again_and_again(cell: Cell, where: str) -> None:
             cell.ground.begin(API, KINDRED_FAILPOINTS=f"{where}=kill@3")
             until("it died at the point", lambda: not cell.ground.is_alive(API))
             cell.broke(API, f"kill -9 at {where}")
-        cell.running.start()
+        cell.ground.up()
 
 
 @pytest.mark.fault("F-01")
@@ -88,7 +88,7 @@ def test_rolling_restarts_under_load(cell: Cell) -> None:
         for _ in range(RESTARTS):
             assert cell.ground.stop_by_term(API) == "stopped"
             cell.broke(API, "SIGTERM")
-            cell.running.start()
+            cell.ground.up()
             cell.rest(0.5)
     # CANCELLED: it came in the very moment the server stopped and was given to no method (chassis/grpc_client.py).
     assert cell.clients.codes <= {"UNAVAILABLE", "CANCELLED", "FAILED_PRECONDITION"}, cell.clients.codes

@@ -20,7 +20,7 @@ def test_the_broker_is_killed_under_load(cell: Cell) -> None:
         for _ in range(3):
             cell.rest(cell.chance.uniform(1, 3))
             cell.kill("rabbitmq")
-            cell.running.start()
+            cell.ground.up()
     assert not cell.clients.codes - {"FAILED_PRECONDITION"}, "a submit felt the broker"
     cell.conclude()
 

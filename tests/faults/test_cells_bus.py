@@ -121,7 +121,7 @@ def test_there_is_no_place_for_dead_letters(cell: Cell) -> None:
         finally:
             channel.queue_bind(dead, topology.DEAD.name, dead)
     with cell.load(6, over_s=1):
-        cell.running.start()
+        cell.ground.up()
     until("it is parked", lambda: parked.count_documents({"reason": "delivery-limit"}) == 1)
     parked.delete_many({"reason": "delivery-limit"})  # it never made sense: an operator gives it up
     cell.conclude()

@@ -44,6 +44,6 @@ def test_clocks_are_wrong(cell: Cell, names: tuple[str, ...], shift: str) -> Non
     with cell.load(6, over_s=2):
         for name in names:
             cell.kill(name)
-        cell.running.start()
+        cell.ground.up()
         cell.broke("clocks", "jumped back")
     cell.conclude()

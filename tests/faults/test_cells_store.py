@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from cli.local.place import Place
-from tests.driving import Officer, Roster, Running, a_specialist, a_supervisor, roster_csv, until
-from tests.faults.ground import Cell, Ground, begin_cell
+from tests.driving import Running, until
+from tests.faults.ground import Cell, Ground, begin_cell, open_ground
 from tests.faults.journal import READ, REFUSED, TOLD, UNKNOWN
 
 pytestmark = pytest.mark.slow_faults
@@ -30,7 +30,7 @@ def test_the_database_is_killed_under_load(cell: Cell) -> None:
         for _ in range(3):
             cell.rest(cell.chance.uniform(1, 3))
             cell.kill("mongod")
-            cell.running.start()
+            cell.ground.up()
     cell.conclude()
 
 
@@ -128,10 +128,7 @@ def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Groun
         pytest.skip("this machine mounts nothing: the disk of a database cannot be filled here")
     running = Running(place)
     try:
-        running.start()
-        roster = Roster(running)
-        roster.load(roster_csv([a_supervisor(), *(a_specialist(f"spec-{n:03}") for n in range(20))]))
-        yield Ground(running, roster, Officer(running), folder), disk
+        yield open_ground(running, folder, specialists=20), disk
     finally:
         running.stop()
         subprocess.run(["umount", str(disk)], check=False)
@@ -158,7 +155,7 @@ def test_the_databases_disk_runs_full(small_cell: Cell, small_disk: tuple[Ground
         cell.rest(3)
         cell.notes["mongod"] = "went on" if cell.ground.is_alive("mongod") else "ended itself"
         ballast.unlink()
-        cell.running.start()
+        cell.ground.up()
     cell.conclude()
 
 

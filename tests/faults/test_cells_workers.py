@@ -26,7 +26,7 @@ def test_workers_die_in_the_middle_of_their_work(cell: Cell) -> None:
             for name in cell.chance.sample(WORKERS, len(WORKERS)):
                 cell.rest(cell.chance.uniform(0.2, 0.8))
                 cell.kill(name)
-            cell.running.start()
+            cell.ground.up()
     assert not cell.clients.codes - {"FAILED_PRECONDITION"}
     cell.conclude()
 
@@ -42,7 +42,7 @@ def test_workers_die_after_the_effect_before_the_answer(cell: Cell) -> None:
         for name in doomed:
             until(f"{name} died at the point", lambda name=name: not cell.ground.is_alive(name))
             cell.broke(name, "kill -9 at worker.after_handler_before_answer")
-        cell.running.start()
+        cell.ground.up()
     cell.conclude()
 
 
@@ -69,7 +69,7 @@ def test_workers_end_in_time_with_a_backlog(cell: Cell) -> None:
     with cell.load(40, over_s=2):
         until("an inbox is full", lambda: evidence.depths(cell.running)["matching"] >= 20)
         for _ in range(2):
-            cell.running.start()
+            cell.ground.up()
             for name in WORKERS:
                 begun = time.monotonic()
                 assert cell.ground.stop_by_term(name, TERM_S) == "stopped"
@@ -77,7 +77,7 @@ def test_workers_end_in_time_with_a_backlog(cell: Cell) -> None:
                 cell.notes["slowest TERM s"] = max(
                     cell.notes.get("slowest TERM s", 0.0), round(time.monotonic() - begun, 1)
                 )
-        cell.running.start()
+        cell.ground.up()
     cell.conclude()
 
 
@@ -99,7 +99,7 @@ def test_everything_is_killed_within_a_second(cell: Cell) -> None:
                 services = [name for name in everything if name not in ("rabbitmq", "mongod")]
                 for name in cell.chance.sample(services, len(services)):
                     cell.ground.spawn(name)
-            cell.running.start()
+            cell.ground.up()
             cell.notes["up again s"] = max(
                 cell.notes.get("up again s", 0), round(time.monotonic() - first, 1)
             )
