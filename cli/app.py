@@ -10,6 +10,7 @@ from cli.commands import (
     certs,
     clients,
     codes,
+    contact,
     coordinate,
     doctor,
     emergency,
@@ -19,6 +20,7 @@ from cli.commands import (
     monitoring,
     notices,
     offers,
+    overseers,
     parked,
     planning,
     referrals,
@@ -84,6 +86,10 @@ app.add_typer(planning.backlog, name="backlog", help="What is unfilled, assigned
 app.add_typer(planning.ladder, name="ladder", help="A programme's own ladder of offers: show, set.")
 simulate.add_to(app)
 notices.add_to(app)
+app.add_typer(contact.app, name="contact", help="How somebody is reached: show, erase.")
+app.add_typer(
+    overseers.app, name="overseers", help="Who is told when somebody reads past a policy: set, list."
+)
 app.add_typer(
     audit.app, name="audit", help="The privacy audit log: search, prove, export, check, watch, erase."
 )

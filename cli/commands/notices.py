@@ -1,6 +1,6 @@
 """Notices: what was sent to whom, without any address."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,31 +12,62 @@ from cli.reach import Reach
 def add_to(app: typer.Typer) -> None:
     """Adds these commands to the top level."""
     app.command()(notices)
+    app.command()(resend)
 
 
 def notices(
     context: typer.Context,
     referral: Annotated[str, typer.Option(help="Notices about this referral.")] = "",
     recipient: Annotated[str, typer.Option(help="Notices to this recipient, by id.")] = "",
+    dead: Annotated[bool, typer.Option("--dead", help="Notices that were given up, whoever's.")] = False,
     limit: Annotated[int, typer.Option(help="At most this many.", min=1)] = 100,
     as_json: show.AsJson = False,
 ) -> None:
-    """The notices of a referral or of a recipient, newest first, with every attempt."""
-    from google.protobuf.json_format import MessageToDict
-
-    from kindred.notifications.v1 import notifications_pb2
+    """The notices of a referral or of a recipient, or all that were given up, newest first, with every attempt."""
+    from kindred.notifications.v1 import notifications_pb2 as pb
 
     reach: Reach = context.obj
-    asked = notifications_pb2.ListNoticesRequest(referral_id=referral, recipient_id=recipient, limit=limit)
+    if dead and (referral or recipient):
+        raise show.fail("--dead lists everybody's.", "Leave --referral and --recipient out.")
     with reaching.plain_errors():
-        found = reach.notifications().ListNotices(
-            asked,
-            timeout=reach.deadline_s,
-            metadata=reach.metadata("coordinator", "cli-coordinator", purpose="COC"),
+        answer = (
+            _asked(reach, "ListDeadNotices", pb.ListDeadNoticesRequest(limit=limit))
+            if dead
+            else _asked(
+                reach,
+                "ListNotices",
+                pb.ListNoticesRequest(referral_id=referral, recipient_id=recipient, limit=limit),
+            )
         )
-    rows = [MessageToDict(notice, preserving_proto_field_name=True) for notice in found.notices]
-    for row in rows:
-        row["tries"] = [attempt.get("outcome", "") for attempt in row.get("attempts", [])]
-        row["since"] = row.get("opened_at", "")[:19].replace("T", " ")
     shown = ("since", "notice_id", "intent", "recipient_id", "channel", "state", "reason_code", "tries")
-    show.rows(rows, shown, as_json=as_json)
+    show.rows([_row(notice) for notice in answer.notices], shown, as_json=as_json)
+
+
+def resend(
+    context: typer.Context,
+    notice_ids: Annotated[list[str], typer.Argument(help="Ids from `kindred notices --dead`.")],
+    as_json: show.AsJson = False,
+) -> None:
+    """Send notices again that were given up; one whose moment is over is refused, for nobody waits for it."""
+    from kindred.notifications.v1 import notifications_pb2 as pb
+
+    reach: Reach = context.obj
+    rows = []
+    for notice_id in notice_ids:
+        with reaching.plain_errors(of=notice_id):
+            answer = _asked(reach, "ReplayNotice", pb.ReplayNoticeRequest(notice_id=notice_id))
+        rows.append(_row(answer.notice))
+    show.rows(rows, ("notice_id", "intent", "recipient_id", "state", "tries"), as_json=as_json)
+
+
+def _asked(reach: Reach, method: str, request: Any) -> Any:
+    metadata = reach.metadata("coordinator", "cli-coordinator", purpose="COC")
+    return getattr(reach.notifications(), method)(request, timeout=reach.deadline_s, metadata=metadata)
+
+
+def _row(notice: Any) -> dict[str, Any]:
+    from google.protobuf.json_format import MessageToDict
+
+    row = MessageToDict(notice, preserving_proto_field_name=True)
+    tries = [attempt.get("outcome", "") for attempt in row.get("attempts", [])]
+    return {**row, "tries": tries, "since": row.get("opened_at", "")[:19].replace("T", " ")}

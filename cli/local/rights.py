@@ -65,7 +65,7 @@ AUDIT_KEYS = "kindred_audit_keys"
 AGGREGATES = {
     "intake": ("referrals", "rejections", "links", "subscriptions", "accesses"),
     "matching": ("cases", "specialists", "programmes", "accesses"),
-    "notifications": ("notices", "wishes", "accesses"),
+    "notifications": ("notices", "wishes", "overseers", "accesses"),
     "audit": ("accesses", "reviews"),
 }
 COUNTS = "event_counts."

@@ -23,6 +23,7 @@ _MAY_LIST = ("coordinator", "supervisor", "compliance", "engineer")
 _MAY_REPLAY = ("coordinator", "supervisor", "engineer")
 _MAY_SEE_CONTACTS = ("specialist", "supervisor", "coordinator", "nurse", "clinician")
 _MAY_ERASE = (*_MAY_SEE_CONTACTS, "compliance")
+_MAY_NAME_OVERSEERS = ("compliance",)
 _FOR = ("TREAT", "COC", "CAREMGT", "HOPERAT", "PATRQT")
 
 
@@ -103,6 +104,26 @@ class NotificationsServicer(notifications_pb2_grpc.NotificationsServiceServicer)
         require(caller, *_MAY_REPLAY)
         renewed = handlers.replay_notice(self.room, caller, request.notice_id, telemetry.current_cause())
         return notifications_pb2.ReplayNoticeResponse(notice=codec.notice_to_proto(renewed))
+
+    def NameOverseers(  # noqa: N802
+        self, request: notifications_pb2.NameOverseersRequest, context: grpc.ServicerContext
+    ) -> notifications_pb2.NameOverseersResponse:
+        """Says who is told when the glass is broken."""
+        caller = current_caller()
+        require(caller, *_MAY_NAME_OVERSEERS)
+        named, cause = codec.overseers_from_proto(request), telemetry.current_cause()
+        count = handlers.name_overseers(self.room, caller, request.organization_id, named, cause)
+        return notifications_pb2.NameOverseersResponse(count=count)
+
+    def ListOverseers(  # noqa: N802
+        self, request: notifications_pb2.ListOverseersRequest, context: grpc.ServicerContext
+    ) -> notifications_pb2.ListOverseersResponse:
+        """Who is told, without any address."""
+        caller = current_caller()
+        require(caller, *_MAY_NAME_OVERSEERS)
+        organization_id = codec.organization_asked(request)
+        shown = handlers.list_overseers(self.room, caller, organization_id, telemetry.current_cause())
+        return codec.overseers_to_proto(shown)
 
 
 def denied(room: Room, caller: Caller | None, method: str, code: str) -> None:

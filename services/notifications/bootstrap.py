@@ -45,6 +45,7 @@ from services.notifications.store import (
     Links,
     Marker,
     Notices,
+    Overseers,
     Rates,
     Sessions,
     Stops,
@@ -70,6 +71,7 @@ class Room:
     wishes: WishStore
     addresses: Addresses
     rates: Rates
+    overseers: Overseers
     sessions: Sessions
     people: People
     letters: Letters
@@ -117,6 +119,7 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
         wishes=wishes,
         addresses=addresses,
         rates=rates,
+        overseers=Overseers(Aggregates(database, "overseers", clock, SERVICE)),
         sessions=Sessions(database, clock),
         people=people,
         letters=letters,
@@ -138,6 +141,7 @@ def prepare(room: Room) -> None:
     room.contacts.ensure_indexes()
     room.wishes.ensure_indexes()
     room.rates.ensure_indexes()
+    room.overseers.ensure_indexes()
     room.sessions.ensure_indexes()
     room.access.aggregates.ensure_indexes()
     room.parked.ensure_indexes()
@@ -147,7 +151,7 @@ def relay(room: Room) -> Relay:
     """What carries notifications' own events to the bus."""
     return Relay(
         room.database,
-        collections=["notices", "wishes", access.COLLECTION],
+        collections=["notices", "wishes", "overseers", access.COLLECTION],
         amqp_uri=room.settings.amqp_uri,
         producer=SERVICE,
     )

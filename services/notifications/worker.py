@@ -119,6 +119,12 @@ class Worker:
         told = codec.certification_expiring(heard.envelope, heard.message)
         handlers.tell(self.room, [(happening, heard.cause) for happening in told])
 
+    @hears("glass.broken.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_glass_broken(self, batch: Sequence[Heard]) -> None:
+        """The supervisor of whoever read past a policy, and compliance, hear of it."""
+        told = [(codec.glass_broken(heard.envelope, heard.message), heard.cause) for heard in batch]
+        handlers.tell_of_broken_glass(self.room, told)
+
     @every(1.0)
     def keep_sending(self) -> None:
         """The senders run, and look for what came due by the clock."""

@@ -16,10 +16,16 @@ from services.notifications.codec.events import (
     checkin_missed,
     enrolled_card,
     escalated,
+    glass_broken,
     offer_closed,
     offer_made,
     source_card,
     status_changed,
+)
+from services.notifications.codec.overseers import (
+    organization_asked,
+    overseers_from_proto,
+    overseers_to_proto,
 )
 from services.notifications.codec.said import event_to_proto, notice_to_proto, notices_to_proto
 
@@ -37,10 +43,14 @@ __all__ = [
     "enrolled_card",
     "escalated",
     "event_to_proto",
+    "glass_broken",
     "notice_to_proto",
     "notices_to_proto",
     "offer_closed",
     "offer_made",
+    "organization_asked",
+    "overseers_from_proto",
+    "overseers_to_proto",
     "phone_number",
     "source_card",
     "status_changed",

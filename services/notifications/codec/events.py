@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypedDict
 
 from google.protobuf.message import Message
@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from chassis.clock import to_millisecond
 from chassis.envelope import Envelope
 from chassis.sealing import PrivateSeal
+from kindred.access.v1.events_pb2 import GlassBroken
 from kindred.bus.v1.bus_pb2 import Provenance, SealedField
 from kindred.intake.v1.events_pb2 import ReferralRevised, ReferralStatusChanged, ReferralSubmitted
 from kindred.matching.v1.events_pb2 import (
@@ -37,6 +38,7 @@ from services.notifications.domain.contacts import (
     specialist_contact_id,
 )
 from services.notifications.domain.intents import Happening
+from services.notifications.domain.overseers import NOBODY
 
 _OfReferral = (
     OfferMade
@@ -52,10 +54,10 @@ _OfReferral = (
     | ReferralEscalated
     | ReferralStatusChanged
 )
-_NOBODY = "unnamed"
 # Somebody had said that they come, and now nobody does.
 _COMING = ("assigned", "not-met")
 _SOUGHT_AGAIN = "sought-again"
+_REVIEWED_WITHIN = timedelta(hours=24)
 
 
 def enrolled_card(event: SpecialistEnrolled, seal: PrivateSeal) -> Card:
@@ -82,7 +84,7 @@ def _told(
         event=envelope.type,
         happened_at=to_millisecond(envelope.time),
         referral_id=event.referral_id,
-        recipient_id=person_id or _NOBODY,
+        recipient_id=person_id or NOBODY,
         contact_id=contact_id or (specialist_contact_id(person_id) if person_id else ""),
         **_about(event.provenance),
         **facts,
@@ -187,6 +189,25 @@ def certification_expiring(envelope: Envelope, event: CertificationExpiring) -> 
         for whose, person_id in people.items()
         if person_id
     ]
+
+
+def glass_broken(envelope: Envelope, event: GlassBroken) -> Happening:
+    """Somebody read past a policy, named as `recipient_id` until it is known who has to hear of it.
+
+    The same person, record and day are the same news.
+    """
+    happened_at, who = to_millisecond(envelope.time), event.provenance.actor_id
+    return Happening(
+        event=envelope.type,
+        happened_at=happened_at,
+        referral_id=event.referral_id or event.record_id,
+        recipient_id=who,
+        contact_id="",
+        matter=f"{who}/{happened_at:%Y-%m-%d}",
+        # A review is due then (services/audit/domain/review.py).
+        deadline_at=happened_at + _REVIEWED_WITHIN,
+        **_about(event.provenance),
+    )
 
 
 def _contact(sealed: SealedField, context: str, seal: PrivateSeal) -> Contact:

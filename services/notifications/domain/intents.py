@@ -31,6 +31,8 @@ class Intent(StrEnum):
     CERTIFICATE_ENDED = "certificate-ended"
     TEAM_CERTIFICATE_ENDING = "team-certificate-ending"
     TEAM_CERTIFICATE_ENDED = "team-certificate-ended"
+    GLASS_BROKEN = "glass-broken"
+    GLASS_TO_REVIEW = "glass-to-review"
 
 
 class Recipient(StrEnum):
@@ -39,6 +41,7 @@ class Recipient(StrEnum):
     SPECIALIST = "specialist"
     SOURCE = "source"
     SUPERVISOR = "supervisor"
+    COMPLIANCE = "compliance"
 
 
 class Channel(StrEnum):
@@ -136,11 +139,16 @@ TABLE: Final[tuple[Rule, ...]] = (
     Rule(Intent.CERTIFICATE_ENDED,       "certification.expiring.v1",  "own-ended",             Recipient.SPECIALIST, Urgency.URGENT,    _PEOPLE,  _WAITS,  _ONE_WEEK,          ("matter", "last_day")),
     Rule(Intent.TEAM_CERTIFICATE_ENDING, "certification.expiring.v1",  "team-ending",           Recipient.SUPERVISOR, Urgency.ROUTINE,   _PEOPLE,  _WAITS,  _ONE_WEEK,          ("matter", "last_day", "number")),
     Rule(Intent.TEAM_CERTIFICATE_ENDED,  "certification.expiring.v1",  "team-ended",            Recipient.SUPERVISOR, Urgency.URGENT,    _PEOPLE,  _WAITS,  _ONE_WEEK,          ("matter", "last_day")),
+    Rule(Intent.GLASS_BROKEN,            "glass.broken.v1",            "supervisor",            Recipient.SUPERVISOR, Urgency.URGENT,    _PEOPLE,  _WAITS,  _ONE_WEEK,          ("referral_id", "matter")),
+    Rule(Intent.GLASS_TO_REVIEW,         "glass.broken.v1",            "compliance",            Recipient.COMPLIANCE, Urgency.URGENT,    _PEOPLE,  _WAITS,  _ONE_WEEK,          ("referral_id", "matter")),
 )
 # fmt: on
 _BY_INTENT: Final = {rule.intent: rule for rule in TABLE}
-# What may still be said of a referral that was stopped: whoever was asked need not answer, nor come.
-AFTER_STOP: Final = frozenset({Intent.OFFER_WITHDRAWN, Intent.ASSIGNMENT_ENDED})
+# What may still be said of a referral that was stopped: whoever was asked need not answer, nor come; and that
+# somebody read past a policy, which nobody gets out of by stopping it.
+AFTER_STOP: Final = frozenset(
+    {Intent.OFFER_WITHDRAWN, Intent.ASSIGNMENT_ENDED, Intent.GLASS_BROKEN, Intent.GLASS_TO_REVIEW}
+)
 
 
 @dataclass(frozen=True)

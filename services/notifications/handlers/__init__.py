@@ -1,6 +1,7 @@
 """One function per command, by what it is about."""
 
 from services.notifications.handlers.dead import list_dead, replay_notice
+from services.notifications.handlers.overseers import list_overseers, name_overseers, tell_of_broken_glass
 from services.notifications.handlers.people import change_contact, erase, get_contact, keep_contacts
 from services.notifications.handlers.receipts import heard_back, mail_came_back, sms_receipt
 from services.notifications.handlers.telling import close_offers, forget_links, list_notices, stop, tell
@@ -15,9 +16,12 @@ __all__ = [
     "keep_contacts",
     "list_dead",
     "list_notices",
+    "list_overseers",
     "mail_came_back",
+    "name_overseers",
     "replay_notice",
     "sms_receipt",
     "stop",
     "tell",
+    "tell_of_broken_glass",
 ]

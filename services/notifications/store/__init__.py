@@ -5,6 +5,7 @@ from services.notifications.store.contacts import Contacts
 from services.notifications.store.links import Links
 from services.notifications.store.notice_documents import Held
 from services.notifications.store.notices import Decision, Notices
+from services.notifications.store.overseers import Named, Overseers
 from services.notifications.store.sessions import Sessions
 from services.notifications.store.wishes import HeldWishes, WishStore
 
@@ -16,7 +17,9 @@ __all__ = [
     "HeldWishes",
     "Links",
     "Marker",
+    "Named",
     "Notices",
+    "Overseers",
     "Rates",
     "Sessions",
     "Stops",

@@ -16,6 +16,7 @@ from services.notifications.domain.contacts import Card, Contact
 from services.notifications.store.opened import Opened
 
 _DUPLICATE_KEY = 11000
+_NOTHING = {"$set": {"is_reachable": False, "sealed": Binary(b"")}}
 
 
 class Contacts:
@@ -62,8 +63,12 @@ class Contacts:
 
     def empty(self, person_id: str) -> int:
         """The person's cards hold nothing any more; how many there were."""
-        nothing = {"$set": {"is_reachable": False, "sealed": Binary(b"")}}
-        return self._collection.update_many({"person_id": person_id}, nothing).matched_count
+        return self._collection.update_many({"person_id": person_id}, _NOTHING).matched_count
+
+    def empty_cards(self, contact_ids: Sequence[str]) -> None:
+        """Those of the cards hold nothing any more."""
+        if contact_ids:
+            self._collection.update_many({"_id": {"$in": list(contact_ids)}}, _NOTHING)
 
     def _opened(self, sealed: Binary) -> Contact | None:
         if not sealed:

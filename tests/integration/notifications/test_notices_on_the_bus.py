@@ -9,6 +9,8 @@ import pytest
 from bson import encode
 
 from chassis import grpc_client, identity
+from kindred.access.v1.events_pb2 import GlassBroken
+from kindred.bus.v1.bus_pb2 import Provenance
 from kindred.intake.v1.events_pb2 import ReferralRevised, ReferralStatusChanged, ReferralSubmitted
 from kindred.matching.v1.events_pb2 import (
     ArrivalOverdue,
@@ -227,21 +229,51 @@ def test_what_was_sent_is_told_on_the_bus_and_listed(
         with pytest.raises(grpc.RpcError) as invalid:
             ask(address, keys_dir, "engineer")
         assert invalid.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        broken_glass_is_told(address, keys_dir, broker, far_side)
         [read] = until("record.read on the bus", lambda: broker.drain(reads))
-        [denied] = until("access.denied on the bus", lambda: broker.drain(denials))
+        [denied, *_] = until("access.denied on the bus", lambda: broker.drain(denials))
     assert (read.provenance.actor_id, read.record_type, list(read.criteria)) == (
         "coordinator-1",
         "Notice",
         ["referral_id"],
     )
     assert (denied.provenance.actor_id, denied.reason_code) == ("nurse-1", "role-not-allowed")
+    assert MARKED not in api.log.read_text()
+
+
+def broken_glass_is_told(address, keys_dir, broker, far_side):
+    """Compliance names two people over gRPC; a nurse breaks the glass; both have one letter, and nobody else may name."""
+    people = [
+        notifications_pb2.Overseer(person_id="lena", part="supervisor", email=f"{MARKED}.lena@example.org"),
+        notifications_pb2.Overseer(
+            person_id="otis", part="compliance", email=f"{MARKED}.otis@example.org", language="es"
+        ),
+    ]
+    named = notifications_pb2.NameOverseersRequest(organization_id="src_brigid", overseers=people)
+    with pytest.raises(grpc.RpcError) as refused:
+        call(address, keys_dir, "engineer", "NameOverseers", named)
+    assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert call(address, keys_dir, "compliance", "NameOverseers", named).count == 2
+    who = Provenance(
+        actor_id="nurse-17", actor_role="nurse", organization_id="src_brigid", purpose_of_use="BTG"
+    )
+    about = {"record_type": "Referral", "record_id": "ref_0aa7b31", "referral_id": "ref_0aa7b31"}
+    event = GlassBroken(provenance=who, reason_code="care-now", **about)
+    broker.repeat(broker.say(event, "ref_0aa7b31", source="intake"))
+    until("both letters", lambda: subjects(far_side, "lena") and subjects(far_side, "otis"))
+    assert subjects(far_side, "lena") == ["Please look at request AA7B31 today"]
+    assert subjects(far_side, "otis") == ["Por favor, revise quién abrió la solicitud AA7B31"]
 
 
 def ask(address, keys_dir, role, **criteria):
+    return call(address, keys_dir, role, "ListNotices", notifications_pb2.ListNoticesRequest(**criteria))
+
+
+def call(address, keys_dir, role, method, request):
     token = identity.mint((keys_dir / "issuer.pem").read_bytes(), actor_id=f"{role}-1", role=role)
     with grpc_client.channel(address, token=token, purpose="HOPERAT") as channel:
         stub = notifications_pb2_grpc.NotificationsServiceStub(channel)
-        return stub.ListNotices(notifications_pb2.ListNoticesRequest(**criteria), timeout=5)
+        return getattr(stub, method)(request, timeout=5)
 
 
 def inbox_is_empty(broker):

@@ -8,6 +8,9 @@ import pytest
 from starlette.requests import Request
 
 from chassis.identity import Caller
+from services.notifications.domain.intents import Channel, Intent
+from services.notifications.domain.notices import Outcome, Reason
+from services.notifications.domain.standing import Standing
 from services.notifications.web import language, pages
 from services.notifications.web.door import Visit
 
@@ -51,3 +54,23 @@ def test_choosing_leads_back_to_one_of_our_pages(fields, where, is_kept):
 def test_every_language_of_the_catalogs_has_a_name():
     """No language can be written in and not be chosen."""
     assert set(pages.LANGUAGE_NAMES) == set(pages.catalogs.LANGUAGES)
+
+
+@pytest.mark.parametrize("language", ["en", "es", "pt"])
+@pytest.mark.parametrize(
+    ("macro", "codes"),
+    [
+        ("channel", Channel),
+        ("outcome", Outcome),
+        ("reason", Reason),
+        ("intent", Intent),
+        ("standing", Standing),
+    ],
+)
+def test_every_code_on_a_page_has_words(language, macro, codes):
+    """Whatever a table of the operator's page may hold is said in words, in every language."""
+    words = pages._environment(language).get_template("words.html").module
+    for one in codes:
+        said = str(getattr(words, macro)(one.value)).strip()
+        assert said
+        assert said != one.value

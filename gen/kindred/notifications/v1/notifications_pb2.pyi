@@ -189,3 +189,47 @@ class Attempt(_message.Message):
     is_possible_repeat: bool
     channel: str
     def __init__(self, number: _Optional[int] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., outcome: _Optional[str] = ..., is_possible_repeat: _Optional[bool] = ..., channel: _Optional[str] = ...) -> None: ...
+
+class Overseer(_message.Message):
+    __slots__ = ("person_id", "part", "email", "phone", "language", "time_zone", "channels")
+    PERSON_ID_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
+    EMAIL_FIELD_NUMBER: _ClassVar[int]
+    PHONE_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    person_id: str
+    part: str
+    email: str
+    phone: str
+    language: str
+    time_zone: str
+    channels: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, person_id: _Optional[str] = ..., part: _Optional[str] = ..., email: _Optional[str] = ..., phone: _Optional[str] = ..., language: _Optional[str] = ..., time_zone: _Optional[str] = ..., channels: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class NameOverseersRequest(_message.Message):
+    __slots__ = ("organization_id", "overseers")
+    ORGANIZATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OVERSEERS_FIELD_NUMBER: _ClassVar[int]
+    organization_id: str
+    overseers: _containers.RepeatedCompositeFieldContainer[Overseer]
+    def __init__(self, organization_id: _Optional[str] = ..., overseers: _Optional[_Iterable[_Union[Overseer, _Mapping]]] = ...) -> None: ...
+
+class NameOverseersResponse(_message.Message):
+    __slots__ = ("count",)
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    def __init__(self, count: _Optional[int] = ...) -> None: ...
+
+class ListOverseersRequest(_message.Message):
+    __slots__ = ("organization_id",)
+    ORGANIZATION_ID_FIELD_NUMBER: _ClassVar[int]
+    organization_id: str
+    def __init__(self, organization_id: _Optional[str] = ...) -> None: ...
+
+class ListOverseersResponse(_message.Message):
+    __slots__ = ("overseers",)
+    OVERSEERS_FIELD_NUMBER: _ClassVar[int]
+    overseers: _containers.RepeatedCompositeFieldContainer[Overseer]
+    def __init__(self, overseers: _Optional[_Iterable[_Union[Overseer, _Mapping]]] = ...) -> None: ...

@@ -65,6 +65,16 @@ class NotificationsServiceStub:
                 request_serializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ReplayNoticeRequest.SerializeToString,
                 response_deserializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ReplayNoticeResponse.FromString,
                 _registered_method=True)
+        self.NameOverseers = channel.unary_unary(
+                '/kindred.notifications.v1.NotificationsService/NameOverseers',
+                request_serializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.NameOverseersRequest.SerializeToString,
+                response_deserializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.NameOverseersResponse.FromString,
+                _registered_method=True)
+        self.ListOverseers = channel.unary_unary(
+                '/kindred.notifications.v1.NotificationsService/ListOverseers',
+                request_serializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ListOverseersRequest.SerializeToString,
+                response_deserializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ListOverseersResponse.FromString,
+                _registered_method=True)
 
 
 class NotificationsServiceServicer:
@@ -113,6 +123,20 @@ class NotificationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def NameOverseers(self, request, context):
+        """Says who is told when somebody of an organization reads past a policy; replaces whom it named before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOverseers(self, request, context):
+        """Who is told, without any address.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NotificationsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -145,6 +169,16 @@ def add_NotificationsServiceServicer_to_server(servicer, server):
                     servicer.ReplayNotice,
                     request_deserializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ReplayNoticeRequest.FromString,
                     response_serializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ReplayNoticeResponse.SerializeToString,
+            ),
+            'NameOverseers': grpc.unary_unary_rpc_method_handler(
+                    servicer.NameOverseers,
+                    request_deserializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.NameOverseersRequest.FromString,
+                    response_serializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.NameOverseersResponse.SerializeToString,
+            ),
+            'ListOverseers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOverseers,
+                    request_deserializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ListOverseersRequest.FromString,
+                    response_serializer=kindred_dot_notifications_dot_v1_dot_notifications__pb2.ListOverseersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -310,6 +344,60 @@ class NotificationsService:
             '/kindred.notifications.v1.NotificationsService/ReplayNotice',
             kindred_dot_notifications_dot_v1_dot_notifications__pb2.ReplayNoticeRequest.SerializeToString,
             kindred_dot_notifications_dot_v1_dot_notifications__pb2.ReplayNoticeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NameOverseers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kindred.notifications.v1.NotificationsService/NameOverseers',
+            kindred_dot_notifications_dot_v1_dot_notifications__pb2.NameOverseersRequest.SerializeToString,
+            kindred_dot_notifications_dot_v1_dot_notifications__pb2.NameOverseersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOverseers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kindred.notifications.v1.NotificationsService/ListOverseers',
+            kindred_dot_notifications_dot_v1_dot_notifications__pb2.ListOverseersRequest.SerializeToString,
+            kindred_dot_notifications_dot_v1_dot_notifications__pb2.ListOverseersResponse.FromString,
             options,
             channel_credentials,
             insecure,
