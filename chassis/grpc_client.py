@@ -18,8 +18,10 @@ _MAX_MESSAGE_BYTES = 4_000_000
 # Only UNAVAILABLE says that nothing was started; throttling stops a crowd of retries from keeping a server down.
 # grpc's core tells CANCELLED to a call that arrived in the very moment a server stops and was never given to a method
 # (about 1 stop in 10 under load here): it was not started either. A call that its own caller cancels is not retried.
+# Of the addresses a name or a list has, each gets its turn, and one that does not answer is passed over.
 _SERVICE_CONFIG = json.dumps(
     {
+        "loadBalancingConfig": [{"round_robin": {}}],
         "methodConfig": [
             {
                 "name": [{}],
@@ -48,6 +50,17 @@ _OPTIONS = [
 ]
 
 
+def target(address: str) -> tuple[str, list[tuple[str, str]]]:
+    """What grpc calls an address, and with which options.
+
+    `address` is "host:port", "dns:///name:port" for every address of a name, or the numeric addresses of several
+    replicas joined by commas; their certificates are good for the first one's host.
+    """
+    if "," not in address:
+        return address, []
+    return f"ipv4:{address}", [("grpc.default_authority", address.partition(",")[0])]
+
+
 def channel(
     address: str,
     *,
@@ -56,16 +69,18 @@ def channel(
     correlation_id: str = "",
     named: tls.Files | None = None,
 ) -> grpc.Channel:
-    """A channel to "host:port" whose every call carries the caller's token, purpose of use and trace.
+    """A channel to `address` (see `target`) whose every call carries the caller's token, purpose of use and trace.
 
     With `named` both sides show a certificate; raises OSError where the files cannot be read.
     A unary call without a time-out gets 5 s (`WRITE_S`), because our servers refuse calls without a deadline.
     Close it, or use it in a `with`.
     """
+    where, more = target(address)
+    options = [*_OPTIONS, *more]
     opened = (
-        grpc.secure_channel(address, tls.channel_credentials(named), options=_OPTIONS)
+        grpc.secure_channel(where, tls.channel_credentials(named), options=options)
         if named
-        else grpc.insecure_channel(address, options=_OPTIONS)
+        else grpc.insecure_channel(where, options=options)
     )
     return grpc.intercept_channel(opened, _Identity(token, purpose, correlation_id))
 

@@ -44,9 +44,9 @@ class Reach:
         return place.read_state(place.here())
 
     def grpc_address(self, service: str) -> str:
-        """KINDRED_<SERVICE>_GRPC, else what `up` wrote."""
+        """KINDRED_<SERVICE>_GRPC, else the doors of every replica that `up` wrote."""
         given = os.environ.get(f"KINDRED_{service.upper()}_GRPC", "")
-        return given or self._known().grpc[service]
+        return given or self._known().grpc_of_all(service)
 
     def http_address(self, service: str) -> str:
         """KINDRED_<SERVICE>_HTTP, else what `up` wrote."""

@@ -20,8 +20,8 @@ import httpx
 from google.protobuf.timestamp_pb2 import Timestamp
 from pymongo import MongoClient
 
-from chassis import identity, mongo
-from cli.local import children, system, watch
+from chassis import grpc_client, identity, mongo
+from cli.local import children, shape, system, watch
 from cli.local.place import Addresses, Place
 from kindred.audit.v1 import audit_pb2, audit_pb2_grpc
 from kindred.intake.v1 import events_pb2, intake_pb2, intake_pb2_grpc
@@ -83,6 +83,7 @@ class Running:
 
     place: Place
     overrides: Mapping[str, str] = field(default_factory=dict)
+    wanted: shape.Shape | None = None
     known: Addresses = field(init=False)
     _clients: dict[str, MongoClient[dict[str, Any]]] = field(default_factory=dict, init=False, repr=False)
 
@@ -90,7 +91,9 @@ class Running:
         """Every part that does not run is started, and says that it is ready; only the watch starts it later."""
         self._dismiss_the_watch()
         with _parts_of_our_own():
-            self.known = system.up(self.place, lambda *_: None, self.overrides, is_watched=is_watched)
+            self.known = system.up(
+                self.place, lambda *_: None, self.overrides, is_watched=is_watched, wanted=self.wanted
+            )
 
     def _dismiss_the_watch(self) -> None:
         """Nobody but the test starts what the test has killed."""
@@ -141,7 +144,10 @@ class Client:
         folder = Path(running.known.keys_dir)
         own, trusted = ((folder / name).read_bytes() for name in ("tls.cli.pem", "tls.ca.pem"))
         credentials = grpc.ssl_channel_credentials(trusted, own, own)
-        self.channel = grpc.secure_channel(running.known.grpc[service], credentials, options=options)
+        where, more = grpc_client.target(running.known.grpc_of_all(service))
+        if more:  # several replicas: each gets its turn, and one that is away is passed over
+            more = [*more, ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}')]
+        self.channel = grpc.secure_channel(where, credentials, options=[*options, *more])
         self.metadata = [("authorization", f"Bearer {token}"), ("x-purpose-of-use", purpose)]
 
     def call(self, method: Any, request: Any) -> Any:

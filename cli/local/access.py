@@ -40,7 +40,8 @@ def password(folder: Path, name: str) -> str:
 
 def passwords(folder: Path) -> dict[str, str]:
     """Every user's password, the owner's among them."""
-    return {path.name: password(folder, path.name) for path in sorted((folder / "passwords").iterdir())}
+    kept = sorted(path.name for path in (folder / "passwords").iterdir() if path.is_file())
+    return {name: password(folder, name) for name in kept}
 
 
 def as_user(uri: str, name: str, secret: str) -> str:

@@ -1,8 +1,9 @@
 """Makes the database's users, their roles, and the views of which audit sees no more than counts.
 
 `python -m cli.local.database_users FOLDER ADDRESS` (deploy/compose.yaml runs it once) does it for a mongod elsewhere;
-FOLDER is the one of `cli.local.access`.  It acts as the replica set itself, with its key file, so that no process needs
-to hold the owner's password.
+FOLDER is the one of `cli.local.access`.  With host:port it acts as the replica set itself, with its key file, so that no
+process needs to hold the owner's password.  With mongodb:// and your options (TLS, the members of the set)
+it acts as the owner, whom somebody else has made there, as an operator does (deploy/k8s/mongodb.yaml).
 """
 
 from __future__ import annotations
@@ -63,10 +64,15 @@ def initiate(client: Client, hosts: Sequence[str]) -> None:
             raise
 
 
-def establish(client: Client, passwords: Mapping[str, str]) -> None:
-    """Every user of the table and the owner exist with exactly their rights; quick where nothing changed."""
+def establish(client: Client, passwords: Mapping[str, str], *, has_owner: bool = False) -> None:
+    """Every user of the table exists with exactly its rights, and the owner; quick where nothing changed.
+
+    With `has_owner` somebody else sees to the owner.
+    """
     known = {user["user"]: user for user in client.admin.command("usersInfo", 1)["users"]}
-    _put_user(client, known, rights.OWNER, passwords[rights.OWNER], [{"role": "root", "db": "admin"}], "root")
+    if not has_owner:
+        root = [{"role": "root", "db": "admin"}]
+        _put_user(client, known, rights.OWNER, passwords[rights.OWNER], root, "root")
     for user in rights.users():
         may = privileges(user)
         told = json.dumps(may, sort_keys=True)
@@ -126,11 +132,21 @@ def _show_counts(client: Client, service: str) -> None:
             database.command("create", rights.COUNTS + name, viewOn=name, pipeline=pipeline)
 
 
+def as_the_owner(uri: str, folder: Path, **options: Any) -> Client:
+    """A client of the replica set this address names, with its options, as the owner; at its primary."""
+    secret = access.password(folder, rights.OWNER)
+    return MongoClient(access.as_user(uri, rights.OWNER, secret), authMechanism="SCRAM-SHA-256", **options)
+
+
 def main(folder: Path, address: str) -> None:
     """The replica set is there and takes writes, and so are its users; raises the last trouble after a minute."""
     deadline = time.monotonic() + READY_S
+    is_theirs = address.startswith("mongodb")
     while True:
         try:
+            if is_theirs:
+                with as_the_owner(address, folder, serverSelectionTimeoutMS=2_000) as client:
+                    return establish(client, access.passwords(folder), has_owner=True)
             with as_the_set(address, access.key_file(folder), serverSelectionTimeoutMS=2_000) as client:
                 if client.admin.command("hello").get("isWritablePrimary"):
                     return establish(client, access.passwords(folder))

@@ -108,6 +108,10 @@ class Addresses:
     replicas: list[dict[str, dict[str, str]]] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
 
+    def grpc_of_all(self, service: str) -> str:
+        """The gRPC doors of every replica, joined by commas (chassis/grpc_client.py, `target`)."""
+        return ",".join(sorted([self.grpc[service], *(doors["grpc"][service] for doors in self.replicas)]))
+
 
 def addresses(place: Place, chosen: Ports, mongo_uri: str, amqp_uri: str, replicas: int = 1) -> Addresses:
     """The addresses of a system on this machine with these ports, and so many of each `api` and `worker`."""

@@ -63,8 +63,12 @@ def _replicas(place: Place, known: Addresses, overrides: Mapping[str, str]) -> I
 
     Who signs in at a further replica goes on at the first: the issuer knows the pages by one address.
     """
+    first = {"grpc": known.grpc, "http": known.http, "worker_http": known.worker_http}
     for number, doors in enumerate(known.replicas, start=2):
-        there = replace(known, grpc=doors["grpc"], http=doors["http"], worker_http=doors["worker_http"])
+        others = [first, *(each for each in known.replicas if each is not doors)]
+        there = replace(
+            known, grpc=doors["grpc"], http=doors["http"], worker_http=doors["worker_http"], replicas=others
+        )
         for service, role in names():
             if role in REPLICATED:
                 part = _process(place, there, service, role, overrides)
@@ -121,14 +125,14 @@ def _process(place: Place, known: Addresses, service: str, role: str, overrides:
         return _keeper(place, known, role, overrides)
     part = _service(place, known, service, role, overrides)
     if service == "matching":
-        return replace(part, env={"KINDRED_INTAKE_GRPC": known.grpc["intake"]} | dict(part.env))
+        return replace(part, env={"KINDRED_INTAKE_GRPC": known.grpc_of_all("intake")} | dict(part.env))
     if service != "audit":
         return part
     more = {
         "KINDRED_AUDIT_SIGNER_URL": f"http://{known.signer_http}",
         "KINDRED_AUDIT_PRODUCERS": ",".join(f"{name}=kindred_{name}" for name in ports.SERVICES),
         "KINDRED_AUDIT_MIRROR_DIR": str(place.mirror),
-        "KINDRED_INTAKE_GRPC": known.grpc["intake"],
+        "KINDRED_INTAKE_GRPC": known.grpc_of_all("intake"),
     }
     if role == "api":
         more["KINDRED_AUDIT_PRUNER_URI_FILE"] = str(place.access / part.name / access.PRUNER)

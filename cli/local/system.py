@@ -6,28 +6,16 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cli.local import (
-    access,
-    children,
-    cluster,
-    keys,
-    mongod,
-    policy,
-    ports,
-    processes,
-    rabbit,
-    rights,
-    shape,
-    sign_ins,
-)
+from cli.local import access, children, keys, needed, policy, ports, processes, shape, sign_ins
 from cli.local.children import Child
 from cli.local.faults import LocalFault
+from cli.local.needed import Tell
 from cli.local.place import ROOT, Addresses, Place, addresses, read_state, recalled, remember, write_state
 from cli.local.processes import Part
 from cli.local.readiness import wait_ready
@@ -38,9 +26,6 @@ GRACE_S = {"rabbitmq": 30.0, "mongod": 30.0, "epmd": 5.0}
 SERVICE_GRACE_S = 30.0
 DOWN_WAITS_S = 10.0
 INFRASTRUCTURE = ("rabbitmq", "epmd", "mongod")
-
-# Told about each part as it moves: its name, and "starting", "ready 1.2 s", "stopped" ...
-Tell = Callable[[str, str], None]
 
 
 @dataclass(frozen=True)
@@ -100,11 +85,11 @@ def _up(place: Place, tell: Tell, settings: Mapping[str, str]) -> Addresses:
     policy.write(place.keys, place.keys / "audit", f"http://127.0.0.1:{chosen.witness}")
     made = shape.of(place)
     with ThreadPoolExecutor(2) as pool:
-        database = pool.submit(_database, place, chosen, tell, made.nodes)
-        broker = pool.submit(_broker, place, chosen, tell, made.nodes)
+        database = pool.submit(needed.database, place, chosen, tell, made.nodes)
+        broker = pool.submit(needed.broker, place, chosen, tell, made.nodes)
         known = addresses(place, chosen, database.result(), broker.result(), made.replicas)
     known = replace(known, extra={"broker_is_set_up": not os.environ.get("AMQP_URI")})
-    _hand_out(place, known)
+    needed.hand_out(place, known)
     write_state(place, known)
     _start_all(place, processes.parts(place, known, settings), tell)
     return known
@@ -155,7 +140,7 @@ def database_alone(place: Place, tell: Tell) -> Iterator[str]:
         access.create(place.access)
         chosen = ports.choose(place.var, os.environ.get("KINDRED_PORT_BASE", ""), is_in_use=bool(running))
         try:
-            yield _database(place, chosen, tell, shape.of(place).nodes)
+            yield needed.database(place, chosen, tell, shape.of(place).nodes)
         finally:
             new = [
                 name
@@ -201,48 +186,6 @@ def clean(place: Place) -> None:
 def _seen_before(place: Place) -> list[Path]:
     """The keys and checkpoints of the log that `kindred audit` pinned and remembered."""
     return [path for pattern in ("audit.*", "monitor.*") for path in place.var.glob(pattern)]
-
-
-def _hand_out(place: Place, known: Addresses) -> None:
-    """Each process finds its own addresses in its own folder; of a database or broker of yours, the one given."""
-    for user in rights.users():
-        to = place.access / user.name
-        access.hand_out(place.access, to, user, known.mongo_uri, known.amqp_uri)
-        if given := os.environ.get("MONGO_URI"):
-            access.give(to, access.MONGO, given)
-            access.give(to, access.PRUNER, given)
-        if given := os.environ.get("AMQP_URI"):
-            access.give(to, access.AMQP, given)
-
-
-def _database(place: Place, chosen: ports.Ports, tell: Tell, nodes: int = 1) -> str:
-    given = os.environ.get("MONGO_URI", "")
-    if given:
-        tell("mongod", "yours, from MONGO_URI")
-        return given
-    tell("mongod", "starting")
-    if nodes > 1:
-        uri = cluster.database(place.var, chosen, nodes, place.access)
-        tell("mongod", f"ready: a replica set of {nodes}")
-        return uri
-    started = mongod.start(place.var, chosen.mongod, place.access)
-    tell("mongod", f"ready on port {chosen.mongod}")
-    return started.uri
-
-
-def _broker(place: Place, chosen: ports.Ports, tell: Tell, nodes: int = 1) -> str:
-    given = os.environ.get("AMQP_URI", "")
-    if given:
-        tell("rabbitmq", "yours, from AMQP_URI")
-        return given
-    tell("rabbitmq", "starting")
-    if nodes > 1:
-        uri = cluster.broker(place.var, chosen, nodes, place.access)
-        tell("rabbitmq", f"ready: a cluster of {nodes}")
-        return uri
-    started = rabbit.start(place.var, chosen.amqp, chosen.erlang, chosen.epmd, keys=place.access)
-    tell("rabbitmq", f"ready on port {chosen.amqp}")
-    return started.uri
 
 
 def _start_all(place: Place, wanted: list[Part], tell: Tell) -> None:

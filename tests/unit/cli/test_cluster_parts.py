@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chassis import broker
+from chassis import broker, grpc_client
 from cli.local import access, cluster, ports, processes, shape, sign_ins
 from cli.local.place import Place, addresses
 from cli.local.ports import Ports
@@ -88,3 +88,14 @@ def test_clients_begin_with_any_node_and_go_round_all() -> None:
     a, b, c = "amqp://a/v", "amqp://b/v", "amqp://c/v"
     assert seen == {(a, b, c), (b, c, a), (c, a, b)}
     assert broker.addresses("") == []
+
+
+def test_callers_know_every_replica_of_whom_they_call(tmp_path: Path) -> None:
+    """An address of several replicas is one that grpc goes round, checked as the first one's host."""
+    known = {part.name: part for part in parts(tmp_path, 2)}
+    address = known["audit-api"].env["KINDRED_INTAKE_GRPC"]
+    assert address == "127.0.0.1:18410,127.0.0.1:18440"
+    assert known["audit-api-2"].env["KINDRED_INTAKE_GRPC"] == address
+    where, options = grpc_client.target(address)
+    assert (where, dict(options)) == (f"ipv4:{address}", {"grpc.default_authority": "127.0.0.1:18410"})
+    assert grpc_client.target("dns:///intake-api:50051") == ("dns:///intake-api:50051", [])
