@@ -24,6 +24,8 @@ from tests.faults.worker_stage import worker_stages
 pytestmark = pytest.mark.slow_faults
 ALARM_S = 45.0
 SUBMITTED = "referral.submitted.v1"
+# RabbitMQ offers a dead letter that no queue took again after three minutes (publisher confirm time-out of its worker).
+TRIED_AGAIN_S = 300.0
 DELIVERIES = 12  # two more than the policy's limit
 
 
@@ -122,7 +124,11 @@ def test_there_is_no_place_for_dead_letters(cell: Cell) -> None:
             channel.queue_bind(dead, topology.DEAD.name, dead)
     with cell.load(6, over_s=1):
         cell.ground.up()
-    until("it is parked", lambda: parked.count_documents({"reason": "delivery-limit"}) == 1)
+    until(
+        "it is parked",
+        lambda: parked.count_documents({"reason": "delivery-limit"}) == 1,
+        within_s=TRIED_AGAIN_S,
+    )
     parked.delete_many({"reason": "delivery-limit"})  # it never made sense: an operator gives it up
     cell.conclude()
 
