@@ -109,6 +109,6 @@ def _obeyed(room: Room, caller: Caller, known: Referral, ask: updating.Ask) -> R
         case updating.EnterInError():
             return handlers.enter_in_error(room, caller, referral_id, cause=cause, expected_version=version)
         case updating.Leave(at):
-            return handlers.report_departure(room, caller, referral_id, at, cause=cause)
+            return handlers.report_departure(room, caller, referral_id, at, cause=cause, where="Task")
         case None:
             return known

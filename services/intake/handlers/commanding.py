@@ -131,17 +131,29 @@ def correct(
 
 
 def report_departure(
-    room: Room, caller: Caller, referral_id: str, leaves_at: datetime, *, cause: Cause
+    room: Room,
+    caller: Caller,
+    referral_id: str,
+    leaves_at: datetime,
+    *,
+    cause: Cause,
+    where: str = "leaves_at",
 ) -> Referral:
-    """The peer leaves at this time: matching looks again.  Raises SubmissionRejected, and what `change` raises."""
+    """The peer leaves at this time: matching looks again.  Raises SubmissionRejected, and what `change` raises.
+
+    `where` is the place of the time in what was sent.
+    Only an arrival that somebody said contradicts it: who had left before anybody told us left when we were told.
+    """
     now = room.clock.now()
 
     def decide(held: Held) -> tuple[Changed, Arrival | None]:
-        if leaves_at < held.arrived_at:
+        is_arrival_said = held.arrived_at != held.referral.submitted_at
+        if leaves_at < held.arrived_at and is_arrival_said:
             message = "The departure is before the arrival."
-            raise SubmissionRejected([Fault("leaves_at", "departure-before-arrival", message)])
+            raise SubmissionRejected([Fault(where, "departure-before-arrival", message)])
         kept = room.referrals.open(held)
-        whole = replace(kept.submission, expected_departure_at=leaves_at)
+        leaves = max(leaves_at, held.arrived_at)
+        whole = replace(kept.submission, expected_departure_at=leaves)
         arrival = room.marks.arrival(Pseudonym(held.referral.peer_id, is_new=False), whole, held.arrived_at)
         arrival = replace(arrival, earlier=kept.earlier)
         return commands.report_departure(held.referral, caller.role, whole, held.arrived_at, now), arrival

@@ -117,23 +117,24 @@ def discharge(call: Call) -> Done:
     found = call.open_referrals()
     if identity.is_deceased(call.message):
         return _ended(call, found)
-    leaves_at = _departure(call)
+    leaves_at, where = _departure(call)
     for referral in found:
-        handlers.report_departure(call.room, call.caller, referral.referral_id, leaves_at, cause=call.cause)
+        who = call.room, call.caller, referral.referral_id
+        handlers.report_departure(*who, leaves_at, cause=call.cause, where=where)
     return Done(is_noted=bool(found))
 
 
-def _departure(call: Call) -> datetime:
-    """PV1-45, else EVN-6 (occurred), else EVN-2 (recorded), else now: an A03 says that they leave."""
+def _departure(call: Call) -> tuple[datetime, str]:
+    """PV1-45, else EVN-6 (occurred), else EVN-2 (recorded), else now: an A03 says that they leave; and the place."""
     for name, number in (("PV1", 45), ("EVN", 6), ("EVN", 2)):
         segment = call.message.first(name)
         text = segment.text(number) if segment else ""
         found = times.read(text, call.sender.zone) if text else None
         if text and found is None and segment is not None:
             raise SubmissionRejected([Fault(segment.at(number), "time-unreadable", "This is not a time.")])
-        if found is not None and found.precision >= times.MINUTE:
-            return found.first
-    return call.now
+        if found is not None and found.precision >= times.MINUTE and segment is not None:
+            return found.first, segment.at(number)
+    return call.now, "MSH[1]-9"
 
 
 def update(call: Call) -> Done:

@@ -379,6 +379,31 @@ def test_a_discharge_tells_when_the_peer_leaves(room: Room):
     assert kept(room).expected_departure_at == datetime(2026, 11, 21, 23, 30, tzinfo=UTC)
 
 
+def test_a_discharge_before_we_were_told_is_one_all_the_same(room: Room):
+    """Only an arrival that was said contradicts it; who had left by then is not waited for, whoever corrects them."""
+    unsaid = segment("PV1", {2: "E", 19: "V-1^^^BRIGID&2.999.2&ISO^VN"})
+    handling.handle(room, a_referral(pv1=unsaid))
+    early = about("ADT^A03", "EVN|A03|20261121|||op|202611211500", PID, unsaid)
+    assert told(handling.handle(room, early)) == ("AA", "")
+    assert kept(room).expected_departure_at == NOW
+    assert told(
+        handling.handle(room, about("ADT^A08", PID.replace("WREN", "WRENNA"), unsaid, control_id="M3"))
+    ) == (
+        "AA",
+        "",
+    )
+    assert kept(room).person.given_name == "WRENNA J"
+
+
+def test_a_discharge_before_the_arrival_that_was_said_names_its_place(room: Room):
+    """AE with the field: one of the two times is wrong, and nobody guesses which."""
+    handling.handle(room, a_referral())
+    answer = handling.handle(room, about("ADT^A03", "EVN|A03|20261121|||op|202611211500", PID, PV1))
+    assert told(answer) == ("AE", "departure-before-arrival")
+    assert fields(answer, "ERR")[2] == "EVN^1^6"
+    assert kept(room).expected_departure_at is None
+
+
 def test_a_discharge_of_nobody_we_know_is_acknowledged(room: Room):
     """Feeds are not filtered: AA, and nothing is stored."""
     assert told(handling.handle(room, about("ADT^A03", "EVN|A03", PID, PV1))) == ("AA", "")
