@@ -67,8 +67,12 @@ class Ends:
             self._patience.surely(lambda: self.record_refusal(unit, trouble), [unit], sitting)
             self._tell(unit, End.HANDLED, sitting)
         else:
-            self._patience.surely(lambda: self.keep(unit, trouble.code), [unit], sitting)
-            self._tell(unit, End.RETRIED, sitting)
+            self.later(unit, trouble.code, sitting)
+
+    def later(self, unit: Unit, code: str, sitting: Sitting) -> None:
+        """One message waits as a row, as soon as a row can be written."""
+        self._patience.surely(lambda: self.keep(unit, code), [unit], sitting)
+        self._tell(unit, End.RETRIED, sitting)
 
     def retried_all(self, units: Sequence[Unit], code: str, sitting: Sitting) -> bool:
         """All wait as rows; False where the rows cannot be written now: then it is the database that is away."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -27,6 +28,8 @@ from chassis.retries import RetryPolicy, Starts, Waiting
 
 # An event is a few kilobytes; a larger body is somebody's accident and is not parsed.
 MAX_EVENT_BYTES = 1_000_000
+# Why the broker made a dead letter of it: it was delivered more often than the queue's delivery-limit.
+_COUNTED_OUT = "delivery_limit"
 _UNSORTED = (Reason.BUG, "unsorted")
 log = logs.get()
 
@@ -104,11 +107,27 @@ class Receiver:
     def _take(self, work: Work, sitting: Sitting) -> None:
         if work.listening is None:
             for unit in work.units:
-                self.ends.park(unit, *(unit.fault or _UNSORTED), sitting)
+                if not self._is_worth_a_start(unit):
+                    self.ends.park(unit, *(unit.fault or _UNSORTED), sitting)
+                else:
+                    self.ends.later(unit, Reason.DELIVERY_LIMIT, sitting)
         elif work.is_suspect:
             self._take_suspects(work.listening, work.units, sitting)
         else:
             self._run(work.listening, work.units, sitting)
+
+    def _is_worth_a_start(self, unit: Unit) -> bool:
+        """True for a dead letter that somebody hears and nobody may ever have started; the unit then says who hears it.
+
+        The broker counts every delivery that came back, also of what only waited in a worker's hand when its
+        connection broke: ten connections lost in a row made dead letters of hundreds of events that nothing was wrong
+        with.  As a row such an event is started like any other, and one that kills the process is found out there.
+        """
+        if unit.delivery.headers.get("x-first-death-reason") != _COUNTED_OUT:
+            return False
+        found = self.sort(replace(unit.delivery, is_dead=False))
+        unit.envelope, unit.listening = found.envelope, found.listening
+        return found.listening is not None
 
     def _park_rest(self, work: Work, detail: str, sitting: Sitting) -> None:
         try:

@@ -13,6 +13,7 @@ import pytest
 from chassis import topology
 from chassis.at_rest import AtRest
 from chassis.clock import SystemClock
+from chassis.envelope import to_amqp
 from chassis.parked import ParkedEvents
 from chassis.publishing import Outgoing, Publisher
 from tests.bus_driving import (
@@ -22,6 +23,7 @@ from tests.bus_driving import (
     a_service,
     an_acceptance,
     an_offer,
+    enveloped,
     subject_environ,
     until,
 )
@@ -227,6 +229,22 @@ def test_dead_letters_are_drained_into_parked_events(stage: Stage) -> None:
     stage.post.raw(b"dead", queue=topology.dead_name(stage.service), message_id="dead-1")
     until("it is parked", lambda: stage.parked(reason="delivery-limit"))
     until("the dead queue is empty", lambda: stage.post.depth(topology.dead_name(stage.service)) == 0)
+
+
+def test_what_was_only_counted_out_is_handled(stage: Stage) -> None:
+    """An event that came back with ten broken connections, never started, has its effect; a bad one is parked.
+
+    A cluster whose connections were closed again and again made dead letters of 289 events that nothing was wrong with.
+    """
+    sound, bad = enveloped(an_offer()), enveloped(an_offer("bug"))
+    for envelope in (sound, bad):
+        properties, headers = to_amqp(envelope)
+        counted = {**headers, "x-first-death-reason": "delivery_limit", "x-delivery-count": 11}
+        dead = topology.dead_name(stage.service)
+        stage.post.raw(envelope.data, queue=dead, application_headers=counted, **properties)
+    stage.wait_effects([sound.id])
+    until("the bad one is parked", lambda: stage.parked(event_id=bad.id, reason="bug"))
+    assert not stage.parked(event_id=sound.id)
 
 
 def test_a_replayed_event_is_handled(stage: Stage, amqp_uri: str) -> None:
