@@ -1,5 +1,6 @@
 """Reaching the services: their addresses, a token for the role a command needs, and errors in plain words."""
 
+import json
 import os
 import urllib.request
 from collections.abc import Iterator
@@ -14,6 +15,24 @@ from cli.local import authority, place
 from cli.local.place import Addresses
 
 DEADLINE_S = 10.0
+# What only reads is asked again where a part is away for a moment: a busy machine answers then, and what is really away
+# is told two seconds later.
+READS = {
+    "kindred.intake.v1.IntakeService": ("GetReferral", "ListReferrals"),
+    "kindred.matching.v1.MatchingService": ("GetCase", "ListOffers"),
+    "kindred.notifications.v1.NotificationsService": ("ListNotices",),
+    "kindred.audit.v1.AuditService": ("SearchEntries", "GetCheckpoint"),
+}
+_AGAIN = {
+    "name": [{"service": service, "method": method} for service, names in READS.items() for method in names],
+    "retryPolicy": {
+        "maxAttempts": 3,
+        "initialBackoff": "0.5s",
+        "maxBackoff": "2s",
+        "backoffMultiplier": 3,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    },
+}
 _PASSING = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"})
 
 
@@ -200,13 +219,14 @@ def _note_issue(address: str, token: str) -> None:
 def _opened(address: str, certificates: tuple[Path, Path] | None) -> Any:
     import grpc
 
+    options = [("grpc.service_config", json.dumps({"methodConfig": [_AGAIN]}))]
     if certificates is None:
-        return grpc.insecure_channel(address)
+        return grpc.insecure_channel(address, options=options)
     try:
         own, trusted = (one.read_bytes() for one in certificates)
     except OSError:
         raise show.fail("The certificates of KINDRED_GRPC_TLS_CERT and _CA cannot be read.") from None
-    return grpc.secure_channel(address, grpc.ssl_channel_credentials(trusted, own, own))
+    return grpc.secure_channel(address, grpc.ssl_channel_credentials(trusted, own, own), options=options)
 
 
 class Away(Exception):  # noqa: N818
