@@ -51,7 +51,8 @@ def record(facts: dict[str, Any], *, as_json: bool) -> None:
         return
     width = max(len(name) for name in facts)
     for name, value in facts.items():
-        console.print(f"[dim]{name.replace('_', ' '):<{width}}[/]  {plain(value)}", soft_wrap=True)
+        text = "none" if value == [] else plain(value)
+        console.print(f"[dim]{name.replace('_', ' '):<{width}}[/]  {text}", soft_wrap=True)
 
 
 def plain(value: Any) -> str:

@@ -33,7 +33,7 @@ expect.set_options(timeout=20_000)
 CHROMIUM = Path("/usr/bin/chromium")
 PAGES = ("/console", "/console?patient=peer_rosa", "/console/people?person=peer_rosa", "/console/users?user=nurse-1",
          "/console/reports", "/console/reports/who-saw-person?run=1&person=peer_rosa", "/console/reviews",
-         "/console/log", "/console/look-up",
+         "/console/log", "/console/look-up", "/console/people?person=peer_01a2036617be7ea996578c8cb2e6cb91",
          "/console/accounting?run=1&person=peer_rosa&document=part2-accounting")  # fmt: skip
 
 
@@ -48,6 +48,7 @@ def log(mongo_uri, tmp_path_factory):
         log.people = people
         log.record([a_read(n * 20, f"nurse-{n % 3}", peer="rosa" if n % 4 else "ivan") for n in range(60)])
         log.record([a_read(1_300, "nurse-2", purpose="BTG"), a_disclosure(1_310, "sp-7")])
+        log.record([a_read(1_320, "nurse-2", peer="01a2036617be7ea996578c8cb2e6cb91")])  # as long as ids are
         Detector(log.room).run_if_due("break-glass")
         yield log
 

@@ -35,6 +35,8 @@ COLUMNS = (
     "why",
     "figures",
 )
+# How an access is called that is no mere read, by its FHIR action.
+_DEEDS = {"E": "record.search", "C": "record.create", "U": "record.update", "D": "record.delete"}
 MOST_SIGHTS = 500_000
 MOST_ROWS = 5_000
 MOST_IDS = 20
@@ -213,7 +215,8 @@ def entry_row(hit: Hit, reader: str) -> Row:
     """An entry as a line of a list."""
     body, words = hit.body, catalog.WORDS[reader]
     event_type = body.event_type if body else str(hit.facts.get("y", ""))
-    kind = "record.search" if body and body.action == "E" and event_type == "record.read.v1" else event_type
+    deed = _DEEDS.get(body.action) if body and event_type == "record.read.v1" else None
+    kind = deed or event_type
     outcome = body.outcome if body else str(hit.facts.get("o", "0"))
     said = {"0": "success", "4": "refused"}.get(outcome, "denied")
     record = " ".join(part for part in (body.record_type, body.record_id) if part) if body else ""
