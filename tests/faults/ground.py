@@ -45,6 +45,8 @@ class Ground:
     roster: Roster = field(init=False)
     officer: Officer = field(init=False)
     cells: int = 0
+    # Parts that were started with something else than `up` gives them.
+    odd: set[str] = field(default_factory=set)
 
     def up(self) -> None:
         """Every part runs and is ready; on a machine that is busy with other things that takes more than one look."""
@@ -75,6 +77,8 @@ class Ground:
 
     def spawn(self, name: str, argv: Sequence[str] = (), **extra: str) -> Child:
         """Starts the part and does not wait for it."""
+        if argv or extra:
+            self.odd.add(name)
         place, part = self.running.place, self.part(name)
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "KINDRED_"))}
         return children.spawn(
@@ -86,6 +90,13 @@ class Ground:
             cwd=ROOT,
             fingerprint=part.fingerprint,
         )
+
+    def dismiss_odd(self) -> None:
+        """Whatever was started with something of its own is gone: the next `up` starts it as it should be."""
+        while self.odd:
+            name = self.odd.pop()
+            if self.is_alive(name):
+                self.running.signal(name)
 
     def is_alive(self, name: str) -> bool:
         """True while the part runs."""
@@ -150,6 +161,7 @@ class Cell:
     def conclude(self, within_s: float = PATIENCE_S) -> Verdict:
         """Everything is started and comes to rest, and the checker finds nothing wrong; else fails with the culprits."""
         running = self.running
+        self.ground.dismiss_odd()
         self.ground.up()
         begun = time.monotonic()
         with suppress(AssertionError):  # what has not come to rest is missing, and named so below
@@ -175,6 +187,7 @@ class Cell:
     def close(self) -> None:
         """Nobody calls or listens any more."""
         self.clients.stop()
+        self.ground.dismiss_odd()
         if self.tap:
             self.tap.close()
         self.journal.close()

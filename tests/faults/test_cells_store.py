@@ -147,7 +147,7 @@ def test_the_databases_disk_runs_full(small_cell: Cell, small_disk: tuple[Ground
     """F-22: with a full disk submits fail fast and honestly; with room again everything acknowledged is whole."""
     cell, (_, disk) = small_cell, small_disk
     ballast = disk / "ballast"
-    with cell.load(16, over_s=6):
+    with cell.load(24, over_s=20):
         until("some are told", lambda: len(cell.journal.acknowledged()) >= 3)
         _fill(ballast, disk)
         cell.broke("mongod", "disk full")
