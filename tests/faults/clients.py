@@ -30,7 +30,7 @@ _AGAIN_S = 0.2
 _READ_S = 4.0
 
 
-@dataclass
+@dataclass(repr=False)  # the addresses of a running system hold its passwords
 class Clients:
     """Everybody who calls during one cell; `name` keeps its people and visits apart from those of other cells."""
 

@@ -36,7 +36,7 @@ PATIENCE_S = 300.0
 SECOND_LOOK_S = 45.0
 
 
-@dataclass
+@dataclass(repr=False)
 class Ground:
     """A running system with its roster and its officer."""
 
@@ -119,7 +119,7 @@ class Ground:
                 self.running.signal(name, signal.SIGCONT)
 
 
-@dataclass
+@dataclass(repr=False)
 class Cell:
     """One row of the matrix at work: its clients, their journal, what was broken, and the verdict at its end."""
 
@@ -153,6 +153,10 @@ class Cell:
         self.clients.start(referrals, over_s)
         yield
         self.clients.finish(within_s)
+
+    def note_doubts(self) -> None:
+        """What callers heard instead of an answer is told in the report; on a busy machine that may be a deadline."""
+        self.notes["heard"] = "+".join(sorted(self.clients.codes)) or "answers only"
 
     def rest(self, seconds: float) -> None:
         """A fault lasts so long."""

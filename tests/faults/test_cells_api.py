@@ -92,7 +92,7 @@ def test_rolling_restarts_under_load(cell: Cell) -> None:
             cell.rest(0.5)
     # CANCELLED: it came in the very moment the server stopped and was given to no method (chassis/grpc_client.py).
     assert cell.clients.codes <= {"UNAVAILABLE", "CANCELLED", "FAILED_PRECONDITION"}, cell.clients.codes
-    cell.notes["codes"] = "+".join(sorted(cell.clients.codes)) or "none"
+    cell.note_doubts()
     cell.conclude()
 
 
