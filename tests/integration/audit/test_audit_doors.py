@@ -149,13 +149,14 @@ def test_bad_requests_are_named(call, broker):
         assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
-def test_the_command_fetches_pages_until_its_limit(address, environ, broker, log, monkeypatch):
+def test_the_command_fetches_pages_until_its_limit(address, environ, broker, log, monkeypatch, tmp_path):
     """`kindred audit search` shows as many entries as asked for, though one message holds a few, each once."""
     envelopes = [an_envelope(content=os.urandom(60_000), producer_seq=each) for each in range(1, 26)]
     broker.say(envelopes)
     until("the entries", lambda: log.size >= 25)
     monkeypatch.setenv("KINDRED_AUDIT_GRPC", address)
     monkeypatch.setenv("KINDRED_KEYS_DIR", environ["KINDRED_KEYS_DIR"])
+    monkeypatch.setenv("KINDRED_VAR", str(tmp_path))  # no certificates of a system that was started here
 
     def shown(limit: int) -> list[str]:
         asked = ["audit", "search", "--type", "weather.changed.v9", "--limit", str(limit), "--json"]
