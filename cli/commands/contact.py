@@ -28,7 +28,8 @@ def show_one(context: typer.Context, person: Person, as_json: show.AsJson = Fals
             metadata=reach.metadata("specialist", person, purpose="PATRQT"),
         )
     row = MessageToDict(told, preserving_proto_field_name=True)
-    show.record({**row, **row.pop("wishes", {})}, as_json=as_json)
+    wishes = row.pop("wishes", {})
+    show.record({**row, **wishes}, as_json=as_json)
 
 
 @app.command()

@@ -39,7 +39,17 @@ def notices(
                 pb.ListNoticesRequest(referral_id=referral, recipient_id=recipient, limit=limit),
             )
         )
-    shown = ("since", "notice_id", "intent", "recipient_id", "channel", "state", "reason_code", "tries")
+    shown = (
+        "since",
+        "notice_id",
+        "intent",
+        "recipient_id",
+        "channel",
+        "state",
+        "reason_code",
+        "next",
+        "tries",
+    )
     show.rows([_row(notice) for notice in answer.notices], shown, as_json=as_json)
 
 
@@ -70,4 +80,5 @@ def _row(notice: Any) -> dict[str, Any]:
 
     row = MessageToDict(notice, preserving_proto_field_name=True)
     tries = [attempt.get("outcome", "") for attempt in row.get("attempts", [])]
-    return {**row, "tries": tries, "since": row.get("opened_at", "")[:19].replace("T", " ")}
+    since, due_at = (row.get(name, "")[:19].replace("T", " ") for name in ("opened_at", "due_at"))
+    return {**row, "tries": tries, "since": since, "next": due_at}

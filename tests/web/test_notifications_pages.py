@@ -41,9 +41,10 @@ class Running:
         self.room, self.url, self.people = room, f"http://{room.settings.http_address}", people
 
     @contextmanager
-    def client(self, actor_id=INES, role="specialist", language="en"):
+    def client(self, actor_id=INES, role="specialist", language="en", organization_id=""):
+        caller = Caller(actor_id, role, organization_id)
         with httpx.Client(base_url=self.url, headers={"accept-language": language}) as client:
-            yield signed_in(client, self.room.sessions, "kindred-notices", Caller(actor_id, role, ""))
+            yield signed_in(client, self.room.sessions, "kindred-notices", caller)
 
     def open_window(self, context, actor_id=INES, role="specialist"):
         opened(context, self.url, self.room.sessions, "kindred-notices", Caller(actor_id, role, ""))
@@ -126,6 +127,25 @@ def test_who_signs_in_gets_in_and_nobody_else(running):
         assert stranger.post("/notices/sign-out", data={"csrf": "x"}).status_code == 403
         assert stranger.post("/notices/sign-out", data={"csrf": token_in(page)}).status_code == 200
         assert stranger.get("/notices").status_code == 303
+
+
+def test_staff_change_how_their_own_people_are_reached_on_a_page(running):
+    """A coordinator opens it from the operator's page, is told that it is on record, and gets in at no other."""
+    card = Card("specialist-contact:sp_noor", "sp_noor", 1, Contact("noor@example.org"), "lantern-road")
+    handlers.keep_contacts(running.room, [card])
+    with running.client("co_1", "coordinator", organization_id="lantern-road") as client:
+        assert 'name="person"' in client.get("/notices/operator").text
+        page = client.get("/notices/preferences?person=sp_noor").text
+        assert "It is on record that you did." in page
+        fields = {"csrf": token_in(page), "person": "sp_noor", "version": "0", "time_zone": "America/Denver"}
+        done = client.post("/notices/preferences", data=fields)
+        assert done.headers["location"] == "/notices/preferences?saved=1&person=sp_noor"
+        assert running.room.wishes.load("sp_noor").wishes.time_zone == "America/Denver"
+        assert running.room.wishes.load("co_1").version == 0
+        assert client.get(f"/notices/preferences?person={INES}").status_code == 403
+        assert client.post("/notices/preferences", data={**fields, "person": INES}).status_code == 403
+    with running.client() as ines:
+        assert ines.get("/notices/preferences?person=sp_noor").status_code == 403
 
 
 def test_an_inbox_that_nobody_touches_is_signed_out(running):

@@ -75,6 +75,7 @@ def notice_to_proto(notice: Notice) -> notifications_pb2.Notice:
         reason_code=notice.reason_code,
         opened_at=_stamp(notice.opened_at),
         expires_at=_stamp(notice.expires_at),
+        due_at=_stamp(notice.due_at) if notice.due_at else None,
         attempts=[_attempt_to_proto(attempt) for attempt in notice.attempts],
     )
 

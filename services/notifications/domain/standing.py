@@ -7,7 +7,7 @@ from typing import Final
 
 
 class Standing(StrEnum):
-    """Nothing known: the address is tried."""
+    """With nothing known the address is tried; verified: something arrived there, or somebody answered from there."""
 
     VERIFIED = "verified"
     BOUNCED = "bounced"

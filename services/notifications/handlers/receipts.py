@@ -35,6 +35,8 @@ def sms_receipt(room: Room, notice_id: str, number: int, status: str, error_code
     if held is None:
         return
     if status in _ARRIVED:
+        if mark := _mark(held, number):
+            room.addresses.verify(mark, room.clock.now())
         room.notices.revise(held, lambda notice: receipts.delivered(notice, number))
     elif status in _ON_ITS_WAY:
         room.notices.revise(held, lambda notice: receipts.taken(notice, number))
@@ -68,7 +70,7 @@ def heard_back(room: Room, phone: str, words: str) -> str:
     if meaning in _TEACHES:
         room.addresses.learn(mark, _TEACHES[meaning], room.clock.now())
     elif meaning is Meaning.START:
-        room.addresses.forget(mark)
+        room.addresses.learn(mark, Standing.VERIFIED, room.clock.now())
     held = room.notices.last_to(mark)
     language = ""
     if held is not None:
@@ -83,9 +85,12 @@ def _replied(notice: Notice, meaning: Meaning, room: Room) -> tuple[Notice, list
     return receipts.noted_reply(notice, room.clock.now()), [NoticeReplied(notice, meaning.value)]
 
 
+def _mark(held: Held, number: int) -> str:
+    return next((one.address_mark for one in held.notice.attempts if one.number == number), "")
+
+
 def _learn(room: Room, held: Held, number: int, standing: Standing) -> None:
-    mark = next((one.address_mark for one in held.notice.attempts if one.number == number), "")
-    if mark:
+    if mark := _mark(held, number):
         room.addresses.learn(mark, standing, room.clock.now())
 
 

@@ -42,6 +42,14 @@ class Addresses:
         told = {"standing": standing.value, "since": now, "failures": 0}
         self._collection.update_one({"_id": mark}, {"$set": told}, upsert=True)
 
+    def verify(self, mark: str, now: datetime) -> None:
+        """Something arrived there, or somebody answered from there; what closes the address stays known."""
+        known = {
+            "standing": {"$ifNull": ["$standing", Standing.VERIFIED.value]},
+            "since": {"$ifNull": ["$since", now]},
+        }
+        self._collection.update_one({"_id": mark}, [{"$set": known}], upsert=True)
+
     def forget(self, mark: str) -> None:
         """A new start: the address is tried again."""
         self._collection.delete_one({"_id": mark})

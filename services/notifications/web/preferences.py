@@ -1,10 +1,11 @@
-"""My preferences: how, when and whether I am written to; each change is audited where it is made."""
+"""My preferences, or for staff somebody's: how, when and whether they are written to; every change is audited."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
+from urllib.parse import quote
 
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -33,21 +34,21 @@ def routes(room: Room) -> list[Route]:
 
 
 def show(visit: Visit) -> Response:
-    """GET: how I am reached now."""
+    """GET: how I, or whom staff name, are reached now."""
     return _page(visit, {})
 
 
 def save(visit: Visit) -> Response:
-    """POST: as I want it from now on; a fault leaves everything as it was and stands beside its field."""
+    """POST: as it is wanted from now on; a fault leaves everything as it was and stands beside its field."""
     try:
-        now = visit.room.wishes.load(visit.caller.actor_id).wishes
+        now = visit.room.wishes.load(_whose(visit)).wishes
         wanted = read(visit.fields)
         for name in ("quiet", "unsafe"):
             wanted[name] = with_the_others(getattr(now, name), wanted[name])
         handlers.change_contact(
             visit.room,
             visit.caller,
-            visit.caller.actor_id,
+            _whose(visit),
             wanted,
             version=int(visit.fields.get("version", "0") or 0),
             cause=telemetry.current_cause(),
@@ -57,7 +58,18 @@ def save(visit: Visit) -> Response:
             raise
         places = {fault.path.removeprefix("wishes.").partition("[")[0] for fault in refusal.faults}
         return _page(visit, {"wrong": places or {refusal.code}}, 422)
-    return RedirectResponse(f"{PATH}?saved=1", 303)
+    whose = f"&person={quote(_whose(visit), safe='')}" if _is_staff(visit) else ""
+    return RedirectResponse(f"{PATH}?saved=1{whose}", 303)
+
+
+def _whose(visit: Visit) -> str:
+    """One's own, or those of whom staff name; the handler refuses who may not."""
+    named = visit.fields.get("person", "") or visit.request.query_params.get("person", "")
+    return named.strip() or visit.caller.actor_id
+
+
+def _is_staff(visit: Visit) -> bool:
+    return _whose(visit) != visit.caller.actor_id
 
 
 def read(fields: Mapping[str, str]) -> dict[str, Any]:
@@ -118,7 +130,7 @@ def _minute(text: str) -> int:
 
 
 def _page(visit: Visit, shown: Mapping[str, Any], status: int = 200) -> Response:
-    person_id = visit.caller.actor_id
+    person_id = _whose(visit)
     told = handlers.get_contact(visit.room, visit.caller, person_id, telemetry.current_cause())
     wishes = told.wishes
     given = {
@@ -143,6 +155,7 @@ def _page(visit: Visit, shown: Mapping[str, Any], status: int = 200) -> Response
         status,
         given={**given, **visit.fields} if visit.fields else given,
         version=told.version,
+        person=person_id if _is_staff(visit) else "",
         channels=[one.value for one in _CHANNELS],
         languages=_LANGUAGES,
         standings=told.standings,

@@ -35,6 +35,7 @@ from services.notifications.channels.posting import PostLine
 from services.notifications.domain.contacts import Card, Contact
 from services.notifications.domain.intents import Channel
 from services.notifications.domain.notices import Outcome
+from services.notifications.domain.standing import Standing
 from services.notifications.domain.windows import Window
 from services.notifications.settings import Settings
 from tests.integration.notifications.driving_notices import (
@@ -155,6 +156,10 @@ def test_an_sms_arrives_and_its_receipt_is_said_once(room, posted_side, web):
         assert post_signed(web, path, receipt).status_code == 204
     [event] = events_of(room, NoticeDelivered, "notices")
     assert (event.channel, event.offer_id, event.attempt) == ("sms", "off_1", 1)
+    assert handlers.get_contact(room, INES, "sp_ines", CAUSE).standings == {"sms": "verified"}
+    room.addresses.learn(room.people.mark(Channel.SMS, PHONE), Standing.OPTED_OUT, room.clock.now())
+    post_signed(web, path, receipt)
+    assert handlers.get_contact(room, INES, "sp_ines", CAUSE).standings == {"sms": "opted-out"}
 
 
 def test_what_a_killed_sender_had_sent_is_told_by_the_far_side_itself(room, posted_side, web):

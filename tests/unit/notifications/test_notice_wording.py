@@ -229,3 +229,40 @@ def test_deadlines_move_with_the_clock():
     """Five minutes later is five minutes later on the wall."""
     early, late = (letters.clock_words(NOW + timedelta(minutes=m), "America/New_York", "en") for m in (0, 5))
     assert ("3:00" in early, "3:05" in late) == (True, True)
+
+
+# Syllables as the published measures count them: groups of vowels; in English without a silent last e.
+_VOWELS = {"en": r"[aeiouy]+", "es": r"[aeiouáéíóúü]+", "pt": r"[aeiouáéíóúâêôãõàü]+"}
+# Flesch 1948; Fernández Huerta 1959; Martins et al. 1996: reading ease = base - a * words in a sentence - b * syllables.
+_EASE = {"en": (206.835, 1.015, 84.6), "es": (206.84, 1.02, 60.0), "pt": (248.835, 1.015, 84.6)}
+
+
+def reading_ease(text, language):
+    """How easily the text is read: 60 and more is plain, 70 and more is easy."""
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    sentences = max(1, len(re.findall(r"[.:?!](?:\s|$)", text)))
+    syllables = 0
+    for word in words:
+        said = re.sub(r"(?<=[^aeiouy])e$", "", word) if language == "en" and len(word) > 3 else word
+        syllables += max(1, len(re.findall(_VOWELS[language], said)))
+    base, per_sentence, per_word = _EASE[language]
+    return base - per_sentence * len(words) / sentences - per_word * syllables / len(words)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_letter_is_easy_to_read(language):
+    """Measured, in the measure of each language: every letter is plain, and most are easy."""
+    found = {
+        intent: reading_ease(
+            Letters(PUBLIC_URL).write(a_notice(intent), Contact(language=language)).text, language
+        )
+        for intent in Intent
+    }
+    assert min(found.values()) >= 60, min(found, key=found.get)
+    assert sorted(found.values())[len(found) // 2] >= 70
+
+
+def test_the_measure_knows_what_is_hard():
+    """The measure above can fail."""
+    hard = "Notwithstanding organizational certification expirations, eligibility determinations necessitate renewal."
+    assert reading_ease(hard, "en") < 0
