@@ -39,7 +39,7 @@ def note_refusal(
     metrics.REFUSALS.labels(refusal.kind.value, refusal.code).inc()
     if error is not refusal:
         log.warning("trouble outside", method=_logged(method), exc_info=error)
-    if refusal.kind not in _DENIED:
+    if refusal.kind not in _DENIED or refusal.is_on_record:
         return
     try:
         on_denied(caller, method, refusal.code)

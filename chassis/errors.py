@@ -42,7 +42,10 @@ class Refusal(Exception):  # noqa: N818  a refusal is an answer, not an accident
     """A request or message that Kindred understood and will not carry out.
 
     `code` is stable and public. `facts` hold ids and numbers only, never PHI.
+    `is_on_record` is True where whoever raises it has written the denial down, with the record's id.
     """
+
+    is_on_record = False
 
     def __init__(
         self,

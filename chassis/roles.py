@@ -115,8 +115,10 @@ class _Api:
         """The doors are open; runs once, in the opening's thread."""
         from chassis.grpc_server import build_server
         from chassis.http_server import build_app
+        from chassis.policy import ours
 
         assert self._http is not None
+        policy = doors.policy or ours(self._settings.step_up)
         needed = {"database": lambda: database_answers(room.database), **doors.readiness}
         self._readiness = Readiness(needed, {"broker": broker_answers(self._settings.amqp_uri)})
         app = build_app(
@@ -126,7 +128,7 @@ class _Api:
             readiness=self._readiness,
             render_refusal=self._render,
             on_denied=doors.on_denied,
-            policy=doors.policy,
+            policy=policy,
         )
         with lifecycle.listening(self._settings.grpc_address):
             self._grpc = build_server(
@@ -134,7 +136,7 @@ class _Api:
                 services=doors.grpc,
                 tokens=doors.tokens,
                 on_denied=doors.on_denied,
-                policy=doors.policy,
+                policy=policy,
             )
         self._grpc.start()
         self._background = doors.background

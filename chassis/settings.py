@@ -15,6 +15,9 @@ from urllib.parse import urlsplit
 
 T = TypeVar("T")
 REQUIRED: Any = object()
+# What asks twice who somebody is (exports, broken glass) asks for a sign-in of so long ago at most; one proof is good for
+# that long, and what it opened closes when it is over.
+STEP_UP_MINUTES = 5.0
 
 
 class SettingsFaults(Exception):  # noqa: N818  it holds every fault, each a sentence
@@ -175,7 +178,7 @@ class ProcessSettings:
     oidc_claims: tuple[str, ...] = setting("KINDRED_OIDC_CLAIMS", ())
     oidc_roles: tuple[str, ...] = setting("KINDRED_OIDC_ROLES", ())
     # How fresh a sign-in must be for what asks twice, and the authentication context it must have ("" for any).
-    step_up_minutes: float = setting("KINDRED_STEP_UP_MINUTES", 5.0)
+    step_up_minutes: float = setting("KINDRED_STEP_UP_MINUTES", STEP_UP_MINUTES)
     step_up_acr: str = setting("KINDRED_STEP_UP_ACR", "")
     # The address of this service's pages as browsers know it ("https://desk.kindred.example").
     pages_url: str = setting("KINDRED_PAGES_URL", "")

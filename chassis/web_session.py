@@ -35,6 +35,15 @@ class Session:
     ends_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class OpenGlass:
+    """A record that somebody reads past a policy in this session: why, as a code, and until when."""
+
+    record_id: str
+    reason_code: str
+    until: datetime
+
+
 @dataclass(frozen=True)
 class Limits:
     """How long a session may idle, and how long it may run; it is `known` that much longer, to say whose it was."""
@@ -142,6 +151,22 @@ class WebSessions:
             return _sealing(secret).open(self.stored(secret)["tokens"][name], name).decode()
         except (KeyError, InvalidTag):
             return ""
+
+    def open_glass(self, secret: str, record_id: str, reason_code: str, until: datetime) -> None:
+        """The record stands open in this session until then; that it does MUST be on record first."""
+        opened = {"record_id": record_id, "reason_code": reason_code, "until": until}
+        self.close_glass(secret, record_id)
+        self._sessions.update_one({"_id": _hashed(secret)}, {"$push": {"glass": opened}})
+
+    def glass(self, secret: str, record_id: str) -> OpenGlass | None:
+        """How the record stands open in this session; None where it does not, or not any more."""
+        now = self._clock.now()
+        opened = (OpenGlass(**one) for one in self.stored(secret).get("glass", ()))
+        return next((one for one in opened if one.record_id == record_id and now < one.until), None)
+
+    def close_glass(self, secret: str, record_id: str) -> None:
+        """The record is closed again in this session."""
+        self._sessions.update_one({"_id": _hashed(secret)}, {"$pull": {"glass": {"record_id": record_id}}})
 
     def end(self, secret: str) -> None:
         """Signed out: the secret opens nothing any more."""

@@ -63,12 +63,14 @@ class WorkRoom:
 
 
 @contextmanager
-def a_work_room(mongo_uri: str, database: Database[dict[str, Any]], folder: Path) -> Iterator[WorkRoom]:
+def a_work_room(
+    mongo_uri: str, database: Database[dict[str, Any]], folder: Path, **environ: str
+) -> Iterator[WorkRoom]:
     """The pages, served; the clock stands at the real minute, because MongoDB forgets sessions by real time."""
     clock = TurnedClock(datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1))
     named = folder / "hospitals.json"
     named.write_text('{"lakelight": {"name": "Lakelight General"}}', encoding="utf-8")
-    more = {"KINDRED_HOSPITALS": str(named)}
+    more = {"KINDRED_HOSPITALS": str(named), **environ}
     with (
         sign_ins(folder / "keys", "/matching") as people,
         a_room(mongo_uri, database, clock, people.keys_dir, **people.settings, **more) as room,

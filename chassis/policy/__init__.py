@@ -18,11 +18,12 @@ from chassis import identity, logs
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
 from chassis.policy.reading import Need, Never, Row, Table, load
+from chassis.settings import STEP_UP_MINUTES
 
 __all__ = ["Decision", "Door", "DoorWithoutPolicy", "Need", "Never", "Policy", "Row", "admit", "being_served"]
 PERMITTED = "permitted"
-# One proof of who they are lets somebody break the glass for so long.
-FRESH_FOR = timedelta(minutes=15)
+Proof = tuple[timedelta, str]
+_USUAL_PROOF: Proof = (timedelta(minutes=STEP_UP_MINUTES), "")
 _ASKED_BY_TOKEN = "token"  # noqa: S105
 _MESSAGES = {
     "role-not-allowed": "Your role may not do this.",
@@ -65,8 +66,8 @@ class Decision:
 class Policy:
     """The table, ready to be asked; safe to share between threads."""
 
-    def __init__(self, table: Table) -> None:
-        self.table = table
+    def __init__(self, table: Table, proof: Proof = _USUAL_PROOF) -> None:
+        self.table, self._proof = table, proof
         self._known: dict[tuple[str, str, str, bool, bool], Decision] = {}
 
     def rows(self, door: str) -> tuple[Row, ...]:
@@ -111,7 +112,7 @@ class Policy:
             facts: dict[str, Any] = {"needed": ",".join(decision.needed)} if decision.needed else {}
             raise Refusal(decision.reason, Kind.FORBIDDEN, message, **facts)
         if decision.asks_proof:
-            _must_have_proved(caller)
+            identity.require_fresh(caller, *self._proof)
 
     def _decided(
         self, door: str, role: str, purpose: str, has_organization: bool, is_scoped: bool
@@ -129,11 +130,6 @@ class Policy:
         if is_scoped and not any("scope" in row.needs for row in permitting):
             return Decision("scope-missing")
         return Decision(PERMITTED, asks_proof=all("fresh" in row.needs for row in permitting))
-
-
-def _must_have_proved(caller: Caller) -> None:
-    """Whoever breaks the glass signed in at most so long ago: that long one proof opens it; raises Refusal FORBIDDEN."""
-    identity.require_fresh(caller, FRESH_FOR)
 
 
 def _not_permitted(rows: Sequence[Row], of_role: Sequence[Row], purpose: str) -> Decision:
@@ -155,9 +151,9 @@ class AnyDoor(Policy):
 
 
 @cache
-def ours() -> Policy:
-    """The policy of every service: the table beside this file."""
-    return Policy(load())
+def ours(proof: Proof = _USUAL_PROOF) -> Policy:
+    """The policy of every service: the table beside this file; `proof` is how fresh and strong a sign-in must be."""
+    return Policy(load(), proof)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,11 +31,11 @@ _RECORD_OF = {"FindPeople": "Person"}
 
 
 def denied(room: Room, caller: Caller | None, method: str, code: str) -> None:
-    """Somebody was turned away at the door; what ResolvePerson denied is already in the trail with its id."""
+    """Somebody was turned away at the door."""
     cause = telemetry.current_cause()
     if code == "body-too-large" and caller is not None:
         handlers.reject(room, caller, "fhir", Refusal(code, Kind.TOO_LARGE), cause)
-    elif not (caller and method.endswith("/ResolvePerson")):
+    else:
         record_type = _RECORD_OF.get(method.rpartition("/")[2], "Task" if "Task" in method else "Referral")
         room.access.record_denied(
             caller, record_type=record_type, record_id="", action=method, reason_code=code, cause=cause

@@ -39,12 +39,25 @@ def a_reader(room: Room, caller: Caller, why_broken: str = "") -> Caller:
     if caller.purpose_of_use != BREAKING:
         return of_an_organization(caller, *READERS, purposes=PURPOSES)
     of_an_organization(caller, *BREAKERS)
-    if why_broken not in REASONS_TO_BREAK:
-        message = f"Who breaks the glass says why: {', '.join(REASONS_TO_BREAK)}."
-        faults = [Fault(WHY_BROKEN, "justification-missing", message)]
-        raise Refusal("justification-missing", Kind.FORBIDDEN, message, faults=faults)
+    with_a_reason(why_broken)
     require_fresh(caller, *room.settings.step_up)
     return caller
+
+
+def with_a_reason(why_broken: str, field: str = WHY_BROKEN) -> str:
+    """The reason; raises Refusal FORBIDDEN justification-missing where it is none of REASONS_TO_BREAK."""
+    if why_broken not in REASONS_TO_BREAK:
+        message = f"Who breaks the glass says why: {', '.join(REASONS_TO_BREAK)}."
+        faults = [Fault(field, "justification-missing", message)]
+        raise Refusal("justification-missing", Kind.FORBIDDEN, message, faults=faults)
+    return why_broken
+
+
+def a_leader(room: Room, caller: Caller, why_broken: str) -> None:
+    """Who leads a programme and breaks the glass says why, and proved a moment ago who they are; raises FORBIDDEN."""
+    if caller.purpose_of_use == BREAKING:
+        with_a_reason(why_broken)
+        require_fresh(caller, *room.settings.step_up)
 
 
 @contextmanager

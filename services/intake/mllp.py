@@ -14,7 +14,7 @@ from prometheus_client import Counter, Histogram
 from chassis import answers, lifecycle, logs, metrics, roles, telemetry
 from chassis.settings import SettingsFaults
 from services.intake.bootstrap import NAME, Room, build_room, prepare
-from services.intake.hl7v2 import handling, senders
+from services.intake.hl7v2 import certified, handling, senders
 from services.intake.hl7v2.crowd import Limits
 from services.intake.hl7v2.listening import Listener
 from services.intake.settings import Settings
@@ -101,9 +101,15 @@ class MllpSettings(Settings):
     def __post_init__(self) -> None:
         """Raises SettingsFaults where the address can be reached from elsewhere and nobody has to say who they are."""
         try:
-            senders.read(self.hl7_sources, self.hl7_time_zone)
+            known = senders.read(self.hl7_sources, self.hl7_time_zone)
+            certificates = certified.read(self.hl7_certificates)
         except ValueError as error:
             raise SettingsFaults([str(error)]) from None
+        sources = {one.source_id for one in known.by_name.values()}
+        nameless = sorted(sources - certificates.keys())
+        if self.mllp_tls_client_ca and nameless and (certificates or len(sources) > 1):
+            fault = "KINDRED_HL7_CERTIFICATES names no client certificate of: " + ", ".join(nameless)
+            raise SettingsFaults([fault])
         is_guarded = bool(self.mllp_tls_cert and self.mllp_tls_client_ca)
         if not (self.mllp_address.startswith(_LOOPBACK) or is_guarded or self.mllp_allow_plain):
             raise SettingsFaults(

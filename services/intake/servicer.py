@@ -19,6 +19,7 @@ from services.intake.doorway import (
     READERS,
     SUBMITTERS,
     WHY_BROKEN,
+    a_leader,
     a_reader,
     of_an_organization,
     rejections_audited,
@@ -127,7 +128,7 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
         self, request: intake_pb2.GetReferralRequest, context: Any
     ) -> intake_pb2.GetReferralResponse:
         """PHI, for the referral's own source, after the read is in the audit trail."""
-        why_broken = str(dict(context.invocation_metadata()).get(WHY_BROKEN, ""))
+        why_broken = _why_broken(context)
         caller = a_reader(self.room, current_caller(), why_broken)
         codec.check(request)
         referral, kept = handlers.read_referral(
@@ -168,10 +169,13 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
         self, request: intake_pb2.ResolvePersonRequest, context: Any
     ) -> intake_pb2.ResolvePersonResponse:
         """Who the peer is, for the assigned specialist; who asks otherwise is denied by the handler, on record."""
-        caller = current_caller()
+        caller, why_broken = current_caller(), _why_broken(context)
+        a_leader(self.room, caller, why_broken)
         codec.check(request)
         cause = telemetry.current_cause()
-        told = handlers.resolve_person(self.room, caller, request.referral_id, cause=cause)
+        told = handlers.resolve_person(
+            self.room, caller, request.referral_id, cause=cause, why_broken=why_broken
+        )
         return codec.disclosure_to_proto(told)
 
     def ListUnmappedCodes(  # noqa: N802
@@ -182,3 +186,8 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
         codec.check(request)
         found = handlers.unmapped_codes(self.room, request.limit)
         return codec.unmapped_to_proto(found, self.room.taxonomy.version)
+
+
+def _why_broken(context: Any) -> str:
+    """Why the caller breaks the glass, as they said it, or empty."""
+    return str(dict(context.invocation_metadata()).get(WHY_BROKEN, ""))

@@ -45,6 +45,8 @@ class Settings(ProcessSettings):
     # of its own behind an @. Times without an offset are of the sender's zone, else of this one.
     hl7_sources: tuple[str, ...] = setting("KINDRED_HL7_SOURCES", ())
     hl7_time_zone: str = setting("KINDRED_HL7_TIME_ZONE", "UTC")
+    # Whose client certificate speaks for which source: source=name in the certificate (DNS, URI or common name).
+    hl7_certificates: tuple[str, ...] = setting("KINDRED_HL7_CERTIFICATES", ())
     # MSH-11 of messages that are acted on: a test message must send nobody to a bedside.
     hl7_processing_ids: tuple[str, ...] = setting("KINDRED_HL7_PROCESSING_IDS", ("P",))
     # Answers in original mode whatever MSH-15 and MSH-16 ask for, for engines that fill them in and wait all the same.

@@ -20,6 +20,8 @@ class Settings(ProcessSettings):
     # A JSON file with the names of hospitals, for the pages; who is not in it is called by its id.
     hospitals: str = setting("KINDRED_HOSPITALS", "")
     public_url: str = setting("KINDRED_PUBLIC_URL", "")
+    # Where intake tells who leads, past the glass, who somebody is: host:port; "" for nowhere.
+    intake_grpc: str = setting("KINDRED_INTAKE_GRPC", "")
 
     def __post_init__(self) -> None:
         self.immediate_ladder()

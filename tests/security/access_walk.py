@@ -13,6 +13,7 @@ import grpc
 
 from chassis import policy
 from chassis.identity import Caller
+from tests.security import gate_walk
 from tests.security.walk_rooms import HERE, ROLES, TRIED, Answer, Stage, over_grpc, over_http
 
 REVIEWED = Path(__file__).with_name("access_table.txt")
@@ -26,6 +27,9 @@ HEADER = """\
 #   elsewhere  the same roles, of another organization: only who came in by their own is asked again.  "ok" is an answer
 #   nobody     without a token or a session
 #   purpose    somebody who comes in, for research (HRESCH), and for breaking the glass (BTG)
+#   stale      somebody who comes in, but proved an hour ago who they are, where a fresh proof is needed
+# Where a session begins ("gate") the provider says who they are: "of no place" names neither hospital nor programme;
+# a step-up is of whoever is signed in, of an hour ago, or of another person.
 """
 # Codes that turn somebody away for who they are; every other one is about what was asked.
 TURNED_AWAY = frozenset(
@@ -82,9 +86,17 @@ async def _pages(walk: Walk, stage: Stage) -> None:
 
     for door in stage.routes():
         if "/sign-in" in door:
-            continue  # where a session begins is walked by tests of its own
+            await _gate(walk, stage, door)
+            continue
         by_session = policy.ours().sign_in(door) == "session"
         await asyncio.to_thread(_try, walk, stage, door, ask(door, by_session))
+
+
+async def _gate(walk: Walk, stage: Stage, door: str) -> None:
+    """Where a session begins: who comes through it, and from where."""
+    cells = await gate_walk.walked(stage, door)
+    walk.asked["at the sign-in"] += len(ROLES) if door.endswith("/done") else 1
+    walk.lines.append(" | ".join([door, policy.ours().sign_in(door), *cells]))
 
 
 def _try(walk: Walk, stage: Stage, door: str, ask: Any) -> None:
@@ -111,6 +123,10 @@ def _try(walk: Walk, stage: Stage, door: str, ask: Any) -> None:
                 walk.asked["purpose"] += 1
                 code = ask(stage.caller(role, purpose=other)).code
                 purposes.append(f"{other} {role}: {code if code in TURNED_AWAY else 'in'}")
+    if sign_in == "session" and came_in and _asks_proof(door):
+        walk.asked["stale"] += len(came_in)
+        stale = {role: ask(stage.caller(role, stale=True)).code for role in came_in}
+        purposes.append(f"stale {_cell(stale)}")
     walk.asked["nobody"] += 1
     told = {role: code if code in TURNED_AWAY else "in" for role, code in own.items()}
     cells = [
@@ -131,6 +147,10 @@ def _untrue(stage: Stage, door: str, own: dict[str, str], purpose: str) -> Itera
         said = policy.ours().decide(door, stage.caller(role, purpose=purpose)).reason
         if (code in TURNED_AWAY or said != "permitted") and code != said:
             yield f"{door}: {role} got {code}, the table says {said}"
+
+
+def _asks_proof(door: str) -> bool:
+    return any({"fresh", "fresh-to-export"} & set(row.needs) for row in policy.ours().rows(door))
 
 
 def _purpose(door: str) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.security import trail
 from tests.security.walk_rooms import TRIED, Stage, the_rooms
 
 _MARK = "security: "
+_ATTACK = "attack: "
 
 
 @pytest.fixture(scope="session")
@@ -32,9 +35,22 @@ def counted(request: pytest.FixtureRequest) -> Iterator[None]:
     request.node.user_properties += [(_MARK + what, count) for what, count in (TRIED - before).items()]
 
 
+@pytest.fixture(autouse=True)
+def trailed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What it got at the running doors and which audit entries it left; whoever is turned away leaves one."""
+    if "stages" not in request.fixturenames:
+        yield
+        return
+    watch = trail.Watch(request.getfixturevalue("stages"))
+    yield
+    what = (request.function.__doc__ or request.function.__name__).split("\n")[0]
+    request.node.user_properties.append((_ATTACK + what, json.dumps(watch.told())))
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """The counts of all tests together, as `make security` prints them."""
     told: Counter[str] = Counter()
+    attacks: list[tuple[str, str]] = []
     for reports in terminalreporter.stats.values():
         for report in reports:
             if getattr(report, "when", "") == "teardown" or getattr(report, "when", "") == "call":
@@ -45,5 +61,16 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
                         if what.startswith(_MARK)
                     }
                 )
+                attacks += [
+                    (what.removeprefix(_ATTACK), str(found))
+                    for what, found in getattr(report, "user_properties", ())
+                    if what.startswith(_ATTACK)
+                ]
+    if attacks:
+        terminalreporter.write_line(
+            "security: each attack at the running doors, what it got, what the audit log has"
+        )
+    for line in trail.table(attacks):
+        terminalreporter.write_line(line)
     for what, count in sorted(told.items()):
         terminalreporter.write_line(f"{what}: {count}")

@@ -6,13 +6,15 @@ import json
 import time
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chassis import catalog, identity, policy
+from chassis import catalog, policy
 from chassis.errors import Refusal
 from chassis.identity import Caller
+from chassis.settings import STEP_UP_MINUTES, ProcessSettings
 from tests.bundles import a_bundle
 from tests.security.test_hostile_input import ask
 from tests.security.walk_rooms import HERE, Stage, over_grpc
@@ -87,6 +89,7 @@ def test_the_glass_breaks_at_no_door_that_does_not_say_so(intake: Stage):
     breakable = {door for door, rows in policy.ours().table.rows.items() for row in rows if row.is_for("BTG")}
     assert breakable == {
         "IntakeService/GetReferral",
+        "IntakeService/ResolvePerson",
         *(
             f"GET /fhir/{name}/{{id}}{more}"
             for name in ("Task", "ServiceRequest", "Consent")
@@ -99,11 +102,24 @@ def test_the_glass_breaks_at_no_door_that_does_not_say_so(intake: Stage):
     assert (answer.status, answer.code) == (403, "purpose-not-allowed")
 
 
-def test_one_proof_opens_the_glass_for_fifteen_minutes():
+def test_one_number_says_how_long_a_proof_is_good():
+    """The setting that exports ask by is the one the glass is broken by: a longer one holds for both, at every door."""
+    longer = replace(usual := settings_of(), step_up_minutes=20.0)
+    assert usual.step_up[0].total_seconds() == 60 * STEP_UP_MINUTES
+    nurse = Caller("one", "nurse", "er", "BTG", authenticated_at=time.time() - 60 * STEP_UP_MINUTES - 1)
+    with pytest.raises(Refusal, match="step-up-needed"):
+        policy.ours(usual.step_up).insist("GET /fhir/Task/{id}", nurse)
+    policy.ours(longer.step_up).insist("GET /fhir/Task/{id}", nurse)
+
+
+def settings_of() -> ProcessSettings:
+    """A process with the usual settings."""
+    return ProcessSettings(mongo_uri="x", mongo_database="x", amqp_uri="x", keys_dir=Path("x"))
+
+
+def test_who_breaks_the_glass_proves_anew_who_they_are():
     """Who signed in longer ago proves who they are once more before they break the glass; for reading they need not."""
-    if not hasattr(identity, "require_fresh"):
-        pytest.skip("people prove themselves anew by OpenID Connect, which is not there")
-    long_ago = time.time() - policy.FRESH_FOR.total_seconds() - 1
+    long_ago = time.time() - 60 * STEP_UP_MINUTES - 1
     for purpose, at, code in (
         ("BTG", long_ago, "step-up-needed"),
         ("BTG", time.time(), ""),

@@ -20,12 +20,14 @@ from google.protobuf import descriptor_pool, message_factory
 from pymongo import MongoClient
 
 from chassis import answers, identity
-from chassis.clock import TurnedClock
+from chassis.clock import SystemClock, TurnedClock
 from chassis.envelope import Cause
-from chassis.errors import Refusal
+from chassis.errors import Kind, Refusal
 from chassis.grpc_server import build_server
 from chassis.http_server import build_app
 from chassis.identity import Caller
+from chassis.oidc.attempts import Attempts
+from chassis.oidc.party import RelyingParty
 from chassis.rich_status import refused
 from chassis.roles import Doors
 from chassis.settings import read
@@ -36,23 +38,28 @@ from services.audit import api as audit_api
 from services.audit import bootstrap as audit_room
 from services.audit import officers_door
 from services.audit.web import sessions as console_sessions
+from services.audit.web import signing_in as console_door
 from services.intake import api as intake_api
 from services.intake import bootstrap as intake_room
 from services.intake import codec as intake_codec
 from services.intake import handlers as intake_handlers
 from services.intake.fhir import outcome
 from services.intake.web import pages as desk_pages
+from services.intake.web import signing_in as desk_door
 from services.matching import api as matching_api
 from services.matching import capacity_fhir
+from services.matching.web import signing_in as work_door
 from services.matching.web.pages import COOKIES as WORK_COOKIES
 from services.matching.web.routes import render_refusal as work_refusal
 from services.notifications import api as notifications_api
 from services.notifications import bootstrap as notifications_room
 from services.notifications import handlers as notice_handlers
 from services.notifications.domain.contacts import Card, Contact
+from services.notifications.web import door as notices_door
 from services.notifications.web import routes as inbox_pages
 from tests.bundles import a_bundle
 from tests.matching_room import a_room
+from tests.security.provider_of_lies import Lies, a_party
 from tests.work_room import a_team, accepted, ask
 
 CAUSE = Cause("req_walk")
@@ -67,8 +74,12 @@ OTHERS = {
 }
 _MATCHING_IS = {"specialist": PROGRAMME, "supervisor": PROGRAMME, "coordinator": PROGRAMME}
 HERE = "127.0.0.1"
+_STALE = "an hour ago"
+SIGN_INS = (desk_door, work_door, notices_door, console_door)
 # What was tried, and how much of it was refused: `make security` prints it.
 TRIED: Counter[str] = Counter()
+# Every refusal since the test began, by kind and code.
+REFUSED: list[tuple[Kind, str]] = []
 
 
 @dataclass
@@ -98,18 +109,20 @@ class Stage:
     fields: dict[str, Any] = field(default_factory=dict)
     bodies: dict[str, Any] = field(default_factory=dict)
     codes: list[str] = field(default_factory=list)
-    _secrets: dict[Caller, str] = field(default_factory=dict)
+    lies: Any = None
+    _secrets: dict[tuple[Caller, str], str] = field(default_factory=dict)
     _tokens: dict[Caller, str] = field(default_factory=dict)
 
-    def caller(self, role: str, *, elsewhere: bool = False, purpose: str = "") -> Caller:
-        """Somebody of the role, of the organization the records are of, or of another one."""
+    def caller(self, role: str, *, elsewhere: bool = False, purpose: str = "", stale: bool = False) -> Caller:
+        """Somebody of the role, of the organization the records are of, or of another one; signed in now, or long ago."""
         home = self.organization(role)
         actor = (
             f"a-strange-{role}"
             if elsewhere
             else {"specialist": "rosa", "supervisor": "sam"}.get(role, f"a-{role}")
         )
-        return Caller(actor, role, OTHERS[home] if elsewhere else home, purpose)
+        place = OTHERS[home] if elsewhere else home
+        return Caller(actor, role, place, purpose, strength=_STALE if stale else "")
 
     def token(self, caller: Caller) -> str:
         """Their bearer token."""
@@ -125,9 +138,12 @@ class Stage:
 
     def browser(self, caller: Caller) -> str:
         """The secret of a session of theirs."""
-        if caller not in self._secrets:
-            self._secrets[caller] = self.sessions.start(replace(caller, authenticated_at=time.time()))
-        return self._secrets[caller]
+        known = (caller, caller.strength)
+        if known not in self._secrets:
+            ago_s = 3_600 if caller.strength == _STALE else 0
+            signed_in = replace(caller, authenticated_at=time.time() - ago_s)
+            self._secrets[known] = self.sessions.start(signed_in)
+        return self._secrets[known]
 
     def record(self, door: str) -> dict[str, str]:
         """What stands in a path where a record is named: of the longest beginning that fits."""
@@ -164,7 +180,9 @@ async def over_http(stage: Stage, door: str, caller: Caller | None, *, by_sessio
         secret = stage.browser(caller)
         headers.append((b"cookie", f"{stage.cookie}={secret}".encode()))
         if door.endswith("/sign-out"):
-            stage._secrets.pop(caller)  # it ends that session: the next page is opened in another
+            stage._secrets.pop(
+                (caller, caller.strength)
+            )  # it ends that session: the next page is opened in another
         if method == "POST":
             body = urlencode({"csrf": stage.form_token(secret), **(body or {})}).encode()
             headers.append((b"content-type", b"application/x-www-form-urlencoded"))
@@ -291,9 +309,13 @@ def the_rooms(
 
     def noting(refusal: Refusal, *rest: Any) -> None:
         codes.append(refusal.code)
+        REFUSED.append((refusal.kind, refusal.code))
         real(refusal, *rest)
 
     patch(answers, "note_refusal", noting)
+    lies = Lies()
+    for pages in SIGN_INS:
+        patch(pages, "relying_party", lambda _, database, door, __: _party(lies, database, door))
     with ExitStack() as after:
         stages: dict[str, Stage] = {}
 
@@ -331,7 +353,8 @@ def the_rooms(
             server.start()
             after.callback(room.database.client.close)
             after.callback(server.stop, 0.2)
-            stage = Stage(name, room.settings, doors, app, server.port, issuer_pem=pem, codes=codes, **about)
+            known = {"issuer_pem": pem, "codes": codes, "lies": lies, **about}
+            stage = Stage(name, room.settings, doors, app, server.port, **known)
             stages[name] = stage
             return stage
 
@@ -402,6 +425,12 @@ def the_rooms(
         yield stages
 
 
+def _party(lies: Lies, database: Any, door: str) -> RelyingParty:
+    """The pages' side of a provider that says what the walk wants it to."""
+    attempts = Attempts(database, SystemClock(), door)
+    return a_party(lies, attempts)
+
+
 def _a_referral(stage: Stage, room: Any) -> None:
     """One referral of our hospital, which rosa has accepted."""
     nurse = stage.caller("nurse", purpose="TREAT")
@@ -432,6 +461,7 @@ def _a_referral(stage: Stage, room: Any) -> None:
         "PUT /fhir/ServiceRequest/{id}": _shown(stage, "ServiceRequest", referral_id, nurse),
         "PUT /fhir/Consent/{id}": _shown(stage, "Consent", consent_id, nurse),
         "PATCH /fhir/Task/{id}": [],
+        "POST /desk/referrals/{id}/glass": {"reason": "care-now", "sure": "1"},
         "POST /fhir": {},
         "IntakeService/CancelReferral": {"reason_code": "other", "expected_version": 77},
         "IntakeService/ReportDeparture": {"leaves_at": room.clock.now() + timedelta(hours=1)},
@@ -492,6 +522,7 @@ def _cases(stage: Stage, room: Any) -> None:
         "CoordinationService/RequestRematch": {"reason_code": "none", "side": "peer"},
         "CoordinationService/ProposeMove": {"reason_code": "none", "side": "peer"},
         "RosterService/KeepApart": {"is_taken_back": 1},
+        "POST /matching/board/referrals/{id}/glass": {"reason": "care-now", "sure": "1"},
     }
 
 

@@ -18,8 +18,8 @@ PURPOSES_OF = {
     "nurse": {"TREAT", "ETREAT", "COC", "BTG"},
     "clinician": {"TREAT", "ETREAT", "COC", "BTG"},
     "specialist": {"TREAT", "COC", "CAREMGT"},
-    "supervisor": {"TREAT", "COC", "CAREMGT", "HOPERAT"},
-    "coordinator": {"TREAT", "COC", "CAREMGT", "HOPERAT"},
+    "supervisor": {"TREAT", "COC", "CAREMGT", "HOPERAT", "BTG"},
+    "coordinator": {"TREAT", "COC", "CAREMGT", "HOPERAT", "BTG"},
     "compliance": {"HCOMPL", "PATRQT", "HLEGAL", "HOPERAT"},
     "engineer": {"HOPERAT"},
 }
@@ -53,12 +53,25 @@ def no_relationship(sights: Iterable[Sight]) -> list[Finding]:
 
 
 def break_glass(sights: Iterable[Sight]) -> list[Finding]:
-    """Reads past a policy: purpose BTG, or glass that was said to be broken."""
-    return [
-        Finding(sight.number, "break-glass")
-        for sight in sights
-        if sight.purpose == "BTG" or sight.event_type == "glass.broken.v1"
-    ]
+    """Reads past a policy: purpose BTG, or glass that was said to be broken.
+
+    What somebody looks at through glass they broke within the hour is part of that breaking, and one review.
+    """
+    found, broken = [], {}
+    for sight in sights:
+        key = (sight.actor, sight.referral)
+        if sight.event_type == "glass.broken.v1":
+            broken[key] = sight.at
+        elif sight.purpose != "BTG" or (
+            sight.is_read and sight.referral and _is_within(sight.at, broken.get(key))
+        ):
+            continue
+        found.append(Finding(sight.number, "break-glass"))
+    return found
+
+
+def _is_within(at: datetime, broken_at: datetime | None) -> bool:
+    return broken_at is not None and timedelta() <= at - broken_at <= timedelta(hours=1)
 
 
 def emergency(sights: Iterable[Sight]) -> list[Finding]:

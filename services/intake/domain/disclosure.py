@@ -19,7 +19,10 @@ RECIPIENT_CLASS = "peer-support-specialist"
 PURPOSES = ("TREAT", "COC", "CAREMGT")
 STATES = frozenset({State.ASSIGNED, State.MET, State.NOT_MET, State.ENGAGED})
 NOT_YOURS = "not-your-assignment"
-_LATER = frozenset({"supervisor", "coordinator"})
+# Who leads the specialist's programme is told only past the policy: with a reason, and a second look within a day.
+LEADS = frozenset({"supervisor", "coordinator"})
+LEADERS_CLASS = "peer-support-supervisor"
+BREAKING = "BTG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +90,22 @@ def notice_for(labelled: Labels) -> Notice | None:
 
 def denial_of_caller(role: str, purpose: str) -> str:
     """Why this caller may be told of nobody at all, or an empty text."""
-    if role in _LATER:
-        return (
-            "disclosure-not-for-role"  # their way in is by an override with a second look, which is not built
-        )
+    if role in LEADS:
+        return "" if purpose == BREAKING else "disclosure-not-for-role"
     if role != "specialist":
         return "role-not-allowed"
     return "" if purpose in PURPOSES else "purpose-not-allowed"
 
 
-def denial(referral: Referral, actor_id: str, programme_id: str) -> str:
-    """Why this specialist may not be told, or an empty text: only who accepted, while they are with it.
+def denial(referral: Referral, role: str, actor_id: str, programme_id: str) -> str:
+    """Why this caller may not be told, or an empty text: only who accepted, while they are with it, or who leads them.
 
     Ids of specialists are a programme's own, so the programme is theirs, too, where the assignment names it.
     """
-    is_theirs = bool(referral.specialist_id) and referral.specialist_id == actor_id
+    if role in LEADS:
+        is_theirs = bool(referral.programme_id) and referral.programme_id == programme_id
+    else:
+        is_theirs = bool(referral.specialist_id) and referral.specialist_id == actor_id
     if not is_theirs or referral.programme_id not in ("", programme_id):
         return NOT_YOURS
     if referral.is_consent_revoked:
@@ -110,7 +114,11 @@ def denial(referral: Referral, actor_id: str, programme_id: str) -> str:
 
 
 def disclose(
-    referral: Referral, submission: Submission, decision: Decision, recipient_id: str
+    referral: Referral,
+    submission: Submission,
+    decision: Decision,
+    recipient_id: str,
+    recipient_class: str = RECIPIENT_CLASS,
 ) -> tuple[Disclosure, DisclosureMade]:
     """What leaves under a decision that permits it, and what is said of it."""
     labelled = labels.of(submission)
@@ -124,7 +132,7 @@ def disclose(
         referral_id=referral.referral_id,
         consent_version=consent.version,
         recipient_id=recipient_id,
-        recipient_class=RECIPIENT_CLASS,
+        recipient_class=recipient_class,
         notice_sha256=notice.sha256 if notice else b"",
         confidentiality=labelled.confidentiality,
     )

@@ -62,8 +62,20 @@ class ReferralAlreadyAssigned(Refusal):
         super().__init__("referral-already-assigned", Kind.CONFLICT)
 
 
+class GlassNeeded(Refusal):
+    """The source labelled it very restricted: whoever opens it breaks the glass; the denial is in the trail already."""
+
+    is_on_record = True
+
+    def __init__(self) -> None:
+        message = "This referral is very restricted; only who breaks the glass reads it."
+        super().__init__("glass-needed", Kind.FORBIDDEN, message)
+
+
 class DisclosureDenied(Refusal):
     """Nobody may be told, for the reason that is its code; the denial is in the trail with the referral's id."""
+
+    is_on_record = True
 
     def __init__(self, code: str) -> None:
         super().__init__(code, Kind.FORBIDDEN, "This may not be disclosed to you.")

@@ -14,6 +14,7 @@ from chassis.errors import Fault, Kind, Refusal
 from chassis.identity import Caller, current_caller
 from services.intake import handlers
 from services.intake.bootstrap import Room
+from services.intake.domain.errors import GlassNeeded
 from services.intake.domain.referral import Referral
 from services.intake.doorway import (
     PURPOSES,
@@ -141,5 +142,8 @@ def answered(
     is_theirs = status == 201 or scoped.permits(caller, name, "r")
     if wanted == "minimal" or not (may_read and is_theirs):
         return Response(status_code=status, headers=headers)
-    resource, _ = showing.shown(name, room, caller, referral.referral_id)
+    try:
+        resource, _ = showing.shown(name, room, caller, referral.referral_id)
+    except GlassNeeded:  # it is stored; who sent it does not read it back without breaking the glass
+        return Response(status_code=status, headers=headers)
     return outcome.answer(resource, status, headers, is_pretty=outcome.is_pretty(request))

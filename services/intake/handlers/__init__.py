@@ -42,7 +42,7 @@ from services.intake.handlers.linking import (
 )
 from services.intake.handlers.looking_up import look_up
 from services.intake.handlers.overview import page_of_referrals, unmapped_codes, watch_referral
-from services.intake.handlers.reading import list_referrals, read_referral
+from services.intake.handlers.reading import break_glass, is_behind_glass, list_referrals, read_referral
 from services.intake.handlers.searching import look, matching, search
 from services.intake.handlers.submitting import Submitted, reject, submit
 from services.intake.handlers.worklist import Listed, read_worklist
@@ -58,6 +58,7 @@ __all__ = [
     "Submitted",
     "Told",
     "assign",
+    "break_glass",
     "cancel",
     "change_arrival",
     "close",
@@ -70,6 +71,7 @@ __all__ = [
     "expire_due",
     "heed_document",
     "heed_refusal",
+    "is_behind_glass",
     "keep_apart",
     "list_pairs",
     "list_referrals",

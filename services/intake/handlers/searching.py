@@ -11,6 +11,7 @@ from chassis.identity import Caller
 from services.intake.domain.referral import Referral
 from services.intake.domain.wanted import Wanted
 from services.intake.handlers.commanding import own_referral
+from services.intake.handlers.reading import is_behind_glass
 
 if TYPE_CHECKING:
     from services.intake.bootstrap import Room
@@ -26,8 +27,10 @@ def search(
     """One page of the caller's organization's referrals with PHI.
 
     The search, by the names of its criteria, and every record it found are in the audit trail before they leave.
+    What is behind glass is counted, and does not leave.
     """
     found = room.finding.page(caller.organization_id, wanted)
+    found = replace(found, rows=tuple(row for row in found.rows if not is_behind_glass(caller, row[1])))
     subjects = [(referral.referral_id, referral.peer_id) for referral, _ in found.rows]
     room.access.record_search(caller, record_type=record_type, criteria=criteria, found=subjects, cause=cause)
     return found

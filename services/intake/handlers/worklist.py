@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from chassis.envelope import Cause
 from chassis.identity import Caller
 from services.intake.domain.referral import Referral
+from services.intake.handlers.reading import is_behind_glass
 
 if TYPE_CHECKING:
     from services.intake.bootstrap import Room
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A referral on the worklist; `kept` holds PHI, and its reader shows no more of it than the list needs."""
+    """A referral on the worklist; `kept` holds PHI, and its reader shows no more of it than the list needs.
+
+    Of one that is behind glass it shows bed and state only.
+    """
 
     referral: Referral
     kept: Kept
+    is_behind_glass: bool = False
 
 
 def read_worklist(
@@ -32,7 +37,11 @@ def read_worklist(
     """
     referrals = room.worklist.of(caller.organization_id, room.clock.now())
     kept = room.worklist.opened([one.referral_id for one in referrals])
-    listed = [Listed(one, kept[one.referral_id]) for one in referrals if one.referral_id in kept]
+    listed = [
+        Listed(one, opened, is_behind_glass(caller, opened))
+        for one in referrals
+        if (opened := kept.get(one.referral_id)) is not None
+    ]
     new = [one.referral for one in listed if one.referral.referral_id not in already_shown]
     if new or not already_shown:
         found = [(one.referral_id, one.peer_id) for one in new]

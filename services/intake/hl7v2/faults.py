@@ -25,6 +25,7 @@ _CONDITIONS = {
     "leaves-at-missing": "101",
     "character-set-unsupported": "103",
     "sender-unknown": "103",  # MSH-3 and MSH-4 are tables of the site (0361, 0362)
+    "sender-not-certified": "103",
     "attribute-unknown": "103",
     "payer-unknown": "103",
     "modality-unknown": "103",
@@ -50,6 +51,7 @@ _REJECTED = frozenset(
         "processing-id-unsupported",
         "version-unsupported",
         "sender-unknown",
+        "sender-not-certified",
         "message-too-large",
     }
 )

@@ -15,7 +15,7 @@ from chassis.identity import Caller
 from chassis.mongo import is_outside_trouble
 from services.intake import handlers
 from services.intake.domain.states import State
-from services.intake.hl7v2 import answers, charset, events, faults, identity, message, senders
+from services.intake.hl7v2 import answers, certified, charset, events, faults, identity, message, senders
 from services.intake.hl7v2.answers import ACCEPTED, Answer
 from services.intake.hl7v2.calls import Call
 from services.intake.hl7v2.charset import Charset
@@ -98,7 +98,7 @@ def refuse_too_large(room: Room, beginning: bytes) -> bytes:
         caller = _caller(_sender(room, header))
         handlers.reject(room, caller, DOOR, refusal, telemetry.current_cause())
     except Refusal as unknown:
-        if unknown.code != "sender-unknown":
+        if unknown.code not in ("sender-unknown", "sender-not-certified"):
             _denied(room, refusal.code)
     return answers.render(_refused(refusal), header, chosen, room.clock.now(), is_always=True)
 
@@ -127,11 +127,13 @@ def _answer(room: Room, envelope: _Envelope) -> Answer:
 
 
 def _sender(room: Room, header: Segment) -> Sender:
-    """Who sent it; raises SenderUnknown after the denial is in the audit trail."""
+    """Who sent it; raises SenderUnknown or NotCertified after the denial is in the audit trail."""
     settings = room.settings
     try:
-        return senders.read(settings.hl7_sources, settings.hl7_time_zone).of(header)
-    except senders.SenderUnknown as refusal:
+        sender = senders.read(settings.hl7_sources, settings.hl7_time_zone).of(header)
+        certified.require(sender.source_id, certified.read(settings.hl7_certificates))
+        return sender
+    except (senders.SenderUnknown, certified.NotCertified) as refusal:
         _denied(room, refusal.code)
         raise
 

@@ -15,11 +15,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 
 from chassis import logs
 from chassis.readiness import NotYet
-from services.intake.hl7v2 import stream
+from services.intake.hl7v2 import certified, stream
 from services.intake.hl7v2.crowd import REFUSED, Crowd, Limits, Line
 from services.intake.hl7v2.framing import Frames, MessageTooLarge, NotMllp, framed
 
@@ -153,6 +154,8 @@ class Listener:
             near.close()
             return
         writer = asyncio.StreamWriter(transport, protocol, reader, self._loop)
+        if self._tls:
+            certified.shown.set(certified.names_of(transport.get_extra_info("peercert")))
         try:
             await self._converse(line, reader, writer)
             writer.close()
@@ -204,7 +207,8 @@ class Listener:
         assert self._loop is not None
         line.is_working = True
         try:
-            answer = await self._loop.run_in_executor(self._pool, handle, message)
+            # With the connection's own context: the thread knows whose certificate it was opened with.
+            answer = await self._loop.run_in_executor(self._pool, copy_context().run, handle, message)
             if answer is None:
                 return False
             if not answer:

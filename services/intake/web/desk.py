@@ -18,6 +18,7 @@ from chassis.http_names import method_of, route_of
 from chassis.identity import Caller
 from chassis.oidc.door import SignInDoor
 from services.intake.bootstrap import Room
+from services.intake.doorway import BREAKERS
 from services.intake.store.sessions import Session
 from services.intake.watching import Hub
 from services.intake.web import cookies, pages
@@ -105,7 +106,18 @@ class Desk:
             return self.to_sign_in(request)
         except Refusal as refusal:
             self.note(request, refusal)
-            return pages.refusal_page(request, refusal)
+            return self._past_glass(request, refusal) or pages.refusal_page(request, refusal)
+
+    def _past_glass(self, request: Request, refusal: Refusal) -> Response | None:
+        """To the form that breaks the glass, for whoever may; there they also prove anew who they are."""
+        caller: Caller | None = getattr(request.state, "desk_caller", None)
+        is_glass = refusal.code == "glass-needed" or (
+            refusal.code == "step-up-needed" and request.url.path.endswith("/glass")
+        )
+        referral_id = request.path_params.get("id", "")
+        if caller is None or caller.role not in BREAKERS or not (is_glass and referral_id):
+            return None
+        return RedirectResponse(f"{pages.HOME}/referrals/{referral_id}/glass", 303)
 
     def to_sign_in(self, request: Request, then: str = "") -> Response:
         """To the sign-in page, and from there back to where they were, or to `then`."""

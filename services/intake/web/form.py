@@ -19,7 +19,7 @@ from services.intake.domain.submission import faults_of
 from services.intake.doorway import rejections_audited
 from services.intake.store.drafts import REMEMBERED
 from services.intake.store.sessions import Session
-from services.intake.web import choices, consent_form, filling_form, pages, reading_form, worklist
+from services.intake.web import choices, consent_form, filling_form, glass, pages, reading_form, worklist
 from services.intake.web.desk import Desk, SignInNeeded
 from services.intake.web.signing_in import keep_language
 from services.intake.web.words import WORDS, reader_of
@@ -74,8 +74,8 @@ def show_correction(desk: Desk, request: Request) -> Response:
     Who came back to a form that was sent is told so.
     """
     session, about = desk.signed_in(request), request.path_params["id"]
-    cause = telemetry.current_cause()
-    referral, kept = handlers.read_referral(desk.room, session.caller, about, "Referral", cause)
+    cause, caller = telemetry.current_cause(), glass.reader(session, glass.opened(desk, request))
+    referral, kept = handlers.read_referral(desk.room, caller, about, "Referral", cause)
     fields = filling_form.fields_of(kept.submission, desk.hospital_of(session))
     told = _SENT_BEFORE if request.query_params.get("told") == _SENT_BEFORE else ""
     sheet = Sheet(secrets.token_urlsafe(18), fields, about, str(referral.revision), told=told)
@@ -160,7 +160,10 @@ def _sent_before(desk: Desk, request: Request, session: Session, reused: Idempot
 def _sent(desk: Desk, request: Request, session: Session) -> Response:
     room, caller, cause = desk.room, session.caller, telemetry.current_cause()
     about, fields = request.path_params.get("id", ""), request.state.fields
-    referral, kept = handlers.read_referral(room, caller, about, "Referral", cause) if about else (None, None)
+    looking = glass.reader(session, glass.opened(desk, request)) if about else caller
+    referral, kept = (
+        handlers.read_referral(room, looking, about, "Referral", cause) if about else (None, None)
+    )
     if referral is not None and fields.get("revision", "") != str(referral.revision):
         sheet = _sheet(request, told="form_overtaken", revision=str(referral.revision))
         return _page(desk, request, session, sheet, 409)

@@ -18,7 +18,7 @@ from services.intake.domain.referral import Referral
 from services.intake.domain.states import RULES, Command
 from services.intake.store.documents import Happened, history_of
 from services.intake.store.sessions import Session
-from services.intake.web import choices, emergency, filling_form, live, pages, times
+from services.intake.web import choices, emergency, filling_form, glass, live, pages, times
 from services.intake.web.desk import Desk
 from services.intake.web.times import Unreadable
 from services.intake.web.words import WORDS, reader_of
@@ -40,6 +40,7 @@ def routes(desk: Desk) -> list[BaseRoute]:
         desk.route(f"{PAGE}/revoke-consent", revoke_consent, method="POST"),
         desk.route(f"{PAGE}/entered-in-error", enter_in_error, method="POST"),
         *emergency.routes(desk, PAGE),
+        *glass.routes(desk, PAGE),
     ]
 
 
@@ -114,7 +115,9 @@ def _done(request: Request, what: str) -> Response:
 
 def _page(desk: Desk, request: Request, template: str) -> Response:
     session, cause = desk.signed_in(request), telemetry.current_cause()
-    referral, kept = handlers.read_referral(desk.room, session.caller, _id(request), "Referral", cause)
+    broken = glass.opened(desk, request)
+    caller = glass.reader(session, broken)
+    referral, kept = handlers.read_referral(desk.room, caller, _id(request), "Referral", cause)
     told, hospital = request.query_params.get("told", ""), desk.hospital_of(session)
     person = kept.person
     return desk.page(
@@ -133,6 +136,7 @@ def _page(desk: Desk, request: Request, template: str) -> Response:
         may_disclose=session.caller.role in emergency.ROLES and not referral.is_consent_revoked,
         cancel_reasons=CANCEL_REASONS,
         peer_reasons=PEER_REASONS,
+        broken=broken,
         printed=pages.full_time(desk.room.clock.now(), hospital.zone, reader_of(request)),
         **_standing(desk, session, referral, kept.history, reader_of(request)),
     )

@@ -36,6 +36,7 @@ class Row:
     unit: str
     bed: str
     initials: str
+    is_behind_glass: bool
     since: str
     promise: str
     is_late: bool
@@ -152,7 +153,10 @@ def _row(desk: Desk, session: Session, reader: str, one: Listed) -> Row:
         referral=referral,
         unit=unit,
         bed=bed,
-        initials=initials(one.kept.person.given_name, one.kept.person.family_name),
+        initials=""
+        if one.is_behind_glass
+        else initials(one.kept.person.given_name, one.kept.person.family_name),
+        is_behind_glass=one.is_behind_glass,
         since=told(referral.state_at),
         promise=told(promised) if referral.state is State.ASSIGNED else "",
         is_late=is_late(referral, now),

@@ -171,6 +171,8 @@ class Office:
             return RedirectResponse(f"{SIGN_IN}?next={quote(wanted)}", 303)
         except Refusal as refusal:
             self.note(request, refusal)
+            if refusal.code == "step-up-needed" and request.url.path.endswith("/glass"):
+                return RedirectResponse(request.url.path, 303)  # its form leads to the proof
             caller = getattr(request.state, "work_caller", None)
             is_one_of_ours = caller is not None and caller.role in ROLES  # others have no words in the bar
             session = self.room.sessions.find(COOKIES.secret(request)) if is_one_of_ours else None

@@ -13,7 +13,7 @@ from services.matching.domain.case import DECLINE_REASONS, SEEKING, UNFILLED, Ca
 from services.matching.domain.specialist import MODALITIES
 from services.matching.domain.taking import HAND_REASONS
 from services.matching.handlers import Acceptance, ByHand, Declining, Difference, Outlook, Place
-from services.matching.web import telling
+from services.matching.web import glass, telling
 from services.matching.web.office import LEADS, Office, Visit
 from services.matching.web.pages import BOARD
 
@@ -115,6 +115,7 @@ def _page(
         short_id=telling.short(referral_id),
         state=telling.state_word(case),
         is_waiting=is_waiting,
+        may_break=case.state in glass.STATES and bool(offers),
         opened=telling.clock(visit, case.opened_at, zone),
         leaves=telling.clock(visit, leaves, zone) if (leaves := case.need.expected_departure_at) else None,
         languages=telling.languages(case.need, visit.reader),

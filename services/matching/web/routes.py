@@ -12,6 +12,7 @@ from services.matching.web import (
     answer_page,
     backlog,
     board,
+    glass,
     live,
     me,
     my_day,
@@ -29,7 +30,7 @@ from services.matching.web.office import Office
 def routes(room: Room) -> list[BaseRoute]:
     """What the HTTP door serves: the answer behind a link, and below /matching the pages of who is signed in."""
     office = Office(room)
-    rooms = (signing_in, live, my_day, person, pool, me, board, referral, backlog, team, report)
+    rooms = (signing_in, live, my_day, person, pool, me, board, referral, glass, backlog, team, report)
     return [
         *answer_page.routes(room),
         pages.asset_route(),

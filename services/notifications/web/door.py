@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from chassis import policy, telemetry
+from chassis import answers, policy, telemetry
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
 from chassis.oidc.door import SignInDoor
@@ -121,17 +121,20 @@ def _done(room: Room, door: SignInDoor, request: Request) -> Response:
 
 
 def _note(room: Room, request: Request, refusal: Refusal) -> None:
-    """A sign-in that let nobody in is in the audit trail before its page is shown."""
-    if refusal.kind not in (Kind.UNAUTHENTICATED, Kind.FORBIDDEN):
-        return
-    room.access.record_denied(
-        getattr(request.state, "page_caller", None),
-        record_type="Notice",
-        record_id="",
-        action=f"GET {SIGN_IN}/done",
-        reason_code=refusal.code,
-        cause=telemetry.current_cause(),
-    )
+    """A sign-in that let nobody in is counted, and in the audit trail once, before its page is shown."""
+
+    def denied(caller: Caller | None, method: str, code: str) -> None:
+        cause = telemetry.current_cause()
+        room.access.record_denied(
+            caller, record_type="Notice", record_id="", action=method, reason_code=code, cause=cause
+        )
+        refusal.is_on_record = True
+
+    caller, method = getattr(request.state, "page_caller", None), f"GET {SIGN_IN}/done"
+    if refusal.kind is Kind.UNAUTHENTICATED:
+        answers.note_refusal(refusal, refusal, caller, method, denied)
+    elif refusal.kind is Kind.FORBIDDEN:
+        denied(caller, method, refusal.code)  # the door of every page counts it
 
 
 def _sign_out(door: SignInDoor, visit: Visit) -> Response:

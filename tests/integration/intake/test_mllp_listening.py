@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from chassis.readiness import NotYet
+from services.intake.hl7v2 import certified
 from services.intake.hl7v2 import listening as listening_room
 from services.intake.hl7v2.crowd import Limits
 from services.intake.hl7v2.framing import framed
@@ -289,3 +291,29 @@ def test_with_tls_nobody_speaks_without_a_certificate_of_ours(tmp_path: Path) ->
                 pass
             raise ConnectionError("closed")
         assert engine.ask(b"two") == echo(b"two")
+
+
+def test_each_message_is_handled_with_the_names_of_its_own_connections_certificate(tmp_path: Path) -> None:
+    """Two engines on one listener: a thread that answers both never takes the one for the other."""
+    authority, clients = an_authority(tmp_path / "authority"), []
+    for name in ("engine.st-brigid.example", "engine.harbor.example"):
+        authority.server(x509.DNSName(name))
+        client = ssl.create_default_context(cafile=str(authority.file))
+        client.load_cert_chain(tmp_path / "authority" / "server.pem")
+        clients.append(client)
+    server = authority.server(THIS_MACHINE)
+    server.load_verify_locations(authority.file)
+    server.verify_mode = ssl.CERT_REQUIRED
+
+    def names(_: bytes) -> bytes:
+        return ",".join(sorted(certified.shown.get() or ())).encode()
+
+    with (
+        listening(names, tls=server) as listener,
+        Engine(listener.port, tls=clients[0]) as brigid,
+        Engine(listener.port, tls=clients[1]) as harbor,
+    ):
+        for _ in range(3):
+            assert b"engine.st-brigid.example" in brigid.ask(b"one")
+            told = harbor.ask(b"two")
+            assert b"engine.harbor.example" in told and b"brigid" not in told

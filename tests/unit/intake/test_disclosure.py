@@ -47,21 +47,30 @@ def assigned(**given: Any) -> Referral:
         ({}, "specialist", "", "purpose-not-allowed"),
         ({}, "supervisor", "TREAT", "disclosure-not-for-role"),
         ({}, "coordinator", "CAREMGT", "disclosure-not-for-role"),
+        ({"programme_id": "harbor"}, "supervisor", "BTG", ""),
+        ({"programme_id": "harbor"}, "coordinator", "BTG", ""),
+        ({"programme_id": "elsewhere"}, "supervisor", "BTG", "not-your-assignment"),
+        ({"programme_id": ""}, "supervisor", "BTG", "not-your-assignment"),
+        ({"programme_id": "harbor", "is_consent_revoked": True}, "supervisor", "BTG", "consent-revoked"),
+        ({"programme_id": "harbor", "state": State.SEEKING}, "supervisor", "BTG", "referral-not-assigned"),
+        ({}, "specialist", "BTG", "purpose-not-allowed"),
         ({}, "nurse", "TREAT", "role-not-allowed"),
         ({}, "compliance", "HCOMPL", "role-not-allowed"),
         ({}, "system", "TREAT", "role-not-allowed"),
     ],
 )
 def test_only_the_assigned_specialist_is_told(given: dict[str, Any], role: str, purpose: str, reason: str):
-    """P7: while they are with the person, and for care; everybody else has a reason of their own."""
+    """P7: while they are with the person, and for care, or past the glass who leads them; else a reason of its own."""
     told = disclosure.denial_of_caller(role, purpose)
-    assert (told or disclosure.denial(assigned(**given), "spec-ruth", "harbor")) == reason
+    actor = "spec-ruth" if role == "specialist" else "a-lead"
+    assert (told or disclosure.denial(assigned(**given), role, actor, "harbor")) == reason
 
 
 @pytest.mark.parametrize(("programme_id", "is_told"), [("harbor", True), ("", True), ("elsewhere", False)])
 def test_the_assignments_programme_counts_where_it_is_known(programme_id: str, is_told: bool):
     """Two programmes may call somebody by one id; an assignment of before programmes were told names none."""
-    assert (disclosure.denial(assigned(programme_id=programme_id), "spec-ruth", "harbor") == "") is is_told
+    told = disclosure.denial(assigned(programme_id=programme_id), "specialist", "spec-ruth", "harbor")
+    assert (told == "") is is_told
 
 
 def told(submission: Submission, purpose: str = "TREAT") -> Disclosure:
