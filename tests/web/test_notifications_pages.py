@@ -131,21 +131,48 @@ def test_who_signs_in_gets_in_and_nobody_else(running):
 
 def test_staff_change_how_their_own_people_are_reached_on_a_page(running):
     """A coordinator opens it from the operator's page, is told that it is on record, and gets in at no other."""
-    card = Card("specialist-contact:sp_noor", "sp_noor", 1, Contact("noor@example.org"), "lantern-road")
+    card = Card("specialist-contact:sp_omar", "sp_omar", 1, Contact("omar@example.org"), "lantern-road")
     handlers.keep_contacts(running.room, [card])
     with running.client("co_1", "coordinator", organization_id="lantern-road") as client:
         assert 'name="person"' in client.get("/notices/operator").text
-        page = client.get("/notices/preferences?person=sp_noor").text
+        page = client.get("/notices/preferences?person=sp_omar").text
         assert "It is on record that you did." in page
-        fields = {"csrf": token_in(page), "person": "sp_noor", "version": "0", "time_zone": "America/Denver"}
+        fields = {"csrf": token_in(page), "person": "sp_omar", "version": "0", "time_zone": "America/Denver"}
         done = client.post("/notices/preferences", data=fields)
-        assert done.headers["location"] == "/notices/preferences?saved=1&person=sp_noor"
-        assert running.room.wishes.load("sp_noor").wishes.time_zone == "America/Denver"
+        assert done.headers["location"] == "/notices/preferences?saved=1&person=sp_omar"
+        assert running.room.wishes.load("sp_omar").wishes.time_zone == "America/Denver"
         assert running.room.wishes.load("co_1").version == 0
         assert client.get(f"/notices/preferences?person={INES}").status_code == 403
         assert client.post("/notices/preferences", data={**fields, "person": INES}).status_code == 403
     with running.client() as ines:
-        assert ines.get("/notices/preferences?person=sp_noor").status_code == 403
+        assert ines.get("/notices/preferences?person=sp_omar").status_code == 403
+
+
+def test_a_nurse_reads_what_her_unit_was_told_and_what_became_of_it(running):
+    """The inbox of an emergency room: the unit's letters, that one arrived, and nothing of another unit."""
+    room = running.room
+    card = Card("source-contact:ref_unit", "harbor-er", 1, Contact("er@example.org", "en", "America/Denver"))
+    handlers.keep_contacts(room, [card])
+    news = an_offer(
+        "",
+        specialist_id="harbor-er",
+        event="referral.status-changed.v1",
+        status="unfilled",
+        contact_id="source-contact:ref_unit",
+        referral_id="ref_unit",
+        link_token="",
+    )
+    handlers.tell(room, told(news))
+    sent = {"recipient_id": "harbor-er", "state": "sent"}
+    row = until("it is out", lambda: room.database.notices.find_one(sent))
+    with running.client("nurse-17", "nurse", organization_id="harbor-er") as nurse:
+        page = nurse.get("/notices").text
+        assert "Nobody could say yes yet to your request F_UNIT" in page
+        assert (">Sent<" in page, ">Arrived<" in page, "MDT" in page or "MST" in page) == (True, False, True)
+        handlers.sms_receipt(room, row["_id"], 1, "delivered", "")
+        assert ">Arrived<" in nurse.get("/notices").text
+    with running.client("nurse-3", "nurse", organization_id="other-er") as stranger:
+        assert "F_UNIT" not in stranger.get("/notices").text
 
 
 def test_an_inbox_that_nobody_touches_is_signed_out(running):

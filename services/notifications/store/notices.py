@@ -180,9 +180,9 @@ class Notices:
         rows = self._aggregates.collection.find(waiting, {"_id": 1}).sort("opened_at", ASCENDING)
         return list(self.load_many([row["_id"] for row in rows]).values())
 
-    def newest_of_recipient(self, recipient_id: str, limit: int) -> list[Held]:
-        """The recipient's notices, newest first."""
-        return self._newest({"recipient_id": recipient_id}, limit)
+    def newest_of_recipients(self, recipient_ids: Sequence[str], limit: int) -> list[Held]:
+        """The notices of any of them, newest first."""
+        return self._newest({"recipient_id": {"$in": list(recipient_ids)}}, limit)
 
     def dead(self, limit: int) -> list[Notice]:
         """Notices that were given up, newest first."""
