@@ -101,7 +101,7 @@ def test_the_control_that_polls_by_number_loses(own: Any, own_database: Any, kin
             relay.step()
             with Tap(own.amqp_uri) as tap:
                 count += say(own_database, 2, each=1)
-                deadline = time.monotonic() + (3 if loses else 20)
+                deadline = time.monotonic() + (1 if loses else 20)
                 while len(tap.ids()) < count and time.monotonic() < deadline:
                     relay.step()
                     time.sleep(0.05)
