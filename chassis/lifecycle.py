@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Protocol, TypeVar
 
-from chassis import failpoints, logs, telemetry
+from chassis import core_files, failpoints, logs, telemetry
 from chassis.broker import check_lines
 from chassis.mongo import is_outside_trouble
 from chassis.readiness import NotYet, Readiness
@@ -92,6 +92,7 @@ def begin(settings_class: type[S], environ: Mapping[str, str], service: str, rol
     except SettingsFaults as faults:
         sys.stderr.write(f"kindred {service} {role} cannot start:\n{faults}\n")
         raise SystemExit(EXIT_SETTINGS) from None
+    core_files.forbid(is_production=settings.is_production)
     logs.start(service, role, settings.log_level)
     telemetry.start(service, role, settings, ratio=min(1.0, max(0.0, settings.trace_ratio)))
     log.info("starting", pid=os.getpid())

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import resource
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +16,7 @@ from urllib.parse import urlsplit
 import kombu
 import pytest
 
-from cli.local import access, database_users
+from cli.local import access, children, database_users
 from tests.bundles import a_bundle
 from tests.driving import Er, Officer, Roster, Running, a_referral, a_specialist, roster_csv, until
 
@@ -196,3 +200,52 @@ def test_refusals_name_the_field_and_not_the_value(run_with_marks: list[str], er
     assert answer.status_code == 400
     assert "birthDate" in answer.text
     assert _found_in(answer.content) == set()
+
+
+def test_no_process_of_a_service_leaves_a_core_file(run_with_marks: list[str], running: Running):
+    """The kernel's own word of each process that holds PHI or keys: no core file, and nobody can allow one again."""
+    seen = []
+    for name in children.recorded(running.place.run):
+        child = children.recall(running.place.run, name)
+        if child is None or not name.startswith(("intake", "matching", "notifications", "audit")):
+            continue
+        limits = Path(f"/proc/{child.pid}/limits").read_text(encoding="ascii")
+        assert re.search(r"Max core file size +0 +0 ", limits), name
+        seen.append(name)
+    assert {"intake-api", "intake-worker", "notifications-worker", "audit-api", "audit-signer"} <= set(seen)
+
+
+_DIES = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)
+from chassis import core_files
+held = bytes(byte ^ 32 for byte in b"%s")
+if sys.argv[1] != "as it comes":
+    core_files.forbid(is_production=sys.argv[1] == "production")
+os.abort()
+"""
+
+
+@pytest.mark.parametrize("how", ["as it comes", "development", "production"])
+def test_what_a_dying_process_held_is_in_no_core_file(how: str, tmp_path: Path):
+    """Killed in the middle with a mark in memory: without the rule its core file has the mark, with it there is none."""
+    pattern = Path("/proc/sys/kernel/core_pattern").read_text(encoding="ascii").strip()
+    allowed = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    if how == "as it comes" and (pattern != "core" or allowed != resource.RLIM_INFINITY):
+        pytest.skip(
+            f"this machine writes no core file beside a process (core_pattern {pattern[:20]}, limit {allowed})"
+        )
+    hidden = "".join(chr(ord(one) ^ 32) for one in MARKS["free text"])
+    done = subprocess.run(
+        [sys.executable, "-c", _DIES % hidden, how],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGABRT, done.stderr
+    cores = list(tmp_path.glob("core*"))
+    if how == "as it comes":
+        assert cores and "free text" in _found_in(cores[0].read_bytes())
+    else:
+        assert cores == []

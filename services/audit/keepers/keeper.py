@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import unquote
 
-from chassis import failpoints, lifecycle, logs
+from chassis import core_files, failpoints, lifecycle, logs
 from chassis.clock import SystemClock
 from chassis.lifecycle import Stopping
 from chassis.readiness import Readiness, page
@@ -137,6 +137,7 @@ def witness_route(witness: Witness) -> Route:
 
 def _run(role: str, environ: Mapping[str, str], build: Callable[[KeeperSettings], Route]) -> int:
     try:
+        core_files.forbid(is_production=False)
         settings = read(KeeperSettings, environ)
         failpoints.enable(settings.failpoints)
         logs.start("audit", role, settings.log_level)
