@@ -45,6 +45,10 @@ faults: ready-dev ## the fault matrix: everything killed, frozen and filled; end
 	@$(BIN)/python -m cli.local.testbed pytest -p tests.faults.table -m "slow_faults or in_matrix" --timeout=1800 \
 	  $(or $(T),tests)
 
+.PHONY: cluster-faults
+cluster-faults: ## the rows of the fault matrix that need three nodes of broker and database (F-15, F-16, F-21)
+	@$(MAKE) --no-print-directory faults T=tests/cluster
+
 .PHONY: soak
 soak: ready-dev ## a seeded nemesis for SOAK_MINUTES (30), judged every round; slopes of memory and descriptors
 	@SOAK_MINUTES=$(or $(SOAK_MINUTES),30) $(BIN)/python -m cli.local.testbed tests.faults.soak

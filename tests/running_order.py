@@ -30,6 +30,8 @@ DOORS = (
 # These share one whole system to break, and these one broker and one database to freeze.
 CELLS = "tests/faults/test_cells_"
 FAULTS = "tests/faults/"
+# A whole cluster to be broken: one at a time, and not beside the system that the others break.
+CLUSTER = "tests/cluster/"
 # What takes longest is begun first, so that no worker is left alone with it at the end.
 LONGEST_FIRST = (
     CELLS,
@@ -62,4 +64,4 @@ class Together(LoadScopeScheduling):
             return "the doors"
         if file.startswith(CELLS):
             return CELLS
-        return FAULTS if file.startswith(FAULTS) else file
+        return FAULTS if file.startswith((FAULTS, CLUSTER)) else file
