@@ -28,6 +28,10 @@ _NO_FAMILY = frozenset({"doe", "unknown", "unidentified", "unk", "trauma", "nona
 _NO_GIVEN = frozenset({"unknown", "unidentified", "unk", "baby", "newborn", "infant", "babyboy", "babygirl"})
 
 
+# Stands for the system where a number is looked for whatever its system is; no URI is written so.
+ANY_SYSTEM = "*"
+
+
 @dataclass(frozen=True, slots=True, repr=False)  # printed by mistake, it shows nothing
 class RecordNumber:
     """A number and the system that gave it."""

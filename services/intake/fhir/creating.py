@@ -14,7 +14,7 @@ from chassis.errors import Fault, Kind, Refusal
 from chassis.identity import Caller, current_caller
 from services.intake import handlers
 from services.intake.bootstrap import Room
-from services.intake.domain.errors import GlassNeeded
+from services.intake.domain.errors import GlassNeeded, ReferralUnknown
 from services.intake.domain.referral import Referral
 from services.intake.doorway import (
     PURPOSES,
@@ -23,7 +23,18 @@ from services.intake.doorway import (
     of_an_organization,
     rejections_audited,
 )
-from services.intake.fhir import asking, outcome, reading, scoped, searching, service_request, showing, task
+from services.intake.fhir import (
+    asking,
+    names,
+    ordering,
+    outcome,
+    reading,
+    scoped,
+    searching,
+    service_request,
+    showing,
+    task,
+)
 from services.intake.fhir.parcel import Parcel
 from services.intake.handlers import Submitted
 
@@ -57,13 +68,35 @@ def order(name: str, room: Room, request: Request) -> Response:
 def _submitted(
     room: Room, caller: Caller, parcel: Parcel, name: str = "ServiceRequest", condition: str = ""
 ) -> Submitted:
-    """The referral that is here already under the condition (R4 http.html#ccreate), else a new one."""
+    """The referral that is here already, by the condition (R4 http.html#ccreate) or as its request; else a new one."""
     condition = condition or parcel.asked.if_none_exist
     known = _matching(room, caller, name, condition, "http.If-None-Exist") if condition else None
+    known = known or _asked_for_ours(room, caller, parcel)
     if known is not None:
         return Submitted(known, was_known=True)
     submission = reading.read(parcel, caller.organization_id, room.taxonomy, room.settings.consent_recipients)
     return handlers.submit(room, caller, submission, telemetry.current_cause())
+
+
+def _asked_for_ours(room: Room, caller: Caller, parcel: Parcel) -> Referral | None:
+    """A Task sent after its ServiceRequest was made here: each referral has one Task, which was made with it.
+
+    Raises Refusal INVALID where the Task contradicts it.
+    """
+    asked = ordering.asks_for_ours(parcel)
+    if asked is None:
+        return None
+    task_sent, referral_id = asked
+    try:
+        referral, kept = handlers.look(room, caller, referral_id, telemetry.current_cause())
+    except ReferralUnknown:
+        return None
+    numbers: dict[str, set[str]] = {names.PEER_ID: {referral.peer_id}}
+    for number in kept.submission.person.record_numbers:
+        numbers.setdefault(names.uri(number.system), set()).add(number.value)
+    if faults := ordering.second_asking(task_sent, referral.urgency, numbers):
+        raise Refusal("referral-invalid", Kind.INVALID, "The Task is not accepted.", faults=faults)
+    return referral
 
 
 def _matching(room: Room, caller: Caller, name: str, condition: str, place: str) -> Referral | None:

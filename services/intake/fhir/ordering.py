@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ _ORDERS = frozenset({"order", "original-order", "reflex-order", "filler-order", 
 # What a Task that asks for something may say of itself; everything else is ours to say (DOMAIN 1).
 _ASKING = frozenset({"requested", "ready"})
 _ASKED = frozenset({"2.0"})
-_OURS = re.compile(r"(?:\A|/)ServiceRequest/ref-[0-9a-f]+(?:/_history/\d+)?\Z")
+_OURS = re.compile(r"(?:\A|/)ServiceRequest/(ref-[0-9a-f]+)(?:/_history/\d+)?\Z")
 _URGENCIES = {"stat": "immediate", "asap": "immediate", "urgent": "urgent", "routine": "routine"}
 
 
@@ -41,14 +41,33 @@ def only_request(parcel: Parcel, faults: list[Fault], statuses: Collection[str] 
 
 
 def _no_request(parcel: Parcel) -> Fault:
-    """A Task sent after its ServiceRequest was made here asks for what is there: each referral has one Task, ours."""
-    task = parcel.of_type("Task")[:1]
-    focus = task[0].resource.get("focus", {}).get("reference", "") if task else ""
-    if _OURS.search(focus):
-        message = "This ServiceRequest is here, and its Task was made with it: read the Task of the same id."
-        return Fault(task[0].path + ".focus", "task-exists", message)
     place = "Bundle.entry" if parcel.bundle_type else parcel.laid[0].path + ".focus"
-    return Fault(place, "service-request-missing", "A ServiceRequest is wanted.")
+    message = "A ServiceRequest is wanted: in this sending, or one that is here already."
+    return Fault(place, "service-request-missing", message)
+
+
+def asks_for_ours(parcel: Parcel) -> tuple[Laid, str] | None:
+    """A Task that came without a request and asks for one that was made here, and the id of that one."""
+    tasks = parcel.of_type("Task")
+    if parcel.of_type("ServiceRequest") or len(tasks) != 1:
+        return None
+    found = _OURS.search(tasks[0].resource.get("focus", {}).get("reference", ""))
+    return (tasks[0], found[1]) if found else None
+
+
+def second_asking(task: Laid, urgency: str, numbers: Mapping[str, Collection[str]]) -> list[Fault]:
+    """What contradicts itself, or the request that is here, in a Task that asks for it after it was made.
+
+    `numbers`: what its subject is known by, by system; a number of another system contradicts nothing.
+    """
+    found, said = _asking(task), task.resource
+    named = said.get("for", {}).get("identifier", {})
+    if named.get("value", "") not in numbers.get(named.get("system", ""), [named.get("value", "")]):
+        message = "The Task is for somebody else than the subject of its ServiceRequest."
+        found.append(Fault(task.path + ".for", "task-for-other", message))
+    if "priority" in said and _URGENCIES.get(said["priority"]) != urgency:
+        found.append(_other_priority(task))
+    return found
 
 
 def subject(parcel: Parcel, request: Laid, faults: list[Fault]) -> Laid | None:
@@ -85,7 +104,8 @@ def task_of(parcel: Parcel, request: Laid, person: Laid | None, faults: list[Fau
     return task
 
 
-def _faults(parcel: Parcel, task: Laid, request: Laid, person: Laid | None) -> list[Fault]:
+def _asking(task: Laid) -> list[Fault]:
+    """What keeps a Task from asking for a referral, whichever it is."""
     said, found = task.resource, []
     if said.get("status") not in _ASKING:
         message = "A Task that asks for a referral has the status requested."
@@ -99,6 +119,11 @@ def _faults(parcel: Parcel, task: Laid, request: Laid, person: Laid | None) -> l
     if codes and not any(one.get("code") == "fulfill" for one in codes):
         message = "A Task that asks for a referral has the code fulfill."
         found.append(Fault(task.path + ".code", "task-code", message))
+    return found
+
+
+def _faults(parcel: Parcel, task: Laid, request: Laid, person: Laid | None) -> list[Fault]:
+    said, found = task.resource, _asking(task)
     focuses = [said["focus"]] if "focus" in said else said.get("basedOn", [])
     if not any(parcel.resolve(one, task) is request for one in focuses):
         message = "The focus of the Task is the ServiceRequest that came with it."
@@ -108,9 +133,13 @@ def _faults(parcel: Parcel, task: Laid, request: Laid, person: Laid | None) -> l
         found.append(Fault(task.path + ".for", "task-for-other", message))
     ordered = request.resource.get("priority")
     if ordered and "priority" in said and _URGENCIES.get(ordered) != _URGENCIES.get(said["priority"]):
-        message = "The priority of the Task contradicts the one of its ServiceRequest."
-        found.append(Fault(task.path + ".priority", "priority-contradictory", message))
+        found.append(_other_priority(task))
     return found
+
+
+def _other_priority(task: Laid) -> Fault:
+    message = "The priority of the Task contradicts the one of its ServiceRequest."
+    return Fault(task.path + ".priority", "priority-contradictory", message)
 
 
 def business_codes(task: Resource) -> list[str]:

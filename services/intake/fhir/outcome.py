@@ -45,7 +45,6 @@ _TYPES = {
     "reference-malformed": "value",
     "reference-wrong-type": "value",
     "service-request-missing": "required",
-    "task-exists": "duplicate",
     "person-not-findable": "required",
     "modifier-unknown": "extension",
     "extension-unknown": "extension",

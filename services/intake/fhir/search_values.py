@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from services.intake.domain.person import RecordNumber
+from services.intake.domain.person import ANY_SYSTEM, RecordNumber
 from services.intake.domain.states import State
 from services.intake.domain.wanted import Span
 from services.intake.fhir import names, service_request, task
@@ -97,9 +97,13 @@ def numbers(name: str, sent: Sequence[str], marker: Marker) -> tuple[frozenset[s
             marks.add(referral_id(name, value))
             shown.append(f"{names.REFERRAL_ID}|{value}" if _REFERRAL.fullmatch(value) else "")
         else:
-            mark = marker.order(RecordNumber(names.system_of(system or "", marker.source_id), value))
-            marks.add(mark)
-            shown.append(f"{names.ORDER_MARK}|{mark}")
+            found = [marker.order(RecordNumber(names.system_of(system or "", marker.source_id), value))]
+            if (
+                system is None
+            ):  # of any system (R4 search.html#token); what was marked before knows its own alone
+                found.append(marker.order(RecordNumber(ANY_SYSTEM, value)))
+            marks.update(found)
+            shown.extend(f"{names.ORDER_MARK}|{mark}" for mark in found)
     return frozenset(marks), ",".join(shown)
 
 

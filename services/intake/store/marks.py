@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from typing import Any
 
-from services.intake.domain.person import SAME_VISIT, Pseudonym, RecordNumber, VisitMarks
+from services.intake.domain.person import ANY_SYSTEM, SAME_VISIT, Pseudonym, RecordNumber, VisitMarks
 from services.intake.domain.submission import Submission
 from services.intake.store.blind import BlindIndex
 from services.intake.store.documents import Arrival
@@ -38,6 +38,12 @@ class Marks:
         """The mark of a source's own number of its order."""
         return self._blind.mark("order", source_id, order.system, order.value)
 
+    def _orders(self, submission: Submission) -> Iterator[str]:
+        """Each number is found with its system, and by itself."""
+        for one in submission.placer_identifiers:
+            yield self.order(submission.source_id, one)
+            yield self.order(submission.source_id, RecordNumber(ANY_SYSTEM, one.value))
+
     def person(self, number: RecordNumber) -> str:
         """The mark by which a person with this record number is known."""
         return self._blind.record(number)
@@ -59,7 +65,7 @@ class Marks:
                 self._blind.mark("system", visit.system) if visit else "",
                 self.visit_of(submission),
             ),
-            orders=tuple(self.order(submission.source_id, one) for one in submission.placer_identifiers),
+            orders=tuple(self._orders(submission)),
         )
 
     def digest(self, submission: Submission) -> str:

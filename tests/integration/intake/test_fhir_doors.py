@@ -91,6 +91,24 @@ def test_a_task_that_contradicts_itself_is_refused(fhir: Fhir, given: dict[str, 
     assert (answer.status_code, codes(answer), places(answer)) == (400, [code], [place])
 
 
+def test_a_task_that_comes_after_its_request_is_told_the_one_there_is(fhir: Fhir):
+    """First the ServiceRequest, then a Task that asks for it: 200 and the Task that was made with it, or what differs."""
+    referral_id = fhir.send("POST", "ServiceRequest", a_request("two-steps")).json()["id"]
+    focus, sender = {"reference": f"ServiceRequest/{referral_id}"}, {"display": "Dr Quill"}
+    asking = a_task("two-steps", focus=focus, requester=sender)
+    del asking["contained"]
+    asking["for"] = {"identifier": {"system": "urn:oid:2.999.1", "value": "MRN-two-steps"}}
+    answer = fhir.send("POST", "Task", asking)
+    assert (answer.status_code, answer.json().get("id")) == (200, referral_id), answer.text
+    assert answer.headers["location"].endswith(f"/fhir/Task/{referral_id}/_history/1")
+    asking["for"]["identifier"]["value"], asking["priority"] = "MRN-another", "routine"
+    other = fhir.send("POST", "Task", asking)
+    assert (other.status_code, codes(other)) == (400, ["task-for-other", "priority-contradictory"])
+    asking["focus"]["reference"] = "ServiceRequest/ref-0192f3aa7b31"
+    nobody = fhir.send("POST", "Task", asking)
+    assert (nobody.status_code, codes(nobody)) == (400, ["service-request-missing"])
+
+
 def test_a_patient_known_by_a_number_alone_is_enough(fhir: Fhir):
     """A logical reference to a Patient is a record number, for the request and its consent."""
     made = a_request("logical")
@@ -435,6 +453,7 @@ def test_a_search_finds_by_each_parameter(fhir: Fhir):
         f"_id={referral_id}",
         f"_id=ref-0,{referral_id}",
         f"identifier={order}",
+        "identifier=ORD-sought",
         f"identifier={filler}",
         f"patient:identifier={person}",
         f"patient.identifier={person}",
@@ -455,6 +474,7 @@ def test_a_search_finds_by_each_parameter(fhir: Fhir):
     missed = (
         "_id=ref-0",
         "identifier=urn:x|1",
+        "identifier=|ORD-sought",
         "patient:identifier=urn:oid:2.999.1|MRN-nobody",
         f"identifier={order}&status=cancelled",
         f"identifier={order}&requester=Organization/er-elsewhere",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chassis.errors import Refusal
 from services.intake import taxonomy
 from services.intake.domain.submission import Preference, SourceContact, Strength, Urgency, faults_of
-from services.intake.fhir import reading
+from services.intake.fhir import ordering, reading
 from services.intake.fhir.extensions import BASE
 from tests.unit.intake.intake_builders import SOURCE, bundle, placed, read, resource
 
@@ -256,19 +256,23 @@ def test_bodies_made_to_hurt_are_clean_refusals(body: bytes, code: str):
 
 
 @pytest.mark.parametrize(
-    ("focus", "code"),
+    ("focus", "referral_id"),
     [
-        ("ServiceRequest/ref-01a2", "task-exists"),
-        ("https://kindred.example/fhir/ServiceRequest/ref-01a2/_history/3", "task-exists"),
-        ("https://elsewhere.example/fhir/ServiceRequest/77", "service-request-missing"),
+        ("ServiceRequest/ref-01a2", "ref-01a2"),
+        ("https://kindred.example/fhir/ServiceRequest/ref-01a2/_history/3", "ref-01a2"),
+        ("https://elsewhere.example/fhir/ServiceRequest/77", ""),
     ],
 )
-def test_a_task_for_a_request_that_is_here_is_told_of_the_one_it_has(focus: str, code: str):
-    """A client that makes the ServiceRequest first, and then its Task, learns where its Task is."""
+def test_a_task_without_its_request_asks_for_one_of_ours_or_for_none(focus: str, referral_id: str):
+    """The request that a lone Task asks for is known by our ids alone; by itself such a Task is no referral."""
     task = {"resourceType": "Task", "status": "requested", "intent": "order", "focus": {"reference": focus}}
+    parcel = reading.open_single(json.dumps(task).encode(), "Task")
+    asked = ordering.asks_for_ours(parcel)
+    assert (asked[1] if asked else "") == referral_id
     with pytest.raises(Refusal) as refused:
-        reading.read(reading.open_single(json.dumps(task).encode(), "Task"), SOURCE, taxonomy.load())
-    assert [(fault.path, fault.code) for fault in refused.value.faults] == [("Task.focus", code)]
+        reading.read(parcel, SOURCE, taxonomy.load())
+    told = [(fault.path, fault.code) for fault in refused.value.faults]
+    assert told == [("Task.focus", "service-request-missing")]
 
 
 def test_a_request_that_forbids_is_no_order():
