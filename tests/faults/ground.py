@@ -225,7 +225,7 @@ def begin_cell(ground: Ground, fault_id: str, *, is_tapped: bool = True) -> Cell
     ground.cells += 1
     name = f"c{ground.cells}-{os.getpid()}"
     chance = random.Random(f"{SEED}-{fault_id}")
-    journal = Journal(ground.folder / f"{name}-{fault_id}.jsonl")
+    journal = Journal(ground.folder / f"{name}-{fault_id}.journal.log")
     tap = BusTap(ground.running.known.amqp_uri) if is_tapped else None
     if tap:
         tap.open()

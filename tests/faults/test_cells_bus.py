@@ -124,7 +124,7 @@ def test_there_is_no_place_for_dead_letters(cell: Cell) -> None:
             channel.queue_bind(dead, topology.DEAD.name, dead)
     with cell.load(6, over_s=1):
         cell.ground.up()
-    # Nobody had begun it, so it is tried once more: and parked, for it never made sense. An operator gives it up.
+    # It never made sense: an operator gives it up.
     until("it is parked", lambda: parked.count_documents({}) == 1, within_s=TRIED_AGAIN_S)
     cell.notes["parked as"] = parked.find_one()["reason"]
     parked.delete_many({})
