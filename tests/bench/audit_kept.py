@@ -6,6 +6,7 @@ last whole step ended.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ def a_kept_log(home: Path, size: int) -> Iterator[ReadLog]:
     if not folder.exists():
         _begin(home, folder, size)
     (folder / "run").mkdir(parents=True, exist_ok=True)
-    running = mongod.start(folder, ports.choose(folder, "").mongod, cache_gb=CACHE_GB)
+    running = mongod.start(folder, ports.choose(folder, _base(folder)).mongod, cache_gb=CACHE_GB)
     try:
         with mongo.connect(running.uri) as client:
             room = a_reading_room(client[_NAME], folder / "keys", running.uri)
@@ -41,6 +42,12 @@ def a_kept_log(home: Path, size: int) -> Iterator[ReadLog]:
             room.database.client.close()
     finally:
         children.stop(folder / "run", running.child, _STOP_S)
+
+
+def _base(folder: Path) -> str:
+    """The ports it was filled at, "" before that: a replica set knows itself by them, so no others will do."""
+    file = folder / "ports.json"
+    return str(json.loads(file.read_text(encoding="utf-8"))["base"]) if file.exists() else ""
 
 
 def _begin(home: Path, folder: Path, size: int) -> None:
