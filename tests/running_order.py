@@ -13,6 +13,7 @@ WHOLE_SYSTEM = (
     "tests/security/test_least_right_users.py",
     "tests/security/test_doctor_of_a_system.py",
     "tests/journeys/test_life_of_a_referral.py",
+    "tests/journeys/test_shard_keys.py",
     "tests/journeys/test_revocation_is_quick.py",
     "tests/journeys/test_everything_said_again.py",
     "tests/journeys/test_broker_is_disposable.py",
