@@ -62,6 +62,13 @@ class ReferralAlreadyAssigned(Refusal):
         super().__init__("referral-already-assigned", Kind.CONFLICT)
 
 
+class NotHeardOfYet(Refusal):
+    """What matching said before this has not arrived: it is tried again, in the order that it was said in."""
+
+    def __init__(self) -> None:
+        super().__init__("earlier-event-missing", Kind.TOO_EARLY)
+
+
 class GlassNeeded(Refusal):
     """The source labelled it very restricted: whoever opens it breaks the glass; the denial is in the trail already."""
 

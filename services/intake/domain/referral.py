@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from services.intake.domain.errors import ReferralAlreadyAssigned
+from services.intake.domain.errors import NotHeardOfYet, ReferralAlreadyAssigned
 from services.intake.domain.events import Event, ReferralClosed, ReferralStatusChanged
-from services.intake.domain.states import ASSIGNED_ON, CLOSED, Command, State, next_state
+from services.intake.domain.states import ASSIGNED_ON, BEFORE_ASSIGNMENT, CLOSED, Command, State, next_state
+
+# An assignment that ends in one of these is looked for again; after a meeting the source keeps what it sees.
+_MAY_END = frozenset({State.ASSIGNED, State.NOT_MET})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +84,15 @@ def mark_unfilled(
 def assign(
     referral: Referral, assignment: Assignment, said_at: datetime, now: datetime
 ) -> tuple[Referral, list[ReferralStatusChanged]]:
-    """Somebody accepted; raises ReferralAlreadyAssigned for a second offer, ReferralAlreadyClosed after the end."""
+    """Somebody accepted.
+
+    Raises NotHeardOfYet where the end of the assignment before this one has not been heard of, ReferralAlreadyAssigned
+    for any other second offer, ReferralAlreadyClosed after the end.
+    """
     if referral.offer_id == assignment.offer_id and referral.state in ASSIGNED_ON:
         return referral, []
+    if referral.state in _MAY_END and _is_newer(referral, said_at):
+        raise NotHeardOfYet
     if referral.state in ASSIGNED_ON:
         raise ReferralAlreadyAssigned
     return _moved(
@@ -102,7 +111,11 @@ def assign(
 def seek_again(
     referral: Referral, offer_id: str, said_at: datetime, now: datetime
 ) -> tuple[Referral, list[ReferralStatusChanged]]:
-    """The assignment ended before it was carried out; whoever was promised is not promised any more."""
+    """The assignment ended before it was carried out; whoever was promised is not promised any more.
+
+    Raises NotHeardOfYet before its acceptance.
+    """
+    _require_heard(referral, offer_id, said_at)
     if referral.offer_id != offer_id:
         return referral, []
     return _moved(
@@ -121,8 +134,10 @@ def seek_again(
 def change_arrival(referral: Referral, assignment: Assignment, said_at: datetime, now: datetime) -> Changed:
     """What is promised has changed: a later time, or a call instead of a visit; the source is told as it was said.
 
-    An older word than what already moved the referral, or of another offer, changes nothing.
+    An older word than what already moved the referral, or of another offer, changes nothing.  Raises NotHeardOfYet
+    before its acceptance.
     """
+    _require_heard(referral, assignment.offer_id, said_at)
     is_theirs = referral.offer_id == assignment.offer_id and referral.state is State.ASSIGNED
     told = (assignment.promised_arrival_at, assignment.modality)
     is_known = told == (referral.promised_arrival_at, referral.modality)
@@ -140,7 +155,11 @@ def change_arrival(referral: Referral, assignment: Assignment, said_at: datetime
 
 
 def record_handoff(referral: Referral, handoff: Handoff, said_at: datetime, now: datetime) -> Changed:
-    """The specialist met the peer, or did not; a handoff of another offer than the one that stands changes nothing."""
+    """The specialist met the peer, or did not; a handoff of another offer than the one that stands changes nothing.
+
+    Raises NotHeardOfYet before its acceptance.
+    """
+    _require_heard(referral, handoff.offer_id, said_at)
     command = Command.RECORD_MET if handoff.outcome == "met" else Command.RECORD_NOT_MET
     if referral.offer_id != handoff.offer_id or referral.state in CLOSED | {
         State.CANCEL_REQUESTED,
@@ -159,7 +178,8 @@ def record_handoff(referral: Referral, handoff: Handoff, said_at: datetime, now:
 
 
 def engage(referral: Referral, said_at: datetime, now: datetime) -> Changed:
-    """A check-in reached the peer: they are followed up."""
+    """A check-in reached the peer: they are followed up.  Raises NotHeardOfYet before the first meeting."""
+    _require_met(referral, said_at)
     if referral.state not in (State.MET, State.NOT_MET):
         return referral, []
     heard_at = max(said_at, referral.heard_at or said_at)
@@ -167,7 +187,11 @@ def engage(referral: Referral, said_at: datetime, now: datetime) -> Changed:
 
 
 def complete(referral: Referral, outcome: str, said_at: datetime, now: datetime) -> Changed:
-    """The specialist's work ended with an outcome; the referral is closed with it."""
+    """The specialist's work ended with an outcome; the referral is closed with it.
+
+    Raises NotHeardOfYet before the first meeting.
+    """
+    _require_met(referral, said_at)
     if referral.state not in (State.MET, State.NOT_MET, State.ENGAGED):
         return referral, []
     heard_at = max(said_at, referral.heard_at or said_at)
@@ -185,6 +209,22 @@ def close(
         return referral, []
     heard_at = max(said_at, referral.heard_at or said_at)
     return _moved(referral, Command.CANCEL, now, heard_at=heard_at, reason_code=referral.reason_code)
+
+
+def _require_heard(referral: Referral, offer_id: str, said_at: datetime) -> None:
+    """Events of one case are handled side by side: what follows an acceptance may arrive before it."""
+    is_other = referral.offer_id != offer_id and referral.state in BEFORE_ASSIGNMENT | _MAY_END
+    if is_other and _is_newer(referral, said_at):
+        raise NotHeardOfYet
+
+
+def _require_met(referral: Referral, said_at: datetime) -> None:
+    if referral.state in BEFORE_ASSIGNMENT | {State.ASSIGNED} and _is_newer(referral, said_at):
+        raise NotHeardOfYet
+
+
+def _is_newer(referral: Referral, said_at: datetime) -> bool:
+    return referral.heard_at is None or said_at > referral.heard_at
 
 
 def _is_overtaken(referral: Referral, said_at: datetime) -> bool:

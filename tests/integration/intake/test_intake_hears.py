@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from kindred.matching.v1.events_pb2 import OfferAccepted, OfferMade, ReferralEscalated
+from kindred.matching.v1.events_pb2 import (
+    AssignmentEnded,
+    HandoffRecorded,
+    OfferAccepted,
+    OfferMade,
+    ReferralEscalated,
+)
 from tests.bundles import a_bundle
 from tests.integration.intake.intake_processes import Bus, Er, Process, referral_of, running, until
 
@@ -77,12 +83,27 @@ def test_an_acceptance_that_comes_first_is_enough(bus: Bus, referral_id: str):
     assert statuses(bus, referral_id) == ["assigned"]
 
 
+def test_what_follows_may_arrive_first(bus: Bus, referral_id: str):
+    """A handoff before its acceptance, and the next acceptance before the end of the last one, wait for their turn."""
+    at = datetime.now(UTC)
+    bus.say(OfferAccepted(referral_id=referral_id, offer_id="off-2"), at=at + timedelta(seconds=2))
+    until("assigned", lambda: statuses(bus, referral_id) == ["assigned"])
+    bus.say(
+        HandoffRecorded(referral_id=referral_id, offer_id="off-3", outcome="met"),
+        at=at + timedelta(seconds=5),
+    )
+    bus.say(OfferAccepted(referral_id=referral_id, offer_id="off-3"), at=at + timedelta(seconds=4))
+    bus.say(AssignmentEnded(referral_id=referral_id, offer_id="off-2"), at=at + timedelta(seconds=3))
+    until("met", lambda: statuses(bus, referral_id) == ["assigned", "seeking", "assigned", "met"])
+
+
 def test_what_is_not_ours_or_too_late_is_a_recorded_refusal(bus: Bus, referral_id: str, intake_database: Any):
     """An unknown referral and a second acceptance are handled, recorded and change nothing."""
     refused = intake_database.refused_events
-    bus.say(OfferAccepted(referral_id=referral_id, offer_id="off-1"))
+    at = datetime.now(UTC)
+    bus.say(OfferAccepted(referral_id=referral_id, offer_id="off-1"), at=at)
     until("assigned", lambda: statuses(bus, referral_id) == ["assigned"])
-    second = bus.say(OfferAccepted(referral_id=referral_id, offer_id="off-2"))
+    second = bus.say(OfferAccepted(referral_id=referral_id, offer_id="off-2"), at=at)
     unknown = bus.say(OfferMade(referral_id="ref-nowhere", offer_id="off-3"))
 
     def recorded() -> bool:

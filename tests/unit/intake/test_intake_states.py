@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,11 +15,12 @@ from chassis.identity import ROLES
 from services.intake.domain import referral as referrals
 from services.intake.domain.errors import (
     MoveNotPossible,
+    NotHeardOfYet,
     ReferralAlreadyAssigned,
     ReferralAlreadyClosed,
     RoleMayNotMove,
 )
-from services.intake.domain.referral import Assignment, Referral
+from services.intake.domain.referral import Assignment, Handoff, Referral
 from services.intake.domain.states import CLOSED, OPEN, RULES, Command, State, next_state
 from services.intake.fhir import names, task
 from services.intake.hl7v2.status import STATUS
@@ -185,6 +187,54 @@ def test_a_second_acceptance_is_refused():
     assert referrals.assign(assigned, one, NOW, NOW) == (assigned, [])
     with pytest.raises(ReferralAlreadyAssigned):
         referrals.assign(assigned, two, NOW, NOW)
+    with pytest.raises(NotHeardOfYet):  # the end of the first one may still be on its way
+        referrals.assign(assigned, two, NOW + timedelta(seconds=1), NOW)
+
+
+def _at(second: int) -> datetime:
+    return NOW + timedelta(seconds=second)
+
+
+ONE, TWO = Assignment("off-1", NOW, "bedside"), Assignment("off-2", NOW, "phone")
+FOLLOWED = [
+    lambda one: referrals.seek(one, _at(1), NOW),
+    lambda one: referrals.assign(one, ONE, _at(2), NOW),
+    lambda one: referrals.change_arrival(one, replace(ONE, modality="video"), _at(3), NOW),
+    lambda one: referrals.record_handoff(one, Handoff("off-1", "not-met", ""), _at(4), NOW),
+    lambda one: referrals.record_handoff(one, Handoff("off-1", "met", ""), _at(5), NOW),
+    lambda one: referrals.engage(one, _at(6), NOW),
+    lambda one: referrals.complete(one, "engaged", _at(7), NOW),
+]
+HANDED_ON = [
+    lambda one: referrals.assign(one, ONE, _at(1), NOW),
+    lambda one: referrals.seek_again(one, "off-1", _at(2), NOW),
+    lambda one: referrals.assign(one, TWO, _at(2), NOW),
+    lambda one: referrals.change_arrival(one, replace(TWO, modality="video"), _at(3), NOW),
+]
+
+
+@pytest.mark.parametrize(("said", "end"), [(FOLLOWED, "completed"), (HANDED_ON, "assigned")])
+@given(data=st.data())
+def test_what_arrives_in_another_order_ends_where_it_would_have(
+    said: list[Any], end: str, data: st.DataObject
+):
+    """Events of one case in any order, those that come too early tried again: nothing that was said is lost."""
+    waiting = list(data.draw(st.permutations(said)))
+    one = a_referral(state=State.SUBMITTED, offer_id="", heard_at=None)
+    while waiting:
+        left = []
+        for apply in waiting:
+            try:
+                one, _ = apply(one)
+            except NotHeardOfYet:
+                left.append(apply)
+            except (MoveNotPossible, ReferralAlreadyAssigned, ReferralAlreadyClosed):
+                pass  # handled and recorded: something newer has overtaken it
+        assert len(left) < len(waiting), "nothing moves any more"
+        waiting = left
+    assert one.state == end
+    if end == "assigned":
+        assert (one.offer_id, one.modality) == ("off-2", "video")
 
 
 @pytest.mark.parametrize("state", State)
