@@ -281,9 +281,9 @@ def _shifts(available: list[_Resource]) -> str:
 
 def _on_call(extension: _Resource) -> str:
     parts = extension["extension"]
-    start = next(part["valueTime"] for part in parts if part["url"] == "start")
-    end = next(part["valueTime"] for part in parts if part["url"] == "end")
-    return ";".join(_clocks(part["valueCode"], start, end) for part in parts if part["url"] == "day")
+    times = {part["url"]: part["valueTime"] for part in parts if part["url"] in ("start", "end")}
+    days = [part["valueCode"] for part in parts if part["url"] == "day"]
+    return ";".join(_clocks(day, times["start"], times["end"]) for day in days or [""])
 
 
 def _clocks(day: str, start: str, end: str) -> str:
