@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from chassis.envelope import Cause
@@ -41,6 +41,8 @@ MOST_SIGHTS = 500_000
 MOST_ROWS = 5_000
 MOST_IDS = 20
 _AT_ONCE = 2_000
+# An index is entered once for each key: few enough that the first row comes soon, whatever the size of the log.
+_PEOPLE_AT_ONCE = 200
 
 
 @dataclass(frozen=True)
@@ -155,9 +157,13 @@ class Sights:
         keys = self._room.keyring.key_ids_of_marks(people)
         if not keys:
             return []
-        since = self._told.since - self._report.looks_back
-        facts = {"s": {"$in": keys}, "y": {"$nin": sorted(READS)}}
-        return self._read(self._room.finds.between(since, self._told.since, self._size, **facts))
+        since, until = self._told.since - self._report.looks_back, self._told.since
+        done: dict[str, Any] = {"y": {"$nin": sorted(READS)}}
+        rows = chain.from_iterable(
+            self._room.finds.between(since, until, self._size, s={"$in": some}, **done)
+            for some in _in_parts(keys, _PEOPLE_AT_ONCE)
+        )
+        return sorted(self._read(rows), key=lambda sight: (sight.at, sight.number))
 
     def _read(self, rows: Iterable[dict[str, Any]]) -> list[Sight]:
         read = list(islice(rows, MOST_SIGHTS + 1))
@@ -169,6 +175,10 @@ class Sights:
             )
         marks = self._room.keyring.marks_of({row["s"] for row in read if "s" in row})
         return [_sight(row, marks) for row in read]
+
+
+def _in_parts(keys: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
+    yield from (keys[start : start + size] for start in range(0, len(keys), size))
 
 
 def _sight(row: dict[str, Any], marks: Mapping[bytes, bytes]) -> Sight:
