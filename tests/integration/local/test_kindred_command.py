@@ -13,7 +13,7 @@ from cli import verify
 from cli.app import app
 from cli.demo import roster
 from tests.bundles import a_bundle
-from tests.driving import Running, a_specialist, roster_csv, until
+from tests.driving import Er, Running, a_referral, a_specialist, roster_csv, until
 
 
 @pytest.fixture
@@ -148,7 +148,13 @@ def test_an_entry_is_shown_proven_exported_and_the_log_watched(
     assert json.loads(whole.stdout)["findings"] == []
     hold = told(kindred("audit", "hold", "--reason", "case-1", "--json"))["hold"]
     assert [row["hold_id"] for row in told(kindred("audit", "holds", "--json"))] == [hold]
-    held = kindred("audit", "erase", "--peer", "peer_x", "--reason", "req-1")
+    nobody = kindred("audit", "erase", "--peer", "peer_x", "--reason", "req-1")
+    assert nobody.exit_code == 1 and "no-such-person" in nobody.stderr
+    referral = Er(running).submit(a_referral("held")).referral_id
+    case = until("the case", lambda: running.database("matching").cases.find_one({"_id": referral}))
+    person = case["need"]["peer_id"]
+    until("an entry about them", lambda: told(kindred("audit", "search", "--peer", person, "--json")))
+    held = kindred("audit", "erase", "--peer", person, "--reason", "req-1")
     assert held.exit_code == 1 and "legal-hold" in held.stderr
     assert kindred("audit", "release", hold, "--reason", "over").exit_code == 0
     assert told(kindred("audit", "holds", "--json")) == []
