@@ -41,6 +41,7 @@ from services.intake.store.marks import Marks
 from services.intake.store.messages import Messages
 from services.intake.store.outward import SUBSCRIPTIONS, Deliveries, Subscriptions
 from services.intake.store.people import People
+from services.intake.store.receipts import Receipts
 from services.intake.store.referrals import Referrals, Said, new_referral_id
 from services.intake.store.rejections import Rejections
 from services.intake.store.sessions import Sessions
@@ -63,6 +64,7 @@ class Room:
     links: Links
     marks: Marks
     referrals: Referrals
+    receipts: Receipts
     listing: Listing
     code_counts: CodeCounts
     finding: Finding
@@ -109,6 +111,7 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
         links=links,
         marks=marks,
         referrals=referrals,
+        receipts=Receipts(aggregates),
         listing=Listing(database),
         code_counts=CodeCounts(database),
         finding=Finding(database, aggregates, referrals, people.group),

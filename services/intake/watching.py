@@ -171,7 +171,7 @@ class Hub:
             if not (self._of_source or self._of_referral):
                 return
             watching = list(self._of_referral.get(referral_id, ()))
-            has_sources = bool(self._of_source)
+            has_sources = bool(self._of_source) and _is_a_move(change)
         if has_sources:
             source_id = change.get("fullDocument", {}).get("source_id") or self._source_of(referral_id)
             with self._lock:
@@ -210,6 +210,12 @@ def _tell(watching: Iterable[Subscription], referral_id: str) -> None:
         subscription.put(referral_id)
 
 
+def _is_a_move(change: Mapping[str, Any]) -> bool:
+    """False where only the notices of the referral changed, which no list shows."""
+    fields = change.get("updateDescription", {}).get("updatedFields", {})
+    return change.get("operationType") != "update" or "task_version" in fields
+
+
 # A repeat or a published event also changes the document; only what its source can see rings.
 _CHANGES: list[dict[str, Any]] = [
     {
@@ -220,8 +226,19 @@ _CHANGES: list[dict[str, Any]] = [
                     "operationType": "update",
                     "updateDescription.updatedFields.task_version": {"$exists": True},
                 },
+                {
+                    "operationType": "update",
+                    "updateDescription.updatedFields.notices_version": {"$exists": True},
+                },
             ]
         }
     },
-    {"$project": {"documentKey": 1, "fullDocument.source_id": 1}},
+    {
+        "$project": {
+            "documentKey": 1,
+            "operationType": 1,
+            "fullDocument.source_id": 1,
+            "updateDescription.updatedFields.task_version": 1,
+        }
+    },
 ]

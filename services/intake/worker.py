@@ -1,4 +1,4 @@
-"""Door 2: what intake hears from matching, about three lines each."""
+"""Door 2: what intake hears from matching and notifications, about three lines each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chassis.clock import to_millisecond
 from chassis.hearing import Heard, every, hears
 from services.intake import codec, handlers, unheard
 from services.intake.bootstrap import NAME, Room, build_room, prepare
-from services.intake.handlers import Accepted, Completed, Ended, Exhausted, Met, Told, telling
+from services.intake.handlers import Accepted, Completed, Ended, Exhausted, Met, Receipt, Told, telling
 from services.intake.outward.assembly import WorkerSettings, receivers, sending
 
 # An offer is three events of one referral: they wait a moment for each other, and are one read and one write.
@@ -90,6 +90,26 @@ class Worker:
         """Everything was withdrawn: what was asked to be cancelled is."""
         handlers.close(self.room, [Told(**_source(heard)) for heard in batch])
 
+    @hears("notice.sent.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_notice_sent(self, batch: Sequence[Heard]) -> None:
+        """A notice about a referral is out."""
+        self._keep(batch)
+
+    @hears("notice.delivered.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_notice_delivered(self, batch: Sequence[Heard]) -> None:
+        """It arrived."""
+        self._keep(batch)
+
+    @hears("notice.bounced.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_notice_bounced(self, batch: Sequence[Heard]) -> None:
+        """It came back."""
+        self._keep(batch)
+
+    @hears("notice.failed.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_notice_failed(self, batch: Sequence[Heard]) -> None:
+        """It was given up."""
+        self._keep(batch)
+
     @hears("referral.submitted.v1", batch=_BATCH, wait_s=_WAIT_S)
     def on_referral_submitted(self, batch: Sequence[Heard]) -> None:
         """There is a new Task; an engine knows it by the answer to its own message, or not at all."""
@@ -128,6 +148,9 @@ class Worker:
         if telling.tell_source(self.room, moved, self.engines):
             self.sending.ring()
 
+    def _keep(self, batch: Sequence[Heard]) -> None:
+        handlers.keep_receipts(self.room, [_receipt(heard) for heard in batch])
+
     @every(1.0)
     def expire_due(self) -> None:
         """Referrals whose consent ended before anybody was found are expired."""
@@ -139,6 +162,17 @@ def _source(heard: Heard) -> dict[str, Any]:
     """Which referral, when and why: the part that everything told has."""
     said_at = to_millisecond(heard.envelope.time)
     return {"referral_id": heard.message.referral_id, "said_at": said_at, "cause": heard.cause}
+
+
+def _receipt(heard: Heard) -> Receipt:
+    message = heard.message
+    return Receipt(
+        referral_id=message.referral_id,
+        notice_id=message.notice_id,
+        intent=message.intent,
+        word=codec.word_from_proto(heard.envelope, message),
+        cause=heard.cause,
+    )
 
 
 def run(environ: Mapping[str, str]) -> int:

@@ -12,9 +12,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
 from services.intake import handlers
+from services.intake.domain.receipts import Step, Word
 from services.intake.domain.referral import Assignment
 from services.intake.domain.states import State
-from services.intake.handlers import Accepted, Told
+from services.intake.handlers import Accepted, Receipt, Told
 from tests.desk_room import CAUSE, WREN, DeskRoom, a_desk, fill, form_token, hidden, post, refer
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -96,6 +97,33 @@ def assign(desk: DeskRoom, referral_id: str, minutes: int, modality: str = "beds
         desk.room,
         [Accepted(referral_id=referral_id, said_at=desk.clock.now(), cause=CAUSE, assignment=promise)],
     )
+
+
+def note(desk: DeskRoom, referral_id: str, notice_id: str, intent: str, *said: str, reason: str = "") -> None:
+    """Notifications says these steps of an e-mail, the last one for that reason."""
+    now = desk.clock.now()
+    words = [
+        Word(Step(step), now, number, "email", 1, reason if number == len(said) else "")
+        for number, step in enumerate(said, start=1)
+    ]
+    handlers.keep_receipts(
+        desk.room,
+        [
+            Receipt(referral_id=referral_id, notice_id=notice_id, intent=intent, word=word, cause=CAUSE)
+            for word in words
+        ],
+    )
+
+
+def note_all(desk: DeskRoom, referral_id: str) -> None:
+    """Two specialists have a message, one has none; the unit has one and could not be told another."""
+    note(desk, referral_id, "ntc-1", "offer-made", "sent", "delivered")
+    note(desk, referral_id, "ntc-2", "offer-made", "sent")
+    note(desk, referral_id, "ntc-3", "offer-made", "sent", "bounced", reason="no-mailbox")
+    note(desk, referral_id, "ntc-4", "help-assigned", "sent", "delivered")
+    note(desk, referral_id, "ntc-5", "person-not-met", "sent", "bounced", reason="no-mailbox")
+    note(desk, referral_id, "ntc-5", "person-not-met", "sent", "bounced", "failed", reason="bounced")
+    note(desk, referral_id, "ntc-6", "supervisor-needed", "failed", reason="do-not-contact")
 
 
 def state_of(desk: DeskRoom, referral_id: str) -> State:
@@ -529,6 +557,45 @@ def test_the_handover_sheet_says_no_more_than_a_handover_needs(desk, nurse):
         assert secret not in text
 
 
+NOTICES = {
+    "en": [
+        "Messages that asked specialists: 2 (arrived: 1)",
+        "Messages to specialists that could not be delivered: 1",
+        "Your unit was told by e-mail that help is coming (arrived)",
+        "A message to your unit could not be delivered (that they could not meet): no such mailbox",
+        "No message reached the supervisor on call: ring them",
+    ],
+    "es": [
+        "Mensajes que preguntaron a especialistas: 2 (llegaron: 1)",
+        "Mensajes a especialistas que no se pudieron entregar: 1",
+        "Se avisó a su unidad por correo electrónico de que viene ayuda (llegó)",
+        "No se pudo entregar un aviso a su unidad (de que no pudieron encontrarse): ese buzón no existe",
+        "Ningún aviso llegó a la supervisión de guardia: llámela",
+    ],
+}
+
+
+def test_the_page_says_what_became_of_messages_by_itself_and_in_both_languages(desk, nurse, window):
+    """An open page shows a message that came back without being loaded again; nobody else's way or reason is on it."""
+    referral_id = refer(nurse, **somebody("Teasel"))
+    version = desk.room.referrals.load(referral_id).referral.task_version
+    page = sign_in(desk, window)
+    page.goto(f"{desk.address}/desk/referrals/{referral_id}")
+    expect(page.locator("#live-state")).to_contain_text("Live")
+    note(desk, referral_id, "ntc-4", "help-assigned", "sent", "bounced", reason="mailbox-full")
+    expect(page.locator(".timeline")).to_contain_text("came back")
+    expect(page.locator(".timeline")).to_contain_text("the mailbox is full")
+    note(desk, referral_id, "ntc-4", "help-assigned", "sent", "bounced", "delivered")
+    note_all(desk, referral_id)
+    expect(page.locator(".timeline")).to_contain_text(NOTICES["en"][-1])
+    for reader, lines in NOTICES.items():
+        text = nurse.get(f"/desk/referrals/{referral_id}", headers={"accept-language": reader}).text
+        told = text.split('<ol class="timeline">')[1].split("</ol>")[0]
+        assert sorted(told.count(line) for line in lines) == [1] * len(lines), told
+    assert desk.room.referrals.load(referral_id).referral.task_version == version
+    assert "ntc-" not in text and "do-not-contact" not in text
+
+
 def test_faults_come_back_at_their_fields_and_the_focus_is_on_them(desk, window):
     """The summary has the focus and is announced, its links lead to the fields, and nothing typed is gone."""
     page = sign_in(desk, window, actor="nurse-fay")
@@ -554,6 +621,7 @@ def test_axe_finds_nothing_against_any_page_and_no_phone_scrolls_sideways(
     """Every page, at the width of a phone, in both languages and schemes; every control is large enough."""
     referral_id = refer(nurse, **somebody("Linden", wish1="gender.woman", **SAID))
     assign(desk, referral_id, minutes=-5, modality="phone")
+    note_all(desk, referral_id)
     context = browser.new_context(viewport=PHONE, locale=language, color_scheme=scheme)
     page = context.new_page()
     axe = Axe()

@@ -9,6 +9,7 @@ from services.intake.codec.protos import (
     page_to_proto,
     summary_to_proto,
     unmapped_to_proto,
+    word_from_proto,
 )
 from services.intake.codec.rules import check, faults_of
 from services.intake.codec.submissions import person_to_proto, submission_from_proto, submission_to_proto
@@ -30,4 +31,5 @@ __all__ = [
     "submission_to_proto",
     "summary_to_proto",
     "unmapped_to_proto",
+    "word_from_proto",
 ]

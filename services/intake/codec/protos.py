@@ -1,15 +1,19 @@
-"""What callers ask over gRPC and what they are shown, and what matching told; pure."""
+"""What callers ask over gRPC and what they are shown, and what matching and notifications told; pure."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+from chassis.clock import to_millisecond
+from chassis.envelope import Envelope
 from chassis.spelling import stamp
 from kindred.intake.v1 import intake_pb2
 from kindred.matching.v1.events_pb2 import ArrivalUpdated, HandoffRecorded, OfferAccepted
 from services.intake.codec.paging import position_of, token_of
 from services.intake.codec.words import URGENCIES, URGENCIES_READ, moment
 from services.intake.domain.listing import Criteria, Page, Unmapped
+from services.intake.domain.receipts import Step, Word
 from services.intake.domain.referral import Assignment, Handoff, Referral
 from services.intake.domain.submission import Urgency
 
@@ -78,4 +82,19 @@ def assignment_from_proto(event: OfferAccepted | ArrivalUpdated) -> Assignment:
         event.modality,
         event.specialist_id,
         event.programme_id if isinstance(event, OfferAccepted) else "",
+    )
+
+
+def word_from_proto(envelope: Envelope, event: Any) -> Word:
+    """What notifications said of a notice: one of NoticeSent, NoticeDelivered, NoticeBounced, NoticeFailed.
+
+    Raises ValueError for another event.
+    """
+    return Word(
+        step=Step(envelope.type.split(".")[1]),
+        at=to_millisecond(envelope.time),
+        number=envelope.aggregate_seq,
+        channel=event.channel,
+        attempt=getattr(event, "attempt", 0),
+        reason_code=getattr(event, "reason_code", ""),
     )

@@ -43,6 +43,7 @@ from services.intake.handlers.linking import (
 from services.intake.handlers.looking_up import look_up
 from services.intake.handlers.overview import page_of_referrals, unmapped_codes, watch_referral
 from services.intake.handlers.reading import break_glass, is_behind_glass, list_referrals, read_referral
+from services.intake.handlers.receiving import Receipt, keep_receipts
 from services.intake.handlers.searching import look, matching, search
 from services.intake.handlers.submitting import Submitted, reject, submit
 from services.intake.handlers.worklist import Listed, read_worklist
@@ -55,6 +56,7 @@ __all__ = [
     "Linked",
     "Listed",
     "Met",
+    "Receipt",
     "Submitted",
     "Told",
     "assign",
@@ -73,6 +75,7 @@ __all__ = [
     "heed_refusal",
     "is_behind_glass",
     "keep_apart",
+    "keep_receipts",
     "list_pairs",
     "list_referrals",
     "look",

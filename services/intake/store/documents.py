@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from services.intake.domain.consent import Consent
 from services.intake.domain.person import Person, RecordNumber, SafeContact, VisitMarks
+from services.intake.domain.receipts import Book
 from services.intake.domain.referral import Referral
 from services.intake.domain.states import BEFORE_ASSIGNMENT, CLOSED, State
 from services.intake.domain.submission import (
@@ -24,6 +25,7 @@ from services.intake.domain.submission import (
 )
 from services.intake.store.consent_documents import consent_of, document_of
 from services.intake.store.plain import plain
+from services.intake.store.receipt_documents import book_of
 
 Document = dict[str, Any]
 _KEPT_FIRST, _KEPT_LAST = 20, 80
@@ -40,11 +42,12 @@ class Happened:
 
 @dataclass(frozen=True, slots=True, repr=False)  # printed by mistake, it shows nothing
 class Kept:
-    """What was sealed with a referral, opened; and what happened to it, oldest first."""
+    """What was sealed with a referral, opened; what happened to it, oldest first; and its notices."""
 
     submission: Submission
     history: tuple[Happened, ...] = ()
     earlier: tuple[Consent, ...] = ()  # versions of the consent before the submission's own
+    book: Book = field(default_factory=Book)
 
     @property
     def consents(self) -> tuple[Consent, ...]:
@@ -154,7 +157,8 @@ def kept_of(sealed: Document, body: Document) -> Kept:
     )
     lists: Document = {name: tuple(sealed.get(name, ())) for name in _LISTED}
     whole = replace(said, **lists, **{name: sealed[name] for name in _PLAIN if name in sealed})
-    return Kept(whole, history_of(body), tuple(consent_of(one) for one in sealed.get("consents", ())))
+    earlier = tuple(consent_of(one) for one in sealed.get("consents", ()))
+    return Kept(whole, history_of(body), earlier, book_of(body))
 
 
 def history_of(body: Document) -> tuple[Happened, ...]:

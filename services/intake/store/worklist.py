@@ -24,7 +24,7 @@ WAITING = (
 )
 MOST = 200
 NEWEST = [("submitted_at", DESCENDING), ("_id", DESCENDING)]
-_NOT_SHOWN = {"outbox": 0, "sealed": 0, "claims": 0, "answers": 0, "handled": 0}
+_NOT_SHOWN = {"outbox": 0, "sealed": 0, "claims": 0, "answers": 0, "handled": 0, "notices": 0}
 _SHOWN_FOR = timedelta(hours=12)
 _SUBMITTED_WITHIN = timedelta(days=7)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,18 +15,30 @@ from chassis import telemetry
 from chassis.errors import Kind, Refusal
 from services.intake import handlers
 from services.intake.domain.commands import CANCEL_REASONS, PEER_REASONS
+from services.intake.domain.receipts import Book
 from services.intake.domain.referral import Referral
 from services.intake.domain.states import RULES, Command
 from services.intake.store.documents import Happened, history_of
+from services.intake.store.receipt_documents import book_of
 from services.intake.store.sessions import Session
-from services.intake.web import choices, emergency, filling_form, glass, live, pages, times
+from services.intake.web import choices, emergency, filling_form, glass, live, pages, receipt_lines, times
 from services.intake.web.desk import Desk
+from services.intake.web.receipt_lines import Told
 from services.intake.web.times import Unreadable
 from services.intake.web.words import WORDS, reader_of
 from services.intake.web.worklist import initials, is_late
 
 PAGE = f"{pages.HOME}/referrals/{{id}}"
-_TOLD = frozenset({"sent", "known", "corrected", "cancelled", "said_no", "leaving", "revoked", "in_error"})
+_SAID = frozenset({"sent", "known", "corrected", "cancelled", "said_no", "leaving", "revoked", "in_error"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What the page shows of where a referral stands."""
+
+    referral: Referral
+    history: tuple[Happened, ...]
+    book: Book
 
 
 def routes(desk: Desk) -> list[BaseRoute]:
@@ -124,7 +137,7 @@ def _page(desk: Desk, request: Request, template: str) -> Response:
         request,
         template,
         session,
-        told=told if told in _TOLD else "",
+        told=told if told in _SAID else "",
         said=kept.submission,
         person=person,
         initials=initials(person.given_name, person.family_name),
@@ -138,14 +151,13 @@ def _page(desk: Desk, request: Request, template: str) -> Response:
         peer_reasons=PEER_REASONS,
         broken=broken,
         printed=pages.full_time(desk.room.clock.now(), hospital.zone, reader_of(request)),
-        **_standing(desk, session, referral, kept.history, reader_of(request)),
+        **_standing(desk, session, _Shown(referral, kept.history, kept.book), reader_of(request)),
     )
 
 
-def _standing(
-    desk: Desk, session: Session, referral: Referral, history: Sequence[Happened], reader: str
-) -> dict[str, Any]:
+def _standing(desk: Desk, session: Session, shown: _Shown, reader: str) -> dict[str, Any]:
     """What changes while the page is open; no word of it says who it is about."""
+    referral = shown.referral
     zone, now, words = desk.hospital_of(session).zone, desk.room.clock.now(), WORDS[reader]
 
     def when(moment: datetime) -> str:
@@ -155,12 +167,18 @@ def _standing(
         "referral": referral,
         "late": is_late(referral, now),
         "when": when,
-        "mark": _mark(referral, now),
-        "history": [
-            (words[f"happened_{one.state}"], when(one.at), words.get(f"why_{one.reason_code}", ""))
-            for one in history
-        ],
+        "mark": _mark(referral, shown.book.version, now),
+        "history": [(told.what, when(told.at), told.why) for told in _timeline(shown, words)],
     }
+
+
+def _timeline(shown: _Shown, words: Mapping[str, str]) -> list[Told]:
+    """What happened and what became of the notices about it, oldest first."""
+    happened = [
+        Told(one.at, words[f"happened_{one.state}"], words.get(f"why_{one.reason_code}", ""))
+        for one in shown.history
+    ]
+    return sorted([*happened, *receipt_lines.told(shown.book, words)], key=lambda one: one.at)
 
 
 def _news(desk: Desk, session: Session, request: Request) -> live.Look:
@@ -171,18 +189,19 @@ def _news(desk: Desk, session: Session, request: Request) -> live.Look:
 
     def look() -> dict[str, str] | None:
         held = desk.room.referrals.load(referral_id)
-        mark = _mark(held.referral, desk.room.clock.now())
+        now_shown = _Shown(held.referral, history_of(held.loaded.body), book_of(held.loaded.body))
+        mark = _mark(held.referral, now_shown.book.version, desk.room.clock.now())
         if mark == shown["mark"]:
             return None
         shown["mark"] = mark
-        standing = _standing(desk, session, held.referral, history_of(held.loaded.body), reader)
+        standing = _standing(desk, session, now_shown, reader)
         return {"html": pages.fragment("standing.html", reader, **standing), "mark": mark}
 
     return look
 
 
-def _mark(referral: Referral, now: datetime) -> str:
-    return f"{referral.task_version}-{int(is_late(referral, now))}"
+def _mark(referral: Referral, notices_version: int, now: datetime) -> str:
+    return f"{referral.task_version}-{notices_version}-{int(is_late(referral, now))}"
 
 
 def can(referral: Referral, command: Command, role: str) -> bool:

@@ -1,4 +1,4 @@
-"""What matching says reaches the source's view: over the real bus, under both hosts, in any order, once."""
+"""What matching and notifications say reaches the source's view: over the real bus, in any order, once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from chassis import catalog
+from chassis.envelope import Envelope
+from chassis.ids import new_id
+from kindred.bus.v1.bus_pb2 import Provenance
 from kindred.matching.v1.events_pb2 import (
     AssignmentEnded,
     HandoffRecorded,
@@ -15,6 +19,7 @@ from kindred.matching.v1.events_pb2 import (
     OfferMade,
     ReferralEscalated,
 )
+from kindred.notifications.v1.events_pb2 import NoticeBounced, NoticeDelivered, NoticeFailed, NoticeSent
 from tests.bundles import a_bundle
 from tests.integration.intake.intake_processes import Bus, Er, Process, referral_of, running, until
 
@@ -39,6 +44,32 @@ def referral_id(request: Any, er: Er, worker: Process) -> str:
 
 def statuses(bus: Bus, referral_id: str) -> list[str]:
     return [event.status for event in bus.said("referral.status-changed.v1", referral_id=referral_id)]
+
+
+def note(bus: Bus, message: Any, number: int) -> Envelope:
+    """The `number`th thing said of this notice is on the bus, as notifications' relay would publish it."""
+    message.provenance.MergeFrom(Provenance(actor_id="system:notifications", actor_role="system"))
+    envelope = Envelope(
+        id=new_id("evt"),
+        type=catalog.type_of(message),
+        source="notifications",
+        time=datetime.now(UTC),
+        aggregate_id=message.notice_id,
+        aggregate_seq=number,
+        producer_seq=1,
+        correlation_id="cor-test",
+        causation_id="",
+        traceparent="",
+        data=message.SerializeToString(),
+    )
+    return bus.say(message, envelope=envelope)
+
+
+def places(database: Any, referral_id: str) -> dict[str, set[str]]:
+    """Which words are kept of each notice."""
+    document = database.referrals.find_one({"_id": referral_id})
+    places = {"latest", "bounced", "delivered"}
+    return {one["notice_id"]: places & one.keys() for one in document.get("notices", [])}
 
 
 def test_offers_and_an_acceptance_reach_the_task(er: Er, bus: Bus, referral_id: str):
@@ -112,3 +143,64 @@ def test_what_is_not_ours_or_too_late_is_a_recorded_refusal(bus: Bus, referral_i
 
     until("both refusals", recorded)
     assert statuses(bus, referral_id) == ["assigned"]
+
+
+def test_what_became_of_notices_is_kept_and_moves_no_task(
+    er: Er, bus: Bus, referral_id: str, intake_database: Any
+):
+    """Late, twice and beside the referral's own moves: every word is kept once, without an id of anybody."""
+    before = intake_database.referrals.find_one({"_id": referral_id})
+    about: dict[str, Any] = {"referral_id": referral_id, "recipient_id": "sp-secret", "channel": "email"}
+    arrived = NoticeDelivered(notice_id="ntc-1", intent="offer-made", attempt=1, **about)
+    envelope = note(bus, arrived, 2)
+    note(bus, NoticeSent(notice_id="ntc-1", intent="offer-made", attempt=1, **about), 1)
+    bus.say(OfferMade(referral_id=referral_id, offer_id="off-1"))
+    glass = NoticeSent(notice_id="ntc-2", intent="glass-broken", **about)
+    note(bus, glass, 1)
+    for number in range(3, 9):
+        note(bus, NoticeSent(notice_id=f"ntc-{number}", intent="offer-made", **about), 1)
+    bus.say(OfferAccepted(referral_id=referral_id, offer_id="off-1"))
+    unit: dict[str, Any] = about | {"notice_id": "ntc-9", "intent": "help-assigned"}
+    note(bus, NoticeFailed(reason_code="bounced", **unit), 3)
+    note(bus, NoticeBounced(reason_code="no-mailbox", attempt=1, **unit), 2)
+    bus.say(arrived, envelope=envelope)
+    wanted = {f"ntc-{number}": {"latest"} for number in range(3, 9)}
+    wanted |= {"ntc-1": {"latest", "delivered"}, "ntc-9": {"latest", "bounced"}}
+    until("every word", lambda: places(intake_database, referral_id) == wanted)
+    until("the moves", lambda: statuses(bus, referral_id)[-1:] == ["assigned"])
+    after = intake_database.referrals.find_one({"_id": referral_id})
+    assert after["notices_version"] <= 10, "ten words, and a repeat is none"
+    assert after["task_version"] == 1 + len(statuses(bus, referral_id))
+    assert after["history"][0] == before["history"][0] and "sp-secret" not in str(after["notices"])
+    assert er.get(f"Task/{referral_id}").json()["meta"]["versionId"] == str(after["task_version"])
+
+
+def test_a_notice_alone_changes_neither_version_nor_what_is_due(
+    bus: Bus, referral_id: str, intake_database: Any
+):
+    """The Task stays as it was, the consent's end is still watched for, and nothing is said of it."""
+    before = intake_database.referrals.find_one({"_id": referral_id})
+    sent = NoticeSent(notice_id="ntc-1", intent="supervisor-needed", referral_id=referral_id, channel="sms")
+    note(bus, sent, 1)
+    until("the word", lambda: places(intake_database, referral_id) == {"ntc-1": {"latest"}})
+    after = intake_database.referrals.find_one({"_id": referral_id})
+    moving = {"version", "saved_by", "handled", "notices", "notices_version", "outbox", "ringing", "claim"}
+    unmoved = {name: value for name, value in before.items() if name not in moving}
+    assert unmoved == {name: value for name, value in after.items() if name not in moving}
+    assert statuses(bus, referral_id) == []
+
+
+def test_a_notice_about_a_referral_that_is_not_here_is_a_recorded_refusal(
+    bus: Bus, referral_id: str, intake_database: Any
+):
+    """It is on record; one beside it in the same batch is kept; one about no referral at all is no trouble."""
+    nowhere = NoticeSent(notice_id="ntc-1", intent="offer-made", referral_id="ref-nowhere", channel="email")
+    unknown = note(bus, nowhere, 1)
+    known = NoticeSent(notice_id="ntc-2", intent="offer-made", referral_id=referral_id, channel="email")
+    note(bus, known, 1)
+    ending = note(bus, NoticeSent(notice_id="ntc-3", intent="certificate-ending", channel="email"), 1)
+    until("the known one", lambda: places(intake_database, referral_id) == {"ntc-2": {"latest"}})
+    refused = intake_database.refused_events
+    row = until("the refusal", lambda: refused.find_one({"_id": unknown.id}))
+    assert row["code"] == "referral-unknown" and refused.find_one({"_id": ending.id}) is None
+    assert intake_database.parked_events.count_documents({}) == 0
