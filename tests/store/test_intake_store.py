@@ -25,8 +25,9 @@ from services.intake.domain.errors import (
     SubmissionRejected,
 )
 from services.intake.domain.person import Person, RecordNumber
+from services.intake.domain.receipts import Becoming, Step, Word
 from services.intake.domain.referral import Assignment
-from services.intake.handlers import Told
+from services.intake.handlers import Receipt, Told
 from services.intake.settings import Settings
 from tests.unit.intake.intake_builders import NOW, SOURCE, a_consent, a_person, a_submission
 
@@ -331,6 +332,43 @@ def test_offers_heard_at_once_do_not_collide(room: Room):
         thread.join(30)
     assert faults == []
     assert said(room).count("referral.status-changed.v1") == 1
+
+
+def test_notices_heard_beside_offers_are_all_kept(room: Room):
+    """Two listeners and a move at once: each word is in the book once, and the move is made."""
+    referral_id = submit(room).referral.referral_id
+    receipts = [
+        Receipt(
+            referral_id=referral_id,
+            notice_id=f"ntc-{number % 8}",
+            intent="offer-made",
+            word=Word(Step.DELIVERED if number > 7 else Step.SENT, NOW, 1 + number // 8, "email", 1),
+            cause=Cause("cor-1", f"evt-{number}"),
+        )
+        for number in range(16)
+    ]
+
+    def hear(start: int) -> None:
+        for one in receipts[start::2]:
+            handlers.keep_receipts(room, [one])
+            handlers.keep_receipts(room, [one, receipts[0]])
+
+    def move() -> None:
+        told = Told(referral_id=referral_id, said_at=NOW, cause=Cause("cor-1", "evt-seek"))
+        handlers.seek(room, [told])
+
+    threads = [threading.Thread(target=hear, args=(start,)) for start in (0, 1)]
+    threads += [threading.Thread(target=move)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    held = room.referrals.load(referral_id)
+    book = room.referrals.open(held).book
+    assert [one.becoming for one in book.notices] == [Becoming.ARRIVED] * 8 and book.version == 16
+    assert (held.referral.state.value, held.referral.task_version) == ("seeking", 2)
+    with pytest.raises(ReferralUnknown):
+        handlers.keep_receipts(room, [replace(receipts[0], referral_id="ref-nowhere")])
 
 
 def _plans(plan: object) -> list[str]:

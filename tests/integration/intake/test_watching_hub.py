@@ -59,6 +59,18 @@ def test_a_watcher_hears_of_its_own_source_only(hub: Hub, intake_database: Any):
         assert one.next(WAIT_S) == "ref-2"
 
 
+def test_a_notice_rings_its_referrals_page_and_no_list(hub: Hub, intake_database: Any):
+    """What only the notices changed is told to who follows that referral; a list, which shows none, looks at nothing."""
+    with hub.subscribe("er-n") as whole, hub.subscribe(referral_id="ref-n") as one:
+        _add(intake_database, "ref-n", "er-n")
+        assert (whole.next(WAIT_S), one.next(WAIT_S)) == ("ref-n", "ref-n")
+        changed = {"task_version": 1, "notices_version": 1, "notices": [{"notice_id": "ntc-1"}]}
+        intake_database["referrals"].update_one({"_id": "ref-n"}, {"$set": changed})
+        assert one.next(WAIT_S) == "ref-n"
+        _add(intake_database, "ref-n2", "er-n")
+        assert whole.next(WAIT_S) == "ref-n2"
+
+
 def test_a_slow_watcher_is_told_to_look_again(hub: Hub, intake_database: Any):
     """A full queue becomes one word instead of memory; the same referral twice is told once."""
     with hub.subscribe("er-c") as slow, hub.subscribe("er-c") as quick:
