@@ -75,6 +75,8 @@ def test_a_referral_lives(running: Running, er: Er, roster: Roster, officer: Off
             n for n in officer.notices(referral_id) if n.intent == "help-assigned" and n.state == "sent"
         ],
     )
+    until("the ER's page says so", lambda: "help-assigned" in _kept(running, referral_id))
+    assert "offer-made" in _kept(running, referral_id)
     mails = _mails_about(running, referral_id, officer)
     assert not any(
         re.search(r"Marlowe|MRN-journey|overdose|opioid|recovery", str(mail), re.I) for mail in mails
@@ -107,6 +109,12 @@ def test_a_referral_lives(running: Running, er: Er, roster: Roster, officer: Off
     entries = until("the whole trail", trail)
     assert len({entry.event_id for entry in entries}) == len(entries)
     assert not officer.check().findings
+
+
+def _kept(running: Running, referral_id: str) -> set[str]:
+    """The news that intake knows to be sent."""
+    kept = running.database("intake").referrals.find_one({"_id": referral_id}).get("notices", [])
+    return {one["intent"] for one in kept if one["latest"]["step"] == "sent"}
 
 
 def test_one_trace_runs_from_the_request_to_the_audit_entry(
