@@ -94,7 +94,7 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
     marks = Marks(blind)
     folder = KeyFolder(settings.keys_dir, NAME)
     vault = Vault(client, settings.mongo_database, master_key, folder)
-    spell = Speller(PublicSeal.from_dir(settings.keys_dir, "notifications")).message
+    spell = Speller(PublicSeal.from_dir(settings.keys_dir, "notifications"), settings.desk_time_zone).message
     cipher = AtRest(master_key)
     links = Links(database, clock, NAME, spell)
     table.load()  # 150 KB of definitions: read before the first request waits for them

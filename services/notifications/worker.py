@@ -33,15 +33,15 @@ class Worker:
 
     @hears("referral.submitted.v1", batch=_BATCH, wait_s=_WAIT_S)
     def on_referral_submitted(self, batch: Sequence[Heard]) -> None:
-        """The source of a referral can be reached from now on."""
-        seal = self.room.seal
-        handlers.keep_contacts(self.room, [codec.source_card(heard.message, seal) for heard in batch])
+        """The source of a referral can be reached from now on; its peer, where that is safe, hears that it is here."""
+        self._keep(batch)
+        told = [(codec.received_for_peer(heard.envelope, heard.message), heard.cause) for heard in batch]
+        handlers.tell_peers(self.room, told)
 
     @hears("referral.revised.v1", batch=_BATCH, wait_s=_WAIT_S)
     def on_referral_revised(self, batch: Sequence[Heard]) -> None:
-        """The source is reached where its correction says, from now on."""
-        seal = self.room.seal
-        handlers.keep_contacts(self.room, [codec.source_card(heard.message, seal) for heard in batch])
+        """The source is reached where its correction says, from now on; the peer only if that still says it is safe."""
+        self._keep(batch)
 
     @hears("offer.made.v1", batch=_BATCH, wait_s=_WAIT_S)
     def on_offer_made(self, batch: Sequence[Heard]) -> None:
@@ -72,9 +72,11 @@ class Worker:
 
     @hears("checkin.due.v1", batch=_BATCH, wait_s=_WAIT_S)
     def on_checkin_due(self, batch: Sequence[Heard]) -> None:
-        """The specialist is reminded of a follow-up contact."""
+        """The specialist is reminded of a follow-up contact; the peer, where that is safe, hears that it comes."""
         told = [(codec.checkin_due(heard.envelope, heard.message), heard.cause) for heard in batch]
         handlers.tell(self.room, told)
+        for_peers = [(codec.checkin_for_peer(heard.envelope, heard.message), heard.cause) for heard in batch]
+        handlers.tell_peers(self.room, for_peers)
 
     @hears("checkin.missed.v1")
     def on_checkin_missed(self, heard: Heard) -> None:
@@ -88,9 +90,11 @@ class Worker:
 
     @hears("referral.status-changed.v1", batch=_BATCH, wait_s=_WAIT_S)
     def on_referral_status_changed(self, batch: Sequence[Heard]) -> None:
-        """The source hears that help is on its way, or that nobody could come yet."""
+        """The source hears that help is on its way, or that nobody could come yet; the peer, if safe, when it comes."""
         told = [(codec.status_changed(heard.envelope, heard.message), heard.cause) for heard in batch]
         handlers.tell(self.room, told)
+        moves = [(codec.moved_for_peer(heard.envelope, heard.message), heard.cause) for heard in batch]
+        handlers.tell_peers(self.room, handlers.recall_overtaken(self.room, moves))
 
     @hears("referral.escalated.v1")
     def on_referral_escalated(self, heard: Heard) -> None:
@@ -139,6 +143,12 @@ class Worker:
     def stop(self) -> None:
         """The senders end what they began; what they had not begun is due again."""
         self.room.sending.stop()
+
+    def _keep(self, batch: Sequence[Heard]) -> None:
+        seal = self.room.seal
+        peers = [codec.peer_card(heard.envelope, heard.message, seal) for heard in batch]
+        sources = [codec.source_card(heard.message, seal) for heard in batch]
+        handlers.keep_of_referrals(self.room, sources, [card for card in peers if card])
 
     def _close(self, batch: Sequence[Heard]) -> None:
         told = [(codec.offer_closed(heard.envelope, heard.message), heard.cause) for heard in batch]

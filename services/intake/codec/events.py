@@ -16,7 +16,7 @@ from kindred.bus.v1.bus_pb2 import SealedField
 from kindred.intake.v1 import events_pb2
 from services.intake.codec.words import STRENGTHS, URGENCIES
 from services.intake.domain import events
-from services.intake.domain.submission import SourceContact
+from services.intake.domain.submission import SourceContact, Submission
 
 
 def consent_id(referral_id: str) -> str:
@@ -29,10 +29,13 @@ _ELSEWHERE = frozenset({"peer_id"})  # in the provenance
 
 
 class Speller:
-    """Turns what intake says into bus messages; the source's address only sealed to notifications."""
+    """Turns what intake says into bus messages; the source's address and the peer's only sealed to notifications.
 
-    def __init__(self, seal: PublicSeal) -> None:
-        self._seal = seal
+    `usual_zone` is the zone of hospitals that name none.
+    """
+
+    def __init__(self, seal: PublicSeal, usual_zone: str = "") -> None:
+        self._seal, self._usual_zone = seal, usual_zone
 
     def message(self, event: events.Event, caller: Caller) -> Message:
         """The event's message, with who caused it."""
@@ -81,6 +84,7 @@ class Speller:
             "modalities": submission.modalities,
             "excluded_specialist_ids": submission.excluded_specialist_ids,
             "sealed_source_contact": self._contact(submission.source_contact, event.referral_id),
+            "sealed_peer_contact": self._peer_contact(submission, event.referral_id),
         }
 
     def _contact(self, contact: SourceContact, referral_id: str) -> SealedField | None:
@@ -88,3 +92,17 @@ class Speller:
             return None
         words = {key: value for key, value in asdict(contact).items() if value}
         return self._seal.seal(json.dumps(words).encode(), f"source-contact:{referral_id}")
+
+    def _peer_contact(self, submission: Submission, referral_id: str) -> SealedField | None:
+        """How the peer is written to, where and only where that was said to be safe."""
+        phone = submission.person.safe_phone()
+        if not phone:
+            return None
+        zone = submission.source_contact.time_zone
+        words = {
+            "phone": phone,
+            "language": next(iter(submission.languages), ""),
+            # A sender that was given no zone of its own is read in UTC, where no hospital of ours is.
+            "time_zone": self._usual_zone if zone in ("", "UTC") else zone,
+        }
+        return self._seal.seal(json.dumps(words).encode(), f"peer-contact:{referral_id}")

@@ -86,6 +86,17 @@ class Person:
         """The last day the birth date can mean."""
         return self._birth(is_latest=True)
 
+    def safe_phone(self) -> str:
+        """The number where writing is safe because somebody said so, else empty: what nobody said is a no (DOMAIN 6).
+
+        It is a yes only where a message may be left, nobody else answers there, and no other number could be meant.
+        """
+        said, numbers = self.safe_contact, {phone.strip() for phone in self.phones}
+        is_safe = (
+            said.may_leave_message is True and not said.do_not_contact and not said.who_else_answers.strip()
+        )
+        return numbers.pop() if is_safe and len(numbers) == 1 else ""
+
     def _birth(self, *, is_latest: bool) -> date | None:
         match = _DATE.fullmatch(self.birth_date)
         if match is None:

@@ -34,6 +34,7 @@ from services.notifications.codec.addresses import email_address, is_zone, phone
 from services.notifications.domain.contacts import (
     Card,
     Contact,
+    peer_contact_id,
     source_contact_id,
     specialist_contact_id,
 )
@@ -53,11 +54,14 @@ _OfReferral = (
     | CheckinMissed
     | ReferralEscalated
     | ReferralStatusChanged
+    | ReferralSubmitted
 )
 # Somebody had said that they come, and now nobody does.
 _COMING = ("assigned", "not-met")
 _SOUGHT_AGAIN = "sought-again"
 _REVIEWED_WITHIN = timedelta(hours=24)
+# Two machines' clocks may differ so much; a no outranks a yes that was said so soon after it.
+_CLOCKS_DIFFER = timedelta(seconds=5)
 
 
 def enrolled_card(event: SpecialistEnrolled, seal: PrivateSeal) -> Card:
@@ -74,6 +78,23 @@ def source_card(event: ReferralSubmitted | ReferralRevised, seal: PrivateSeal) -
     sealed = event.sealed_source_contact
     contact = _contact(sealed, contact_id, seal) if sealed.ciphertext else Contact()
     return Card(contact_id, event.source_id, revision, contact, event.source_id)
+
+
+def peer_card(
+    envelope: Envelope, event: ReferralSubmitted | ReferralRevised, seal: PrivateSeal
+) -> Card | None:
+    """What is known of writing to the peer from now on: empty where nobody said that it is safe; None for nobody.
+
+    A peer may have several referrals, each with revisions of its own; so the time of the event is the card's revision.
+    """
+    peer_id, sealed = event.provenance.peer_id, event.sealed_peer_contact
+    if not peer_id:
+        return None
+    contact = _contact(sealed, f"peer-contact:{event.referral_id}", seal) if sealed.ciphertext else Contact()
+    is_yes = contact.is_reachable
+    said_at = to_millisecond(envelope.time) + (timedelta() if is_yes else _CLOCKS_DIFFER)
+    revision = int(said_at.timestamp() * 1000)
+    return Card(peer_contact_id(peer_id), peer_id, revision, contact if is_yes else Contact())
 
 
 def _told(
@@ -125,6 +146,37 @@ def status_changed(envelope: Envelope, event: ReferralStatusChanged) -> Happenin
         modality=event.modality,
         version=event.version,
     )
+
+
+def received_for_peer(envelope: Envelope, event: ReferralSubmitted) -> Happening:
+    """A referral that its peer may hear was received."""
+    return _to_peer(envelope, event)
+
+
+def moved_for_peer(envelope: Envelope, event: ReferralStatusChanged) -> Happening:
+    """A move of the referral: news to the peer where somebody promised a time, and the end of older news."""
+    arrival = _moment(event, "promised_arrival_at")
+    is_promise = event.status == "assigned" and arrival is not None
+    return _to_peer(
+        envelope,
+        event,
+        status="assigned-to-peer" if is_promise else "moved",
+        promised_arrival_at=arrival,
+        modality=event.modality,
+    )
+
+
+def checkin_for_peer(envelope: Envelope, event: CheckinDue) -> Happening:
+    """A follow-up contact that the peer may expect."""
+    missed_at = _moment(event, "missed_at")
+    return _to_peer(envelope, event, status="to-peer", number=event.number, deadline_at=missed_at)
+
+
+def _to_peer(
+    envelope: Envelope, event: ReferralSubmitted | ReferralStatusChanged | CheckinDue, **facts: Any
+) -> Happening:
+    peer_id = event.provenance.peer_id
+    return _told(envelope, event, peer_id, peer_contact_id(peer_id) if peer_id else "", **facts)
 
 
 def checkin_due(envelope: Envelope, event: CheckinDue) -> Happening:

@@ -47,6 +47,11 @@ def source_contact_id(referral_id: str) -> str:
     return f"source-contact:{referral_id}"
 
 
+def peer_contact_id(peer_id: str) -> str:
+    """The card of a peer: one, whichever of their referrals spoke last."""
+    return f"peer-contact:{peer_id}"
+
+
 def is_worth_waiting_for(happened_at: datetime, now: datetime, expires_at: datetime) -> bool:
     """True while a missing contact may still arrive, and somebody else could still be asked where it does not."""
     half_time = happened_at + (expires_at - happened_at) / 2

@@ -33,6 +33,9 @@ class Intent(StrEnum):
     TEAM_CERTIFICATE_ENDED = "team-certificate-ended"
     GLASS_BROKEN = "glass-broken"
     GLASS_TO_REVIEW = "glass-to-review"
+    REQUEST_RECEIVED = "request-received"
+    HELP_COMING = "help-coming"
+    CALL_COMING = "call-coming"
 
 
 class Recipient(StrEnum):
@@ -42,6 +45,8 @@ class Recipient(StrEnum):
     SOURCE = "source"
     SUPERVISOR = "supervisor"
     COMPLIANCE = "compliance"
+    # Only who is said to be safe to write to (docs/decisions/0049-what-a-peer-is-told.md).
+    PEER = "peer"
 
 
 class Channel(StrEnum):
@@ -107,12 +112,15 @@ class Rule:
 
 
 _AT_DEADLINE = Expiry("deadline_at")
+_AT_ARRIVAL = Expiry("promised_arrival_at")
 _HOUR_PAST_ARRIVAL = Expiry("promised_arrival_at", timedelta(hours=1))
 _ONE_HOUR = Expiry("happened_at", timedelta(hours=1))
 _ONE_DAY = Expiry("happened_at", timedelta(days=1))
 _ONE_WEEK = Expiry("happened_at", timedelta(days=7))
 
 _PEOPLE = (Channel.EMAIL, Channel.SMS, Channel.WEBHOOK, Channel.APPRISE)
+# A peer has one number that somebody called safe, and nothing else is known of them.
+_PEERS = (Channel.SMS,)
 _SOURCES = (Channel.EMAIL, Channel.WEBHOOK, Channel.APPRISE)
 _WAITS, _BREAKS = Quiet.WAITS, Quiet.BREAKS_IF_IMMEDIATE
 
@@ -141,14 +149,20 @@ TABLE: Final[tuple[Rule, ...]] = (
     Rule(Intent.TEAM_CERTIFICATE_ENDED,  "certification.expiring.v1",  "team-ended",            Recipient.SUPERVISOR, Urgency.URGENT,    _PEOPLE,  _WAITS,  _ONE_WEEK,          ("matter", "last_day")),
     Rule(Intent.GLASS_BROKEN,            "glass.broken.v1",            "supervisor",            Recipient.SUPERVISOR, Urgency.URGENT,    _PEOPLE,  _WAITS,  _ONE_WEEK,          ("referral_id", "matter")),
     Rule(Intent.GLASS_TO_REVIEW,         "glass.broken.v1",            "compliance",            Recipient.COMPLIANCE, Urgency.URGENT,    _PEOPLE,  _WAITS,  _ONE_WEEK,          ("referral_id", "matter")),
+    Rule(Intent.REQUEST_RECEIVED,        "referral.submitted.v1",      "",                      Recipient.PEER,       Urgency.URGENT,    _PEERS,   _WAITS,  _ONE_HOUR,          ("referral_id",)),
+    Rule(Intent.HELP_COMING,             "referral.status-changed.v1", "assigned-to-peer",      Recipient.PEER,       Urgency.IMMEDIATE, _PEERS,   _WAITS,  _AT_ARRIVAL,        ("referral_id", "promised_arrival_at", "modality")),
+    Rule(Intent.CALL_COMING,             "checkin.due.v1",             "to-peer",               Recipient.PEER,       Urgency.URGENT,    _PEERS,   _WAITS,  _AT_DEADLINE,       ("referral_id", "number")),
 )
 # fmt: on
+_BY_EVENT: Final = {(rule.event, rule.status): rule for rule in TABLE}
 _BY_INTENT: Final = {rule.intent: rule for rule in TABLE}
 # What may still be said of a referral that was stopped: whoever was asked need not answer, nor come; and that
 # somebody read past a policy, which nobody gets out of by stopping it.
 AFTER_STOP: Final = frozenset(
     {Intent.OFFER_WITHDRAWN, Intent.ASSIGNMENT_ENDED, Intent.GLASS_BROKEN, Intent.GLASS_TO_REVIEW}
 )
+# What a move of the referral makes untrue as long as it waits: somebody else comes, or the call was made.
+OVERTAKEN_BY_A_MOVE: Final = frozenset({Intent.HELP_COMING, Intent.CALL_COMING})
 
 
 @dataclass(frozen=True)
@@ -180,7 +194,7 @@ class Happening:
 
 def rule_for(event: str, status: str = "") -> Rule | None:
     """The line of the table for an event, or None where nobody hears."""
-    return next((rule for rule in TABLE if rule.event == event and rule.status in ("", status)), None)
+    return _BY_EVENT.get((event, status)) or _BY_EVENT.get((event, ""))
 
 
 def rule_of(intent: Intent) -> Rule:

@@ -61,6 +61,7 @@ class Reason(StrEnum):
     FATE_UNKNOWN = "fate-unknown"
     NO_ADDRESS = "no-address"
     OFFER_CLOSED = "offer-closed"
+    OVERTAKEN = "overtaken"
     REFERRAL_STOPPED = "referral-stopped"
     DO_NOT_CONTACT = "do-not-contact"
     NO_SAFE_TIME = "no-safe-time"

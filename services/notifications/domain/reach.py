@@ -12,13 +12,24 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from services.notifications.domain.contacts import Contact
-from services.notifications.domain.intents import AFTER_STOP, Channel, Intent, Quiet, Rule, Urgency, rule_of
+from services.notifications.domain.intents import (
+    AFTER_STOP,
+    Channel,
+    Intent,
+    Quiet,
+    Recipient,
+    Rule,
+    Urgency,
+    rule_of,
+)
 from services.notifications.domain.notices import Attempt, Notice, Outcome, Reason, reason_out_of_time
 from services.notifications.domain.windows import Window, free_from
 from services.notifications.domain.wishes import Wishes
 
 _FINAL: Final = (Outcome.REFUSED, Outcome.BOUNCED)
 _SPREAD: Final = timedelta(minutes=1)
+# Nobody asked the peer: from 9 p.m. to 8 a.m. where they are, as 47 CFR 64.1200(c)(1) has it for who did not agree.
+_NIGHT: Final = Window(21 * 60, 8 * 60)
 # After so many tries in a row without a yes the next channel has its turn; after the last, the first again.
 TRIES_IN_A_ROW: Final = 3
 
@@ -102,7 +113,8 @@ def decide(notice: Notice, reach: Reach | None, now: datetime, *, is_stopped: bo
     if is_stopped and notice.intent not in AFTER_STOP:
         return Never(Reason.REFERRAL_STOPPED, is_failure=False)
     if reach is None:
-        return Never(Reason.NO_ADDRESS, is_failure=True)
+        is_peer = _is_for_peer(notice)  # nobody calls it safe any more, and that is no failure
+        return Never(Reason.DO_NOT_CONTACT if is_peer else Reason.NO_ADDRESS, is_failure=not is_peer)
     return _silence(notice, reach, now) or _way(notice, reach, now)
 
 
@@ -123,7 +135,7 @@ def _way(notice: Notice, reach: Reach, now: datetime) -> Verdict:
         return Never(reason, is_failure=True)
     free_at = free_from(_windows(rule, notice, reach), reach.zone, now)
     if free_at is None or (free_at > now and free_at >= notice.expires_at):
-        return Never(Reason.NO_SAFE_TIME, is_failure=True)
+        return Never(Reason.NO_SAFE_TIME, is_failure=not _is_for_peer(notice))
     return Wait(free_at) if free_at > now else Go(channel, reach.addresses[channel])
 
 
@@ -195,7 +207,12 @@ def _counting(notice: Notice) -> list[Attempt]:
 
 def _windows(rule: Rule, notice: Notice, reach: Reach) -> tuple[Window, ...]:
     breaks = rule.quiet is Quiet.BREAKS_IF_IMMEDIATE and notice.urgency is Urgency.IMMEDIATE
-    return reach.unsafe if breaks else (*reach.unsafe, *reach.quiet)
+    usual = (_NIGHT,) if rule.recipient is Recipient.PEER else ()
+    return reach.unsafe if breaks else (*reach.unsafe, *(reach.quiet or usual))
+
+
+def _is_for_peer(notice: Notice) -> bool:
+    return rule_of(notice.intent).recipient is Recipient.PEER
 
 
 def _addresses(contact: Contact, wishes: Wishes | None) -> Mapping[Channel, str]:

@@ -2,6 +2,7 @@
 
 from services.notifications.handlers.dead import list_dead, replay_notice
 from services.notifications.handlers.overseers import list_overseers, name_overseers, tell_of_broken_glass
+from services.notifications.handlers.peers import keep_of_referrals, recall_overtaken, tell_peers
 from services.notifications.handlers.people import change_contact, erase, get_contact, keep_contacts
 from services.notifications.handlers.receipts import heard_back, mail_came_back, sms_receipt
 from services.notifications.handlers.telling import close_offers, forget_links, list_notices, stop, tell
@@ -14,14 +15,17 @@ __all__ = [
     "get_contact",
     "heard_back",
     "keep_contacts",
+    "keep_of_referrals",
     "list_dead",
     "list_notices",
     "list_overseers",
     "mail_came_back",
     "name_overseers",
+    "recall_overtaken",
     "replay_notice",
     "sms_receipt",
     "stop",
     "tell",
     "tell_of_broken_glass",
+    "tell_peers",
 ]

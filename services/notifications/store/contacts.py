@@ -88,7 +88,10 @@ class Contacts:
                     "organization_id": card.organization_id,
                     "revision": card.revision,
                     "is_reachable": card.contact.is_reachable,
-                    "sealed": self._vault.seal(card.person_id, asdict(card.contact)),
+                    # An empty card has nothing to be sealed, and makes nobody a key.
+                    "sealed": Binary(b"")
+                    if card.contact == Contact()
+                    else self._vault.seal(card.person_id, asdict(card.contact)),
                 }
             },
             upsert=True,

@@ -47,7 +47,7 @@ class Preference(_message.Message):
     def __init__(self, code: _Optional[str] = ..., strength: _Optional[_Union[Strength, str]] = ...) -> None: ...
 
 class ReferralSubmitted(_message.Message):
-    __slots__ = ("provenance", "referral_id", "source_id", "urgency", "experience_codes", "preferences", "languages", "interpreter_agreed", "age_band", "facility_zip", "payer_code", "arrived_at", "expected_departure_at", "consent_id", "consent_version", "consent_expires_at", "modalities", "excluded_specialist_ids", "sealed_source_contact")
+    __slots__ = ("provenance", "referral_id", "source_id", "urgency", "experience_codes", "preferences", "languages", "interpreter_agreed", "age_band", "facility_zip", "payer_code", "arrived_at", "expected_departure_at", "consent_id", "consent_version", "consent_expires_at", "modalities", "excluded_specialist_ids", "sealed_source_contact", "sealed_peer_contact")
     PROVENANCE_FIELD_NUMBER: _ClassVar[int]
     REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -67,6 +67,7 @@ class ReferralSubmitted(_message.Message):
     MODALITIES_FIELD_NUMBER: _ClassVar[int]
     EXCLUDED_SPECIALIST_IDS_FIELD_NUMBER: _ClassVar[int]
     SEALED_SOURCE_CONTACT_FIELD_NUMBER: _ClassVar[int]
+    SEALED_PEER_CONTACT_FIELD_NUMBER: _ClassVar[int]
     provenance: _bus_pb2.Provenance
     referral_id: str
     source_id: str
@@ -86,7 +87,8 @@ class ReferralSubmitted(_message.Message):
     modalities: _containers.RepeatedScalarFieldContainer[str]
     excluded_specialist_ids: _containers.RepeatedScalarFieldContainer[str]
     sealed_source_contact: _bus_pb2.SealedField
-    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., referral_id: _Optional[str] = ..., source_id: _Optional[str] = ..., urgency: _Optional[_Union[Urgency, str]] = ..., experience_codes: _Optional[_Iterable[str]] = ..., preferences: _Optional[_Iterable[_Union[Preference, _Mapping]]] = ..., languages: _Optional[_Iterable[str]] = ..., interpreter_agreed: _Optional[bool] = ..., age_band: _Optional[str] = ..., facility_zip: _Optional[str] = ..., payer_code: _Optional[str] = ..., arrived_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expected_departure_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., consent_id: _Optional[str] = ..., consent_version: _Optional[int] = ..., consent_expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., modalities: _Optional[_Iterable[str]] = ..., excluded_specialist_ids: _Optional[_Iterable[str]] = ..., sealed_source_contact: _Optional[_Union[_bus_pb2.SealedField, _Mapping]] = ...) -> None: ...
+    sealed_peer_contact: _bus_pb2.SealedField
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., referral_id: _Optional[str] = ..., source_id: _Optional[str] = ..., urgency: _Optional[_Union[Urgency, str]] = ..., experience_codes: _Optional[_Iterable[str]] = ..., preferences: _Optional[_Iterable[_Union[Preference, _Mapping]]] = ..., languages: _Optional[_Iterable[str]] = ..., interpreter_agreed: _Optional[bool] = ..., age_band: _Optional[str] = ..., facility_zip: _Optional[str] = ..., payer_code: _Optional[str] = ..., arrived_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expected_departure_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., consent_id: _Optional[str] = ..., consent_version: _Optional[int] = ..., consent_expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., modalities: _Optional[_Iterable[str]] = ..., excluded_specialist_ids: _Optional[_Iterable[str]] = ..., sealed_source_contact: _Optional[_Union[_bus_pb2.SealedField, _Mapping]] = ..., sealed_peer_contact: _Optional[_Union[_bus_pb2.SealedField, _Mapping]] = ...) -> None: ...
 
 class SubmissionRejected(_message.Message):
     __slots__ = ("provenance", "source_id", "door", "reason_codes", "paths")
@@ -137,7 +139,7 @@ class ReferralStatusChanged(_message.Message):
     def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., referral_id: _Optional[str] = ..., source_id: _Optional[str] = ..., status: _Optional[str] = ..., previous_status: _Optional[str] = ..., reason_code: _Optional[str] = ..., promised_arrival_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., modality: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
 
 class ReferralRevised(_message.Message):
-    __slots__ = ("provenance", "referral_id", "source_id", "revision", "reason_code", "urgency", "experience_codes", "preferences", "languages", "interpreter_agreed", "age_band", "facility_zip", "payer_code", "arrived_at", "expected_departure_at", "consent_id", "consent_version", "consent_expires_at", "modalities", "excluded_specialist_ids", "sealed_source_contact")
+    __slots__ = ("provenance", "referral_id", "source_id", "revision", "reason_code", "urgency", "experience_codes", "preferences", "languages", "interpreter_agreed", "age_band", "facility_zip", "payer_code", "arrived_at", "expected_departure_at", "consent_id", "consent_version", "consent_expires_at", "modalities", "excluded_specialist_ids", "sealed_source_contact", "sealed_peer_contact")
     PROVENANCE_FIELD_NUMBER: _ClassVar[int]
     REFERRAL_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -159,6 +161,7 @@ class ReferralRevised(_message.Message):
     MODALITIES_FIELD_NUMBER: _ClassVar[int]
     EXCLUDED_SPECIALIST_IDS_FIELD_NUMBER: _ClassVar[int]
     SEALED_SOURCE_CONTACT_FIELD_NUMBER: _ClassVar[int]
+    SEALED_PEER_CONTACT_FIELD_NUMBER: _ClassVar[int]
     provenance: _bus_pb2.Provenance
     referral_id: str
     source_id: str
@@ -180,7 +183,8 @@ class ReferralRevised(_message.Message):
     modalities: _containers.RepeatedScalarFieldContainer[str]
     excluded_specialist_ids: _containers.RepeatedScalarFieldContainer[str]
     sealed_source_contact: _bus_pb2.SealedField
-    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., referral_id: _Optional[str] = ..., source_id: _Optional[str] = ..., revision: _Optional[int] = ..., reason_code: _Optional[str] = ..., urgency: _Optional[_Union[Urgency, str]] = ..., experience_codes: _Optional[_Iterable[str]] = ..., preferences: _Optional[_Iterable[_Union[Preference, _Mapping]]] = ..., languages: _Optional[_Iterable[str]] = ..., interpreter_agreed: _Optional[bool] = ..., age_band: _Optional[str] = ..., facility_zip: _Optional[str] = ..., payer_code: _Optional[str] = ..., arrived_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expected_departure_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., consent_id: _Optional[str] = ..., consent_version: _Optional[int] = ..., consent_expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., modalities: _Optional[_Iterable[str]] = ..., excluded_specialist_ids: _Optional[_Iterable[str]] = ..., sealed_source_contact: _Optional[_Union[_bus_pb2.SealedField, _Mapping]] = ...) -> None: ...
+    sealed_peer_contact: _bus_pb2.SealedField
+    def __init__(self, provenance: _Optional[_Union[_bus_pb2.Provenance, _Mapping]] = ..., referral_id: _Optional[str] = ..., source_id: _Optional[str] = ..., revision: _Optional[int] = ..., reason_code: _Optional[str] = ..., urgency: _Optional[_Union[Urgency, str]] = ..., experience_codes: _Optional[_Iterable[str]] = ..., preferences: _Optional[_Iterable[_Union[Preference, _Mapping]]] = ..., languages: _Optional[_Iterable[str]] = ..., interpreter_agreed: _Optional[bool] = ..., age_band: _Optional[str] = ..., facility_zip: _Optional[str] = ..., payer_code: _Optional[str] = ..., arrived_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expected_departure_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., consent_id: _Optional[str] = ..., consent_version: _Optional[int] = ..., consent_expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., modalities: _Optional[_Iterable[str]] = ..., excluded_specialist_ids: _Optional[_Iterable[str]] = ..., sealed_source_contact: _Optional[_Union[_bus_pb2.SealedField, _Mapping]] = ..., sealed_peer_contact: _Optional[_Union[_bus_pb2.SealedField, _Mapping]] = ...) -> None: ...
 
 class ReferralStopped(_message.Message):
     __slots__ = ("provenance", "referral_id", "source_id", "stop_code", "reason_code", "consent_version")

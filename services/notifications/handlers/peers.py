@@ -1,0 +1,83 @@
+"""Telling the peer: only where the newest word about them says that writing is safe, and only what is still true."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from services.notifications.domain import contacts, notices
+from services.notifications.domain.contacts import Card
+from services.notifications.domain.events import Event
+from services.notifications.domain.intents import (
+    OVERTAKEN_BY_A_MOVE,
+    Happening,
+    expires_at,
+    notice_id,
+    rule_for,
+)
+from services.notifications.domain.notices import Notice, Reason
+from services.notifications.handlers.people import keep_contacts, silence
+from services.notifications.handlers.telling import Told, tell
+
+if TYPE_CHECKING:
+    from services.notifications.bootstrap import Room
+
+
+def keep_of_referrals(room: Room, sources: Sequence[Card], peers: Sequence[Card]) -> None:
+    """The newest word about each source and peer counts; where a peer's is no yes any more, what waits is silenced."""
+    noes = [card for card in peers if not card.contact.is_reachable]
+    before = room.contacts.known([card.contact_id for card in noes]) if noes else {}
+    keep_contacts(room, [*sources, *peers])
+    # Only a no that closed an open card has something to silence; and before each send the card is asked again.
+    open_before = [card for card in noes if before.get(card.contact_id)]
+    after = room.contacts.known([card.contact_id for card in open_before]) if open_before else {}
+    for card in open_before:
+        if not after.get(card.contact_id):
+            silence(room, card.person_id, Reason.DO_NOT_CONTACT)
+
+
+def tell_peers(room: Room, told: Sequence[Told]) -> None:
+    """Each peer who may safely be written to has one notice for each happening; nobody else has any, not even a dead one.
+
+    Raises Refusal TOO_EARLY where it is not known yet whether it is safe, and the news is still worth waiting for.
+    """
+    peers = [pair for pair in told if _is_news(room, pair[0])]
+    known = room.contacts.known([happening.contact_id for happening, _ in peers]) if peers else {}
+    tell(room, [pair for pair in peers if _may_hear(room, pair[0], known)])
+
+
+def recall_overtaken(room: Room, moves: Sequence[Told]) -> Sequence[Told]:
+    """What waits for a peer and is untrue after a move of their referral is not sent; returns the moves."""
+    asked = [happening.contact_id for happening, _ in moves if happening.contact_id]
+    known = room.contacts.known(asked) if asked else {}
+    for happening, _ in moves:
+        if not known.get(happening.contact_id):
+            continue
+        rule = rule_for(happening.event, happening.status)
+        newest = notice_id(rule, happening) if rule else ""
+        for held in room.notices.held_of_recipient(happening.recipient_id):
+            notice = held.notice
+            is_theirs = notice.referral_id == happening.referral_id and notice.intent in OVERTAKEN_BY_A_MOVE
+            if is_theirs and notice.notice_id != newest:
+                room.notices.revise(held, _overtake)
+    return moves
+
+
+def _overtake(notice: Notice) -> tuple[Notice, list[Event]]:
+    return notices.cancel(notice, Reason.OVERTAKEN), []
+
+
+def _is_news(room: Room, happening: Happening) -> bool:
+    """True where a peer is named, the table has a line for it, and this deployment has a way to write to them."""
+    rule = rule_for(happening.event, happening.status)
+    if rule is None or not happening.contact_id:
+        return False
+    return not room.people.channels.isdisjoint(rule.channels)
+
+
+def _may_hear(room: Room, happening: Happening, known: Mapping[str, bool]) -> bool:
+    if happening.contact_id in known:
+        return known[happening.contact_id]
+    rule = rule_for(happening.event, happening.status)
+    assert rule is not None
+    return contacts.is_worth_waiting_for(happening.happened_at, room.clock.now(), expires_at(rule, happening))
