@@ -56,7 +56,9 @@ class Broker:
     def say(self, message: Any, aggregate_id: str, *, source: str = "matching") -> Envelope:
         """The event is on the bus, as a relay would publish it."""
         self.producer_seq += 1
+        about = message.provenance.peer_id or BY_SYSTEM.peer_id
         message.provenance.MergeFrom(BY_SYSTEM)
+        message.provenance.peer_id = about
         envelope = Envelope(
             id=new_id("evt"),
             type=catalog.type_of(message),

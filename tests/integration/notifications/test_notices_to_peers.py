@@ -1,0 +1,156 @@
+"""Peers on the real bus, to a far side that speaks as an SMS API does: heard where it is safe, and silent elsewhere."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from bson import encode
+
+from kindred.bus.v1.bus_pb2 import Provenance
+from kindred.intake.v1.events_pb2 import (
+    ReferralRevised,
+    ReferralStatusChanged,
+    ReferralStopped,
+    ReferralSubmitted,
+)
+from kindred.matching.v1.events_pb2 import CheckinDue
+from tests.integration.notifications.posted_side import ACCOUNT, TOKEN, PostedSide
+from tests.integration.notifications.processes import running, until
+
+SAFE, ASLEEP, STOPPED, UNASKED = (f"peer_{name}" for name in ("safe", "asleep", "stopped", "unasked"))
+NUMBERS = {SAFE: "+13125550171", ASLEEP: "+13125550172", STOPPED: "+13125550173"}
+
+
+def zone_where_it_is(hour):
+    """A zone without summer time whose clocks show about that hour now: these tests run at any time of the day."""
+    ahead = (hour - datetime.now(UTC).hour + 12) % 24 - 12
+    return f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"
+
+
+@pytest.fixture
+def posted_side():
+    """An SMS API of its own for each test."""
+    side = PostedSide().start()
+    yield side
+    side.stop()
+
+
+@pytest.fixture
+def sms_environ(process_environ, posted_side):
+    """A process that has an SMS account."""
+    return {
+        **process_environ,
+        "KINDRED_SMS_URL": posted_side.url,
+        "KINDRED_SMS_ACCOUNT": ACCOUNT,
+        "KINDRED_SMS_TOKEN": TOKEN,
+        "KINDRED_SMS_FROM": "+13125550100",
+        "KINDRED_NOTICES_URL": "https://notices.kindred.example.org",
+        "KINDRED_POST_ALLOW_PRIVATE": "true",
+    }
+
+
+def about(message, peer_id):
+    message.provenance.CopyFrom(Provenance(peer_id=peer_id))
+    message.referral_id = f"ref_of_{peer_id}"
+    if hasattr(message, "source_id"):
+        message.source_id = "src_brigid"
+    return message, peer_id
+
+
+def reachable(sealed, pair, hour=13, language="en"):
+    message, peer_id = pair
+    context = f"peer-contact:{message.referral_id}"
+    contact = sealed(context, phone=NUMBERS[peer_id], language=language, time_zone=zone_where_it_is(hour))
+    message.sealed_peer_contact.CopyFrom(contact)
+    return message, peer_id
+
+
+def promised(pair, minutes, status="assigned", modality="bedside"):
+    message, peer_id = pair
+    message.status, message.modality = status, modality
+    message.promised_arrival_at.FromDatetime(datetime.now(UTC) + timedelta(minutes=minutes))
+    return message, peer_id
+
+
+def checkin(pair):
+    message, peer_id = pair
+    message.specialist_id, message.number = "", 1
+    message.missed_at.FromDatetime(datetime.now(UTC) + timedelta(hours=30))
+    return message, peer_id
+
+
+def say(broker, pair):
+    message, _ = pair
+    return broker.say(message, message.referral_id, source="intake")
+
+
+def texts(posted_side, peer_id):
+    return [
+        posted.fields["Body"].splitlines()[0]
+        for posted in posted_side.taken
+        if posted.fields["To"] == NUMBERS[peer_id]
+    ]
+
+
+def told(database, peer_id):
+    """The peer's notices: what each is about, how it stands, and why."""
+    rows = database.notices.find({"recipient_id": peer_id}, sort=[("opened_at", 1)])
+    return [(row["intent"], row["state"], row["reason_code"]) for row in rows]
+
+
+def test_a_peer_hears_where_it_is_safe_and_nobody_else_does(
+    sms_environ, broker, database, posted_side, sealed, tmp_path
+):
+    """Received, who comes when, a call: once each by day; at night nothing; a no, a stop and silence: nothing at all."""
+    for peer_id in (SAFE, ASLEEP, STOPPED):
+        hour = 2 if peer_id == ASLEEP else 13
+        event = reachable(sealed, about(ReferralSubmitted(), peer_id), hour)
+        if peer_id != STOPPED:
+            broker.repeat(say(broker, event))
+    say(broker, about(ReferralSubmitted(), UNASKED))
+    with running("worker", sms_environ, tmp_path):
+        until("it was received", lambda: len(texts(posted_side, SAFE)) == 1)
+        for peer_id in (SAFE, ASLEEP, UNASKED):
+            broker.repeat(say(broker, promised(about(ReferralStatusChanged(), peer_id), 14 * 60)))
+        until("somebody comes", lambda: len(texts(posted_side, SAFE)) == 2)
+        for peer_id in (SAFE, ASLEEP, UNASKED):
+            say(broker, checkin(about(CheckinDue(), peer_id)))
+        until("somebody calls", lambda: len(texts(posted_side, SAFE)) == 3)
+        # The night holds back what is worth it in the morning, and drops what is not.
+        until("all of the sleeper's", lambda: len(told(database, ASLEEP)) == 3)
+        until("dropped", lambda: ("request-received", "cancelled", "no-safe-time") in told(database, ASLEEP))
+        assert ("help-coming", "due", "") in told(database, ASLEEP)
+        # The person moves on: what waits is not true any more.
+        say(broker, promised(about(ReferralStatusChanged(), ASLEEP), 15 * 60))
+        until("overtaken", lambda: ("help-coming", "cancelled", "overtaken") in told(database, ASLEEP))
+        # A correction that says nothing of safe contact takes the yes back, also for what is queued.
+        say(broker, about(ReferralRevised(revision=2, reason_code="corrected"), ASLEEP))
+        until(
+            "silenced",
+            lambda: (
+                [row for row in told(database, ASLEEP) if row[1] == "due"] == []
+                and ("help-coming", "cancelled", "do-not-contact") in told(database, ASLEEP)
+            ),
+        )
+        # Stopped before it was heard of at all: the late yes opens nothing that is sent.
+        say(broker, about(ReferralStopped(stop_code="consent-revoked"), STOPPED))
+        until("the mark", lambda: database.stops.find_one({"_id": f"ref_of_{STOPPED}"}))
+        say(broker, reachable(sealed, about(ReferralSubmitted(), STOPPED)))
+        until(
+            "stopped",
+            lambda: told(database, STOPPED) == [("request-received", "cancelled", "referral-stopped")],
+        )
+    first, second, third = texts(posted_side, SAFE)
+    assert (first, third) == ("Your message was received.", "Someone will call you soon.")
+    assert second.startswith("Someone will be with you at about ")
+    assert [texts(posted_side, one) for one in (ASLEEP, STOPPED)] == [[], []]
+    assert told(database, UNASKED) == []
+    assert [row for row in told(database, ASLEEP) if row[1] == "dead"] == []
+    assert len(posted_side.taken) == 3
+    stored = b"".join(
+        encode(row) for name in database.list_collection_names() for row in database[name].find()
+    )
+    assert b"peer_safe" in stored
+    assert [number for number in NUMBERS.values() if number.encode() in stored] == []
+    assert database.contacts.find_one({"_id": f"peer-contact:{UNASKED}"})["sealed"] == b""
