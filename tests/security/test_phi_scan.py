@@ -17,6 +17,7 @@ import kombu
 import pytest
 
 from cli.local import access, children, database_users
+from services.intake.fhir.extensions import SAFE_CONTACT
 from tests.bundles import a_bundle
 from tests.driving import Er, Officer, Roster, Running, a_referral, a_specialist, roster_csv, until
 
@@ -126,6 +127,9 @@ def _marked_bundle(which: str) -> dict:
     patient["identifier"][0]["value"] = MARKS["record number"]
     patient["telecom"] = [{"system": "phone", "value": "+1" + MARKS["phone"]}]
     patient["birthDate"] = MARKS["birth date"]
+    # Somebody said that writing there is safe: so the number leaves intake, sealed.
+    safe = [{"url": "may-leave-message", "valueBoolean": True}]
+    patient["extension"] = [*patient.get("extension", []), {"url": SAFE_CONTACT, "extension": safe}]
     by_type["Practitioner"]["telecom"][0]["value"] = MARKS["source mail"] + "@st-brigid.example"
     by_type["ServiceRequest"]["note"] = [{"text": MARKS["free text"]}]
     by_type["Encounter"]["identifier"][0]["value"] = MARKS["visit number"]
@@ -143,10 +147,15 @@ def _files(folder: Path) -> Iterator[tuple[Path, bytes]]:
             yield path, path.read_bytes()
 
 
-def test_the_scan_can_see(run_with_marks: list[str]):
-    """The control: the same search finds every mark in what was sent."""
+def test_the_scan_can_see(run_with_marks: list[str], running: Running):
+    """The control: the same search finds every mark in what was sent, and a peer's number really left intake."""
     sent = json.dumps(_marked_bundle("one")) + "".join(MARKS.values())
     assert _found_in(sent.encode()) == set(MARKS)
+    cards = running.database("notifications").contacts
+    until(
+        "the peer's card",
+        lambda: cards.count_documents({"_id": {"$regex": "^peer-contact:"}, "is_reachable": True}),
+    )
 
 
 def test_the_bus_carries_no_phi(run_with_marks: list[str], tap: list[bytes]):

@@ -153,6 +153,17 @@ def test_a_card_without_address_is_known_and_not_reachable(contacts):
     assert known == {"specialist-contact:sp_1": False}
 
 
+def test_a_no_is_kept_without_a_key_and_an_older_yes_does_not_undo_it(contacts, database):
+    """A peer who may not be written to has a card that holds nothing, and no data key."""
+    no = Card("peer-contact:peer_1", "peer_1", 9, Contact())
+    contacts.keep_many([no])
+    assert database.data_keys.count_documents({}) == 0
+    contacts.keep_many([Card("peer-contact:peer_1", "peer_1", 8, Contact(phone="+13125550171"))])
+    assert contacts.known([no.contact_id]) == {no.contact_id: False}
+    assert contacts.open_many([no.contact_id]) == {}
+    assert database.contacts.find_one()["sealed"] == b""
+
+
 def test_erased_is_unreadable(contacts, vault, mongo_client, database, master_key):
     """Without the person's key the card opens no more, for any process that has not just used the key."""
     contacts.keep_many([a_card()])
