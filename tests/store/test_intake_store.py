@@ -24,7 +24,7 @@ from services.intake.domain.errors import (
     ReferralUnknown,
     SubmissionRejected,
 )
-from services.intake.domain.person import Person, RecordNumber
+from services.intake.domain.person import Person, RecordNumber, SafeContact
 from services.intake.domain.receipts import Becoming, Step, Word
 from services.intake.domain.referral import Assignment
 from services.intake.handlers import Receipt, Told
@@ -33,6 +33,10 @@ from tests.unit.intake.intake_builders import NOW, SOURCE, a_consent, a_person, 
 
 CAUSE = Cause("cor-1")
 NURSE = Caller("nurse-ada", "nurse", SOURCE, "TREAT")
+ALL = {
+    "referral.submitted.v1": events_pb2.ReferralSubmitted,
+    "referral.revised.v1": events_pb2.ReferralRevised,
+}
 MARKED = ("Zyxmarkham", "Qwylla", "1977-07-07", "MRN-ZQX-991", "+15185550199", "zq.mail@st-brigid.example")
 
 
@@ -111,6 +115,41 @@ def test_two_nurses_make_one_referral(room: Room):
     assert second.referral.referral_id == first.referral.referral_id
     retried = submit(room, idempotency_key="key-2", visit=None, arrived_at=NOW, note="Again.")
     assert retried.referral.referral_id == first.referral.referral_id
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        SafeContact(do_not_contact=True),
+        SafeContact(may_leave_message=False),
+        SafeContact(may_leave_message=True, who_else_answers="her brother"),
+    ],
+)
+def test_a_second_nurses_no_counts(room: Room, second: SafeContact):
+    """Nothing else of a repeat is taken, but its no is: the number is in no event from then on."""
+    first = submit(room, person=a_person(safe_contact=SafeContact(may_leave_message=True)))
+    again = {"idempotency_key": "key-2", "note": "Again.", "person": a_person(safe_contact=second)}
+    assert [submit(room, **again).was_known for _ in range(2)] == [True, True]
+    rows = room.database.referrals.find_one({"_id": first.referral.referral_id})["outbox"]
+    sealed = {
+        row["type"]: ALL[row["type"]].FromString(row["data"]).HasField("sealed_peer_contact")
+        for row in rows
+        if row["type"] in ALL
+    }
+    assert sealed == {"referral.submitted.v1": True, "referral.revised.v1": False}
+    assert [row["type"] for row in rows].count("referral.revised.v1") == 1
+    _, kept = handlers.read_referral(room, NURSE, first.referral.referral_id, "Task", CAUSE)
+    assert (kept.note, kept.person.phones) == ("Likes to be called Wren.", a_person().phones)
+
+
+def test_a_second_nurses_yes_is_no_yes(room: Room):
+    """What the first said not to do is not allowed by a repeat; only a correction does that."""
+    first = submit(room, person=a_person(safe_contact=SafeContact(do_not_contact=True)))
+    yes = a_person(safe_contact=SafeContact(may_leave_message=True, do_not_contact=False))
+    submit(room, idempotency_key="key-2", person=yes)
+    _, kept = handlers.read_referral(room, NURSE, first.referral.referral_id, "Task", CAUSE)
+    assert kept.person.safe_contact == SafeContact(do_not_contact=True)
+    assert "referral.revised.v1" not in said(room)
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,14 @@ class SafeContact:
     do_not_contact: bool | None = None
     who_else_answers: str = ""
 
+    def heeding(self, later: SafeContact) -> SafeContact:
+        """With every no of a later word; what a later word would allow is not taken from it."""
+        return SafeContact(
+            may_leave_message=False if later.may_leave_message is False else self.may_leave_message,
+            do_not_contact=True if later.do_not_contact else self.do_not_contact,
+            who_else_answers=self.who_else_answers or later.who_else_answers.strip(),
+        )
+
 
 @dataclass(frozen=True, slots=True, repr=False)  # printed by mistake, it shows nothing
 class Person:

@@ -69,7 +69,7 @@ CLOSED = frozenset(
 OPEN = frozenset(State) - CLOSED
 BEFORE_ASSIGNMENT = frozenset({_S.SUBMITTED, _S.NEEDS_INFORMATION, _S.SEEKING, _S.UNFILLED})
 _MATCHING = frozenset({_S.SUBMITTED, _S.SEEKING, _S.UNFILLED})
-_CORRECTABLE = OPEN - {_S.CANCEL_REQUESTED}
+CORRECTABLE = OPEN - {_S.CANCEL_REQUESTED}
 ASSIGNED_ON = frozenset({_S.ASSIGNED, _S.MET, _S.NOT_MET, _S.ENGAGED, _S.CANCEL_REQUESTED})
 # A hospital's own system speaks for its source; which commands a door offers to whom, the door decides.
 _SOURCE = frozenset({"nurse", "clinician", "system"})
@@ -96,8 +96,8 @@ def _to(target: State, *sources: State) -> dict[State, State]:
 RULES: dict[Command, Rule] = {
     Command.HOLD: Rule(_SYSTEM, _to(_S.NEEDS_INFORMATION, _S.SUBMITTED)),
     Command.SUPPLY: Rule(_SOURCE, _to(_S.SUBMITTED, _S.NEEDS_INFORMATION)),
-    Command.CORRECT: Rule(_SOURCE | {"coordinator"}, {state: state for state in _CORRECTABLE}),
-    Command.REPORT_DEPARTURE: Rule(_SOURCE | {"coordinator"}, {state: state for state in _CORRECTABLE}),
+    Command.CORRECT: Rule(_SOURCE | {"coordinator"}, {state: state for state in CORRECTABLE}),
+    Command.REPORT_DEPARTURE: Rule(_SOURCE | {"coordinator"}, {state: state for state in CORRECTABLE}),
     Command.REFUSE: Rule(_SYSTEM | {"coordinator"}, _to(_S.REFUSED, _S.SUBMITTED, _S.NEEDS_INFORMATION)),
     Command.SEEK: Rule(_SYSTEM, _to(_S.SEEKING, _S.SUBMITTED, _S.UNFILLED), stays=ASSIGNED_ON | {_S.SEEKING}),
     Command.MARK_UNFILLED: Rule(

@@ -15,14 +15,16 @@ from services.intake.domain import commands
 from services.intake.domain.errors import SubmissionRejected
 from services.intake.domain.events import SubmissionRejected as Rejected
 from services.intake.domain.events import SubmissionRepeated
-from services.intake.domain.person import Pseudonym
+from services.intake.domain.person import Pseudonym, SafeContact
 from services.intake.domain.referral import Referral
+from services.intake.domain.states import CORRECTABLE
 from services.intake.domain.submission import Submission, faults_of
-from services.intake.handlers.commanding import revoked_faults
+from services.intake.handlers.commanding import change, revoked_faults
 from services.intake.handlers.consenting import heed_refusal
 
 if TYPE_CHECKING:
     from services.intake.bootstrap import Room
+    from services.intake.domain.commands import Changed
     from services.intake.domain.consent import Consent
     from services.intake.store.documents import Arrival
     from services.intake.store.referrals import Held
@@ -86,6 +88,7 @@ def _open_or_join(
 ) -> Submitted | None:
     sight = room.referrals.look(arrival)
     if sight.same_id:
+        _heed_noes(room, caller, sight.same_id, arrival.submission.person.safe_contact, cause)
         return _repeat(room, caller, room.referrals.load(sight.same_id), arrival, cause)
     opened, events = commands.open_referral(
         room.new_referral_id(),
@@ -99,6 +102,35 @@ def _open_or_join(
     if is_stored:
         room.code_counts.note(room.taxonomy.unmapped(arrival.submission.codes))
     return Submitted(opened, was_known=False) if is_stored else None
+
+
+def _heed_noes(room: Room, caller: Caller, referral_id: str, said: SafeContact, cause: Cause) -> None:
+    """Of a second submission of one visit only a no is taken: "do not contact" counts, whichever nurse heard it.
+
+    Before the repeat is noted, so that a sender who was cut off and tries again is heard.
+    """
+    if SafeContact().heeding(said) == SafeContact():
+        return
+
+    def decide(held: Held) -> tuple[Changed, Arrival | None]:
+        kept = room.referrals.open(held)
+        known = kept.submission.person
+        heard = known.safe_contact.heeding(said)
+        if heard == known.safe_contact or held.referral.state not in CORRECTABLE:
+            return (held.referral, []), None
+        whole = replace(kept.submission, person=replace(known, safe_contact=heard), idempotency_key="")
+        arrival = room.marks.arrival(Pseudonym(held.referral.peer_id, is_new=False), whole, held.arrived_at)
+        moved = commands.correct(
+            held.referral,
+            caller.role,
+            whole,
+            held.arrived_at,
+            room.clock.now(),
+            our_names=room.settings.consent_recipients,
+        )
+        return moved, replace(arrival, earlier=kept.earlier)
+
+    change(room, caller, referral_id, decide, cause=cause)
 
 
 def _repeat(room: Room, caller: Caller, held: Held, arrival: Arrival, cause: Cause) -> Submitted | None:
