@@ -154,15 +154,19 @@ def received_for_peer(envelope: Envelope, event: ReferralSubmitted) -> Happening
 
 
 def moved_for_peer(envelope: Envelope, event: ReferralStatusChanged) -> Happening:
-    """A move of the referral: news to the peer where somebody promised a time, and the end of older news."""
-    arrival = _moment(event, "promised_arrival_at")
-    is_promise = event.status == "assigned" and arrival is not None
+    """A move of the referral: the end of older news, and news where somebody promised a time or comes no more."""
+    arrival, status = _moment(event, "promised_arrival_at"), "moved"
+    if event.status == "assigned" and arrival is not None:
+        status = "assigned-to-peer"
+    elif (event.previous_status, event.status) == ("assigned", "seeking"):
+        status = "sought-again-to-peer"
     return _to_peer(
         envelope,
         event,
-        status="assigned-to-peer" if is_promise else "moved",
+        status=status,
         promised_arrival_at=arrival,
         modality=event.modality,
+        version=event.version,
     )
 
 

@@ -35,6 +35,7 @@ class Intent(StrEnum):
     GLASS_TO_REVIEW = "glass-to-review"
     REQUEST_RECEIVED = "request-received"
     HELP_COMING = "help-coming"
+    HELP_LATER = "help-later"
     CALL_COMING = "call-coming"
 
 
@@ -151,6 +152,7 @@ TABLE: Final[tuple[Rule, ...]] = (
     Rule(Intent.GLASS_TO_REVIEW,         "glass.broken.v1",            "compliance",            Recipient.COMPLIANCE, Urgency.URGENT,    _PEOPLE,  _WAITS,  _ONE_WEEK,          ("referral_id", "matter")),
     Rule(Intent.REQUEST_RECEIVED,        "referral.submitted.v1",      "",                      Recipient.PEER,       Urgency.URGENT,    _PEERS,   _WAITS,  _ONE_HOUR,          ("referral_id",)),
     Rule(Intent.HELP_COMING,             "referral.status-changed.v1", "assigned-to-peer",      Recipient.PEER,       Urgency.IMMEDIATE, _PEERS,   _WAITS,  _AT_ARRIVAL,        ("referral_id", "promised_arrival_at", "modality")),
+    Rule(Intent.HELP_LATER,              "referral.status-changed.v1", "sought-again-to-peer",  Recipient.PEER,       Urgency.IMMEDIATE, _PEERS,   _WAITS,  _ONE_HOUR,          ("referral_id", "version")),
     Rule(Intent.CALL_COMING,             "checkin.due.v1",             "to-peer",               Recipient.PEER,       Urgency.URGENT,    _PEERS,   _WAITS,  _AT_DEADLINE,       ("referral_id", "number")),
 )
 # fmt: on
@@ -162,7 +164,7 @@ AFTER_STOP: Final = frozenset(
     {Intent.OFFER_WITHDRAWN, Intent.ASSIGNMENT_ENDED, Intent.GLASS_BROKEN, Intent.GLASS_TO_REVIEW}
 )
 # What a move of the referral makes untrue as long as it waits: somebody else comes, or the call was made.
-OVERTAKEN_BY_A_MOVE: Final = frozenset({Intent.HELP_COMING, Intent.CALL_COMING})
+OVERTAKEN_BY_A_MOVE: Final = frozenset({Intent.HELP_COMING, Intent.HELP_LATER, Intent.CALL_COMING})
 
 
 @dataclass(frozen=True)

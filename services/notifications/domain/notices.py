@@ -129,6 +129,8 @@ class Notice:
     replied_at: datetime | None = None
     # An operator sent it again after so many attempts: what those found counts no more against a channel.
     fresh_after: int = 0
+    # Where the news is a move of the referral: an older move, heard again, does not undo it.
+    referral_version: int = 0
     # Its turn on an account that others wait for too.
     turn_at: datetime | None = None
 

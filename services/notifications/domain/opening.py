@@ -54,6 +54,7 @@ def _fresh(rule: Rule, happening: Happening, now: datetime) -> Notice:
         deadline_at=happening.deadline_at,
         promised_arrival_at=happening.promised_arrival_at,
         modality=happening.modality,
+        referral_version=happening.version,
         last_day=happening.last_day,
         peer_id=happening.peer_id,
         organization_id=happening.organization_id,

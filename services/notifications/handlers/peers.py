@@ -11,8 +11,8 @@ from services.notifications.domain.events import Event
 from services.notifications.domain.intents import (
     OVERTAKEN_BY_A_MOVE,
     Happening,
+    Intent,
     expires_at,
-    notice_id,
     rule_for,
 )
 from services.notifications.domain.notices import Notice, Reason
@@ -21,6 +21,8 @@ from services.notifications.handlers.telling import Told, tell
 
 if TYPE_CHECKING:
     from services.notifications.bootstrap import Room
+
+_MOST_OF_ONE = 500
 
 
 def keep_of_referrals(room: Room, sources: Sequence[Card], peers: Sequence[Card]) -> None:
@@ -47,20 +49,35 @@ def tell_peers(room: Room, told: Sequence[Told]) -> None:
 
 
 def recall_overtaken(room: Room, moves: Sequence[Told]) -> Sequence[Told]:
-    """What waits for a peer and is untrue after a move of their referral is not sent; returns the moves."""
+    """What waits for a peer and is untrue after a move of their referral is not sent; returns the moves that are news.
+
+    That somebody comes no more is news only to who may have heard that they come.
+    """
+    heard = []
     asked = [happening.contact_id for happening, _ in moves if happening.contact_id]
     known = room.contacts.known(asked) if asked else {}
-    for happening, _ in moves:
-        if not known.get(happening.contact_id):
+    for happening, cause in moves:
+        if not happening.contact_id or known.get(happening.contact_id) is False:
             continue
         rule = rule_for(happening.event, happening.status)
-        newest = notice_id(rule, happening) if rule else ""
         for held in room.notices.held_of_recipient(happening.recipient_id):
             notice = held.notice
             is_theirs = notice.referral_id == happening.referral_id and notice.intent in OVERTAKEN_BY_A_MOVE
-            if is_theirs and notice.notice_id != newest:
+            if is_theirs and notice.referral_version < happening.version:
                 room.notices.revise(held, _overtake)
-    return moves
+        if not rule or rule.intent is not Intent.HELP_LATER or _was_promised(room, happening):
+            heard.append((happening, cause))
+    return heard
+
+
+def _was_promised(room: Room, happening: Happening) -> bool:
+    told = room.notices.of_referral(happening.referral_id, _MOST_OF_ONE)
+    return any(
+        notice.intent is Intent.HELP_COMING
+        and notice.recipient_id == happening.recipient_id
+        and notices.may_have_been_heard(notice)
+        for notice in told
+    )
 
 
 def _overtake(notice: Notice) -> tuple[Notice, list[Event]]:

@@ -66,10 +66,16 @@ def reachable(sealed, pair, hour=13, language="en"):
     return message, peer_id
 
 
-def promised(pair, minutes, status="assigned", modality="bedside"):
+def promised(pair, minutes, version=3):
     message, peer_id = pair
-    message.status, message.modality = status, modality
+    message.status, message.modality, message.version = "assigned", "bedside", version
     message.promised_arrival_at.FromDatetime(datetime.now(UTC) + timedelta(minutes=minutes))
+    return message, peer_id
+
+
+def sought_again(pair, version=4):
+    message, peer_id = pair
+    message.previous_status, message.status, message.version = "assigned", "seeking", version
     return message, peer_id
 
 
@@ -102,7 +108,7 @@ def told(database, peer_id):
 def test_a_peer_hears_where_it_is_safe_and_nobody_else_does(
     sms_environ, broker, database, posted_side, sealed, tmp_path
 ):
-    """Received, who comes when, a call: once each by day; at night nothing; a no, a stop and silence: nothing at all."""
+    """Received, who comes when, a call, later: once each by day; at night, after a no or a stop, and unasked: nothing."""
     for peer_id in (SAFE, ASLEEP, STOPPED):
         hour = 2 if peer_id == ASLEEP else 13
         event = reachable(sealed, about(ReferralSubmitted(), peer_id), hour)
@@ -117,13 +123,28 @@ def test_a_peer_hears_where_it_is_safe_and_nobody_else_does(
         for peer_id in (SAFE, ASLEEP, UNASKED):
             say(broker, checkin(about(CheckinDue(), peer_id)))
         until("somebody calls", lambda: len(texts(posted_side, SAFE)) == 3)
+        # Nobody keeps the promise: who heard of it hears that, who slept does not.
+        for peer_id in (SAFE, UNASKED):
+            say(broker, sought_again(about(ReferralStatusChanged(), peer_id)))
+        until("it takes longer", lambda: len(texts(posted_side, SAFE)) == 4)
         # The night holds back what is worth it in the morning, and drops what is not.
         until("all of the sleeper's", lambda: len(told(database, ASLEEP)) == 3)
         until("dropped", lambda: ("request-received", "cancelled", "no-safe-time") in told(database, ASLEEP))
         assert ("help-coming", "due", "") in told(database, ASLEEP)
         # The person moves on: what waits is not true any more.
-        say(broker, promised(about(ReferralStatusChanged(), ASLEEP), 15 * 60))
+        moved = say(broker, promised(about(ReferralStatusChanged(), ASLEEP), 15 * 60, version=4))
         until("overtaken", lambda: ("help-coming", "cancelled", "overtaken") in told(database, ASLEEP))
+        say(broker, sought_again(about(ReferralStatusChanged(), ASLEEP), version=5))
+        until(
+            "none waits", lambda: told(database, ASLEEP).count(("help-coming", "cancelled", "overtaken")) == 2
+        )
+        say(broker, promised(about(ReferralStatusChanged(), ASLEEP), 16 * 60, version=6))
+        until("another", lambda: ("help-coming", "due", "") in told(database, ASLEEP))
+        broker.repeat(moved)  # heard again, it undoes nothing
+        say(broker, about(ReferralSubmitted(), "peer_after"))
+        until("heard", lambda: database.contacts.find_one({"_id": "peer-contact:peer_after"}))
+        assert ("help-coming", "due", "") in told(database, ASLEEP)
+        assert "help-later" not in [intent for intent, _, _ in told(database, ASLEEP)]
         # A correction that says nothing of safe contact takes the yes back, also for what is queued.
         say(broker, about(ReferralRevised(revision=2, reason_code="corrected"), ASLEEP))
         until(
@@ -141,13 +162,14 @@ def test_a_peer_hears_where_it_is_safe_and_nobody_else_does(
             "stopped",
             lambda: told(database, STOPPED) == [("request-received", "cancelled", "referral-stopped")],
         )
-    first, second, third = texts(posted_side, SAFE)
+    first, second, third, fourth = texts(posted_side, SAFE)
+    assert fourth == "It will take a little longer. We will write to you again."
     assert (first, third) == ("Your message was received.", "Someone will call you soon.")
     assert second.startswith("Someone will be with you at about ")
     assert [texts(posted_side, one) for one in (ASLEEP, STOPPED)] == [[], []]
     assert told(database, UNASKED) == []
     assert [row for row in told(database, ASLEEP) if row[1] == "dead"] == []
-    assert len(posted_side.taken) == 3
+    assert len(posted_side.taken) == 4
     stored = b"".join(
         encode(row) for name in database.list_collection_names() for row in database[name].find()
     )

@@ -55,7 +55,13 @@ def submitted(context="peer-contact:ref_1", kind=ReferralSubmitted, **said):
 
 
 def assigned(status="assigned", arrival=NOW + timedelta(minutes=20), modality="bedside", about=ABOUT):
-    event = ReferralStatusChanged(provenance=about, referral_id="ref_1", status=status, modality=modality)
+    event = ReferralStatusChanged(
+        provenance=about,
+        referral_id="ref_1",
+        status=status,
+        previous_status="assigned" if status != "assigned" else "seeking",
+        modality=modality,
+    )
     if arrival:
         event.promised_arrival_at.FromDatetime(arrival)
     return codec.moved_for_peer(heard("referral.status-changed.v1"), event)
@@ -109,11 +115,12 @@ def test_the_newest_word_counts_and_a_no_outranks_a_yes_of_the_same_moment(minut
     [
         ("assigned", NOW + timedelta(minutes=20), Intent.HELP_COMING),
         ("assigned", None, None),
-        ("seeking", None, None),
+        ("seeking", None, Intent.HELP_LATER),
         ("met", NOW, None),
+        ("unfilled", None, None),
     ],
 )
-def test_a_peer_hears_of_a_promise_and_of_no_other_move(status, arrival, intent):
+def test_a_peer_hears_of_a_promise_and_of_its_end_and_of_no_other_move(status, arrival, intent):
     """Without a time that somebody promised nothing is said."""
     happening = assigned(status, arrival)
     rule = rule_for(happening.event, happening.status)
