@@ -161,7 +161,7 @@ def test_everything_that_can_become_of_a_notice_has_words(reader: str):
                 assert "{" not in line.what and line.what.strip() == line.what, (group, becoming)
     assert {f"notice_by_{channel}" for channel in Channel} <= WORDS[reader].keys()
     surely_unheard = {reason.value for reason in their_notices.Reason} - {
-        "fate-unknown", "no-address", "offer-closed", "referral-stopped",
+        "fate-unknown", "no-address", "offer-closed", "overtaken", "referral-stopped",
     }  # fmt: skip
     bounces = {"no-mailbox", "mailbox-full", "undelivered", "unreachable"}
     assert {f"undelivered_{code}" for code in surely_unheard | bounces} <= WORDS[reader].keys()
