@@ -14,6 +14,7 @@ from chassis.errors import Refusal
 from services.intake.domain import commands
 from services.intake.domain import referral as referrals
 from services.intake.domain.commands import CANCEL_REASONS, PEER_REASONS
+from services.intake.domain.errors import NotHeardOfYet
 from services.intake.domain.events import (
     ConsentRecorded,
     ConsentRevoked,
@@ -139,7 +140,9 @@ def test_a_changed_promise_is_told_as_it_was_said_and_an_older_word_is_not():
     for other, at in ((later, NOW + timedelta(minutes=2)), (promise, NOW)):
         assert referrals.change_arrival(moved, other, at, NOW) == (moved, [])
     not_theirs = replace(later, offer_id="off-2", modality="video")
-    assert referrals.change_arrival(moved, not_theirs, NOW + timedelta(minutes=3), NOW) == (moved, [])
+    assert referrals.change_arrival(moved, not_theirs, NOW, NOW) == (moved, [])
+    with pytest.raises(NotHeardOfYet):  # somebody else's acceptance may be on its way
+        referrals.change_arrival(moved, not_theirs, NOW + timedelta(minutes=3), NOW)
 
 
 STEPS = (
