@@ -11,6 +11,7 @@ import pytest
 from chassis.sealing import PublicSeal
 from cli.local import keys
 from tests.integration.notifications.far_side import FarSide
+from tests.integration.notifications.posted_side import ACCOUNT, TOKEN, PostedSide
 from tests.integration.notifications.processes import Broker
 
 
@@ -71,3 +72,25 @@ def broker(amqp_uri: str) -> Iterator[Broker]:
 def process_environ(request, environ, amqp_uri) -> dict[str, str]:
     """The environment of a process, under each of the two hosts."""
     return {**environ, "KINDRED_AMQP_URI": amqp_uri, "KINDRED_WORKER_HOST": request.param}
+
+
+@pytest.fixture
+def posted_side() -> Iterator[PostedSide]:
+    """A far side that is posted to, such as an SMS API."""
+    side = PostedSide().start()
+    yield side
+    side.stop()
+
+
+@pytest.fixture
+def sms_environ(process_environ: dict[str, str], posted_side: PostedSide) -> dict[str, str]:
+    """The environment of processes with an SMS account."""
+    return {
+        **process_environ,
+        "KINDRED_SMS_URL": posted_side.url,
+        "KINDRED_SMS_ACCOUNT": ACCOUNT,
+        "KINDRED_SMS_TOKEN": TOKEN,
+        "KINDRED_SMS_FROM": "+13125550100",
+        "KINDRED_NOTICES_URL": "https://notices.kindred.example.org",
+        "KINDRED_POST_ALLOW_PRIVATE": "true",
+    }

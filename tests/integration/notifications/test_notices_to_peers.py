@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from bson import encode
 
 from kindred.bus.v1.bus_pb2 import Provenance
@@ -15,7 +14,6 @@ from kindred.intake.v1.events_pb2 import (
     ReferralSubmitted,
 )
 from kindred.matching.v1.events_pb2 import CheckinDue
-from tests.integration.notifications.posted_side import ACCOUNT, TOKEN, PostedSide
 from tests.integration.notifications.processes import running, until
 
 SAFE, ASLEEP, STOPPED, UNASKED = (f"peer_{name}" for name in ("safe", "asleep", "stopped", "unasked"))
@@ -26,28 +24,6 @@ def zone_where_it_is(hour):
     """A zone without summer time whose clocks show about that hour now: these tests run at any time of the day."""
     ahead = (hour - datetime.now(UTC).hour + 12) % 24 - 12
     return f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"
-
-
-@pytest.fixture
-def posted_side():
-    """An SMS API of its own for each test."""
-    side = PostedSide().start()
-    yield side
-    side.stop()
-
-
-@pytest.fixture
-def sms_environ(process_environ, posted_side):
-    """A process that has an SMS account."""
-    return {
-        **process_environ,
-        "KINDRED_SMS_URL": posted_side.url,
-        "KINDRED_SMS_ACCOUNT": ACCOUNT,
-        "KINDRED_SMS_TOKEN": TOKEN,
-        "KINDRED_SMS_FROM": "+13125550100",
-        "KINDRED_NOTICES_URL": "https://notices.kindred.example.org",
-        "KINDRED_POST_ALLOW_PRIVATE": "true",
-    }
 
 
 def about(message, peer_id):

@@ -47,21 +47,13 @@ from tests.integration.notifications.driving_notices import (
     told,
     until,
 )
-from tests.integration.notifications.posted_side import ACCOUNT, TOKEN, PostedSide
+from tests.integration.notifications.posted_side import ACCOUNT, TOKEN
 from tests.unit.notifications.test_notice_far_sides import a_returned_mail
 
 OWN_URL = "https://notices.kindred.example.org"
 PHONE = "+13125550123"
 INES = Caller("sp_ines", "specialist", "prog_1", "TREAT")
 CAUSE = Cause("cor_test", "")
-
-
-@pytest.fixture
-def posted_side():
-    """A far side of its own for each test."""
-    side = PostedSide().start()
-    yield side
-    side.stop()
 
 
 @pytest.fixture

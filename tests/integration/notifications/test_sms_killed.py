@@ -9,34 +9,11 @@ from chassis import grpc_client, identity
 from kindred.matching.v1.events_pb2 import SpecialistEnrolled
 from kindred.notifications.v1 import notifications_pb2 as pb
 from kindred.notifications.v1 import notifications_pb2_grpc
-from tests.integration.notifications.posted_side import ACCOUNT, TOKEN, PostedSide
 from tests.integration.notifications.processes import running, until
 from tests.integration.notifications.test_notices_killed import an_offer_event, sent
 
 OFFERS = 6
 PERSON = "sp_ines"
-
-
-@pytest.fixture
-def posted_side():
-    """A far side of its own."""
-    side = PostedSide().start()
-    yield side
-    side.stop()
-
-
-@pytest.fixture
-def sms_environ(process_environ, posted_side):
-    """The environment of processes with an SMS account."""
-    return {
-        **process_environ,
-        "KINDRED_SMS_URL": posted_side.url,
-        "KINDRED_SMS_ACCOUNT": ACCOUNT,
-        "KINDRED_SMS_TOKEN": TOKEN,
-        "KINDRED_SMS_FROM": "+13125550100",
-        "KINDRED_NOTICES_URL": "https://notices.kindred.example.org",
-        "KINDRED_POST_ALLOW_PRIVATE": "true",
-    }
 
 
 def test_killed_between_an_sms_and_its_answer(sms_environ, broker, database, posted_side, sealed, tmp_path):
