@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Protocol, TypeVar
 
-from chassis import core_files, failpoints, logs, telemetry
+from chassis import core_files, failpoints, garbage, logs, telemetry
 from chassis.broker import check_lines
 from chassis.mongo import is_outside_trouble
 from chassis.readiness import NotYet, Readiness
@@ -147,6 +147,7 @@ class Opening:
                 attempt += 1
                 self._wait(error, attempt)
                 continue
+            garbage.look_seldom()
             if attempt:
                 log.info("is back", missing=self._missing, attempt=attempt)
             self._missing = ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping, Sequence
 
 from chassis import roles
@@ -40,9 +39,6 @@ def prepare_worker(room: WritingRoom) -> None:
     """The indexes exist and what a crash left unfinished is finished."""
     prepare(room)
     room.sequencer.recover()
-    # A batch makes hundreds of thousands of objects and no cycles; looking for some took a fifth of its time.
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 50)
 
 
 def run(environ: Mapping[str, str]) -> int:
