@@ -40,7 +40,7 @@ test: ready-dev ## run every test against a real RabbitMQ and a real MongoDB (T=
 	@$(BIN)/python -m cli.local.testbed pytest $(or $(T),tests --ignore=tests/bench)
 
 .PHONY: faults
-faults: ready-dev ## the fault matrix: everything killed, frozen and filled; ends with its table (FAULT_SEED=, T=path)
+faults: ready-dev ## the fault matrix: everything killed, frozen and filled; ends with its table (FAULT_SEED=, FAULTS_MINUTES=120, T=path)
 	@deploy/bootstrap.sh faults
 	@$(BIN)/python -m cli.local.testbed pytest -p tests.faults.table -m "slow_faults or in_matrix" --timeout=1800 \
 	  $(or $(T),tests)
@@ -48,6 +48,12 @@ faults: ready-dev ## the fault matrix: everything killed, frozen and filled; end
 .PHONY: cluster-faults
 cluster-faults: ## the rows of the fault matrix that need three nodes of broker and database (F-15, F-16, F-21)
 	@$(MAKE) --no-print-directory faults T=tests/cluster
+
+.PHONY: overload backlog
+overload: ready-dev ## ten times what the system carries, for OVERLOAD_SECONDS (60): who is refused, how soon, and what comes back
+	@PYTHONPATH=.:gen $(BIN)/python -m tests.faults.overload
+backlog: ready-dev ## each listener dead for BACKLOG_REFERRALS (600): do the others notice, how quickly is it drained
+	@PYTHONPATH=.:gen $(BIN)/python -m tests.faults.backlog
 
 .PHONY: soak
 soak: ready-dev ## a seeded nemesis for SOAK_MINUTES (30), judged every round; slopes of memory and descriptors
@@ -84,6 +90,12 @@ fuzz: ready-dev ## 20,000 spoiled Bundles, orders and Tasks, then 20,000 HL7 mes
 .PHONY: bench
 bench: ready-dev ## measure, and print ratios to the raw limits (B=intake_bench for one part)
 	@$(BIN)/python -m cli.local.testbed tests.bench.$(or $(B),system_bench)
+
+.PHONY: performance
+performance: ready-dev ## measure docs/performance.md anew and draw it; a quarter of an hour with nothing else on the machine
+	@mkdir -p var/performance && for each in budget.hops growth.knee_bench growth.replicas_bench growth.size_bench; do \
+	  echo "$$each ..."; $(BIN)/python -m cli.local.testbed tests.bench.$$each > var/performance/$$each.txt || exit 1; done
+	@PYTHONPATH=.:gen $(BIN)/python -m tests.bench.growth.drawn var/performance/*.txt
 
 .PHONY: capacity
 capacity: ready-dev ## the machines, disk and cost of a network, a state and the country, from measured figures

@@ -11,6 +11,8 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from weakref import WeakSet
 
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
@@ -20,6 +22,8 @@ _BURST_S = 2.0
 # One client of an organization leaves this much of its rate to the others.
 _OF_ONE_CLIENT = 0.9
 _MOST_KNOWN = 10_000
+# Others are told to come back in a second.
+_WAITS_S = 5
 
 
 class Shares:
@@ -45,6 +49,7 @@ class Shares:
         self._held: Counter[str] = Counter()
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
+        _doors.add(self)
 
     @contextmanager
     def entered(self, caller: Caller | None, address: str = "") -> Iterator[None]:
@@ -56,6 +61,7 @@ class Shares:
         client = f"{who}\n{caller.actor_id}" if caller and caller.organization_id else ""
         with self._lock:
             self._take(who, client)
+        _has_door.set(True)  # in this request's own context, or in a thread that only serves requests
         try:
             yield
         finally:
@@ -63,6 +69,11 @@ class Shares:
                 self._held[who] -= 1
                 if not self._held[who]:
                     del self._held[who]
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether others wait."""
+        return self._is_crowded()
 
     def _take(self, who: str, client: str) -> None:
         # First the client: what it is refused is not taken from the others of its organization.
@@ -91,3 +102,17 @@ class Shares:
         while len(self._left) > _MOST_KNOWN:
             self._left.popitem(last=False)
         return left
+
+
+_doors: WeakSet[Shares] = WeakSet()
+_has_door: ContextVar[bool] = ContextVar("has_door", default=False)
+
+
+def give_way() -> None:
+    """Called for what can wait: where a door of this process is crowded it raises Refusal EXHAUSTED gives-way.
+
+    One process does the work of all its doors.  Who came in by none of them (a line of HL7, a file) goes on.
+    """
+    if _has_door.get() and any(door.is_crowded for door in list(_doors)):
+        message = "More is asked than can be done now, and what is more urgent comes first."
+        raise Refusal("gives-way", Kind.EXHAUSTED, message, retry_after_s=_WAITS_S)

@@ -9,7 +9,8 @@ from chassis import telemetry
 from chassis.errors import Fault
 from chassis.identity import Caller, current_caller, require
 from chassis.live_streams import Feed, live
-from kindred.intake.v1 import intake_pb2, intake_pb2_grpc
+from chassis.shares import give_way
+from kindred.intake.v1 import events_pb2, intake_pb2, intake_pb2_grpc
 from services.intake import codec, handlers
 from services.intake.bootstrap import Room
 from services.intake.domain.errors import SubmissionRejected
@@ -42,6 +43,8 @@ class IntakeServicer(intake_pb2_grpc.IntakeServiceServicer):
         """Stores, then answers."""
         caller = of_an_organization(current_caller(), *SUBMITTERS)
         with rejections_audited(self.room, caller, "grpc"):
+            if request.urgency == events_pb2.URGENCY_ROUTINE:
+                give_way()
             submission = self._submission(request, caller)
             told = handlers.submit(self.room, caller, submission, telemetry.current_cause())
         return intake_pb2.SubmitReferralResponse(

@@ -71,6 +71,13 @@ class Journal:
         """How many faults were made."""
         return len(self.lines(FAULT))
 
+    def take_in(self, path: Path) -> None:
+        """The lines of a journal that another process wrote are lines of this one."""
+        rows = [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()]
+        with self._lock:
+            self._lines.extend(Line(*row) for row in rows)
+            self._file.writelines(json.dumps(row) + "\n" for row in rows)
+
     def close(self) -> None:
         """No more lines."""
         self._file.close()

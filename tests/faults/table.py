@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +14,12 @@ from tests.faults.matrix import MATRIX, Row
 
 ROW = "fault_row"
 COUNTED = ("lost", "missing", "double", "out_of_order", "over_capacity", "unaudited")
+# Set once, before the other processes of the run begin, which read it from here.
+_UNTIL = float(
+    os.environ.setdefault(
+        "FAULTS_UNTIL", str(time.time() + 60 * float(os.environ.get("FAULTS_MINUTES", "120")))
+    )
+)
 _cells: list[dict[str, Any]] = []
 _outcomes: dict[str, str] = {}
 
@@ -23,6 +31,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.partition("[")[0] in named:
             item.add_marker("in_matrix")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """No test begins after FAULTS_MINUTES (120): it fails, because what was not tried has not held."""
+    if time.time() > _UNTIL:
+        pytest.fail("not begun: the time of this run is over (FAULTS_MINUTES)", pytrace=False)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -23,6 +23,11 @@ from tests.faults.worker_stage import worker_stages
 
 pytestmark = pytest.mark.slow_faults
 ALARM_S = 45.0
+# The broker's own limits: what of, too little of it, and the usual.
+ALARMS = {
+    "disk": ("set_disk_free_limit", "100000GB", "200MB"),
+    "memory": ("set_vm_memory_high_watermark", "0.000001", "0.4"),
+}
 SUBMITTED = "referral.submitted.v1"
 # RabbitMQ offers a dead letter that no queue took again after three minutes (publisher confirm time-out of its worker).
 TRIED_AGAIN_S = 300.0
@@ -85,18 +90,20 @@ def _doctor(running: Running) -> str:
 
 
 @pytest.mark.fault("F-13")
-def test_the_brokers_disk_alarm(cell: Cell) -> None:
-    """F-13: a broker that takes nothing more keeps nobody from submitting; everything drains when it does again."""
+@pytest.mark.parametrize("of", list(ALARMS))
+def test_the_broker_is_short_of_room(cell: Cell, of: str) -> None:
+    """F-13: a broker without disk or memory takes nothing more; nobody is kept from submitting, and all drains later."""
+    limit, too_little, enough = ALARMS[of]
     with cell.load(20, over_s=10):
         cell.rest(2)
-        rabbitmqctl(cell.running.place.var, "set_disk_free_limit", "100000GB")
-        cell.broke("rabbitmq", f"disk alarm {ALARM_S:.0f} s")
+        rabbitmqctl(cell.running.place.var, limit, too_little)
+        cell.broke("rabbitmq", f"{of} alarm {ALARM_S:.0f} s")
         try:
             until("all are told", lambda: len(cell.journal.acknowledged()) == 20)
             cell.rest(ALARM_S)
             cell.notes["waited in outboxes"] = evidence.unsaid(cell.running)
         finally:
-            rabbitmqctl(cell.running.place.var, "set_disk_free_limit", "200MB")
+            rabbitmqctl(cell.running.place.var, limit, enough)
     cell.note_doubts()
     cell.conclude()
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import grpc
 import pytest
 
+from chassis import shares
 from chassis.grpc_server import build_server
 from chassis.http_server import build_app
 from chassis.rich_status import refused
+from kindred.intake.v1 import events_pb2, intake_pb2_grpc
+from tests.bundles import a_bundle
+from tests.driving import a_referral
 from tests.security.test_hostile_input import ask
 from tests.security.walk_rooms import HERE, Stage
 
@@ -69,6 +74,48 @@ def test_a_flood_over_grpc_is_told_when_to_come_back(stages: dict[str, Stage], s
             call(b"", timeout=30, metadata=_as_engineer(stage, elsewhere=True))
     finally:
         server.stop(grace_s=0.2)
+
+
+@pytest.fixture
+def crowded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others wait at every door."""
+    monkeypatch.setattr(shares.Shares, "is_crowded", property(lambda door: True))
+
+
+def test_what_can_wait_gives_way_over_fhir(stages: dict[str, Stage], crowded: None):
+    """At a crowded door a routine order is told to come back (429, gives-way); an immediate one is taken."""
+    stage, told = stages["intake"], {}
+    for priority in ("routine", "stat"):
+        bundle = a_bundle(f"way-{priority}")
+        for entry in bundle["entry"]:
+            if entry["resource"]["resourceType"] == "ServiceRequest":
+                entry["resource"]["priority"] = priority
+        body = json.dumps(bundle).encode()
+        told[priority] = ask(
+            stage, "POST", "/fhir", body=body, role="nurse", content_type="application/fhir+json"
+        )
+    assert (told["routine"][0].status, told["routine"][0].code) == (429, "gives-way")
+    assert int(told["routine"][1]["retry-after"]) >= 1
+    assert told["stat"][0].status == 200
+
+
+def test_what_can_wait_gives_way_over_grpc(stages: dict[str, Stage], crowded: None):
+    """At a crowded door a routine submit is RESOURCE_EXHAUSTED with RetryInfo; urgent and immediate ones are taken."""
+    stage = stages["intake"]
+    token = stage.token(stage.caller("nurse"))
+    sent = [("authorization", f"Bearer {token}"), ("x-purpose-of-use", "TREAT")]
+    with grpc.insecure_channel(f"{HERE}:{stage.port}") as channel:
+        stub = intake_pb2_grpc.IntakeServiceStub(channel)
+        for urgency in (events_pb2.URGENCY_IMMEDIATE, events_pb2.URGENCY_URGENT):
+            request = a_referral(f"way-{urgency}", urgency=urgency)
+            assert stub.SubmitReferral(request, timeout=30, metadata=sent).referral_id
+        with pytest.raises(grpc.RpcError) as error:
+            routine = a_referral("way-routine", urgency=events_pb2.URGENCY_ROUTINE)
+            stub.SubmitReferral(routine, timeout=30, metadata=sent)
+    told = refused(error.value)
+    assert told is not None
+    assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert (told.code, told.retry_after_s) == ("gives-way", 5)
 
 
 def _as_engineer(stage: Stage, *, elsewhere: bool = False) -> list[tuple[str, str]]:

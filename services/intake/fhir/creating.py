@@ -12,10 +12,12 @@ from starlette.responses import Response
 from chassis import telemetry
 from chassis.errors import Fault, Kind, Refusal
 from chassis.identity import Caller, current_caller
+from chassis.shares import give_way
 from services.intake import handlers
 from services.intake.bootstrap import Room
 from services.intake.domain.errors import GlassNeeded, ReferralUnknown
 from services.intake.domain.referral import Referral
+from services.intake.domain.submission import Urgency
 from services.intake.doorway import (
     PURPOSES,
     READERS,
@@ -75,6 +77,8 @@ def _submitted(
     if known is not None:
         return Submitted(known, was_known=True)
     submission = reading.read(parcel, caller.organization_id, room.taxonomy, room.settings.consent_recipients)
+    if submission.urgency is Urgency.ROUTINE:
+        give_way()
     return handlers.submit(room, caller, submission, telemetry.current_cause())
 
 

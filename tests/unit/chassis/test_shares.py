@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chassis.errors import Refusal
 from chassis.identity import Caller
-from chassis.shares import Shares
+from chassis.shares import Shares, give_way
 
 MOST = 12
 
@@ -103,3 +103,16 @@ def test_one_client_leaves_something_to_the_others_of_its_organization():
             except Refusal as told:
                 assert told.code == "rate-exceeded"
     assert served == {"flood": 90, "quiet": 10}
+
+
+def test_what_can_wait_gives_way_at_a_crowded_door_only():
+    """Whoever came in by a door is asked to give way while others wait there, with a time to come back; then no more."""
+    others = [True]
+    shares = Shares(MOST, per_s=1e6, is_crowded=lambda: others[0])
+    with shares.entered(of("a")):
+        with pytest.raises(Refusal, match="gives-way") as told:
+            give_way()
+        assert told.value.retry_after_s
+        others.clear()
+        others.append(False)
+        give_way()
