@@ -107,7 +107,8 @@ def gather(
     found.notices = list(_notices(running, found.stored))
     found.loads = list(_loads(running))
     found.heard = tap.read() if tap else None
-    found.parked = sum(running.database(name).parked_events.count_documents({}) for name in SERVICES)
+    still = {"state": "parked"}
+    found.parked = sum(running.database(name).parked_events.count_documents(still) for name in SERVICES)
     told = officer.check()
     found.log_findings = [f"{one.code} at {one.index}" for one in told.findings]
     found.gaps = [f"{one.producer} misses {list(one.missing)[:5]}" for one in told.producers if one.missing]

@@ -13,6 +13,8 @@ import pytest
 from cli.local import children, processes
 from cli.local.place import ROOT
 from cli.local.readiness import wait_ready
+from tests.driving import until
+from tests.faults import evidence, parked_again
 from tests.faults.ground import PATIENCE_S, Cell
 
 pytestmark = pytest.mark.slow_faults
@@ -80,11 +82,14 @@ def test_versions_side_by_side(
     """F-34: today's system goes back to the version before, process by process, and forward again; no submit fails.
 
     On the way back the processes named first are old while the others are new, on the way forward they are new while
-    the others are old: each worker beside each api, in both mixtures.
+    the others are old: each worker beside each api, in both mixtures.  An event of a type that the old version does not
+    know is parked by it, and said again once everything is new, as docs/operations.md asks; nothing else is parked.
     """
     cell.notes["before"] = (before / "revision").read_text(encoding="utf-8")[:12]
     for code, names in ((before, first), (before, then), (ROOT, first), (ROOT, then)):
         with cell.load(8, over_s=8, within_s=2 * PATIENCE_S):
             for name in names:
                 _replace(cell, name, code)
+    until("everything was heard", lambda: evidence.is_at_rest(cell.running), within_s=PATIENCE_S)
+    cell.notes["parked by the old, said again"] = parked_again.replayed(cell.running, "unknown-type")
     cell.conclude()
