@@ -105,6 +105,11 @@ class Worker:
         """It came back."""
         self._keep(batch)
 
+    @hears("notice.replied.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_notice_replied(self, batch: Sequence[Heard]) -> None:
+        """Somebody answered it."""
+        self._keep(batch)
+
     @hears("notice.failed.v1", batch=_BATCH, wait_s=_WAIT_S)
     def on_notice_failed(self, batch: Sequence[Heard]) -> None:
         """It was given up."""

@@ -42,6 +42,8 @@ from services.notifications.settings import Settings
 from services.notifications.store import (
     Addresses,
     Contacts,
+    Invitations,
+    JoinedPeople,
     Links,
     Marker,
     Notices,
@@ -68,10 +70,12 @@ class Room:
     contacts: Contacts
     notices: Notices
     stops: Stops
+    joined: JoinedPeople
     wishes: WishStore
     addresses: Addresses
     rates: Rates
     overseers: Overseers
+    invitations: Invitations
     sessions: Sessions
     people: People
     letters: Letters
@@ -94,6 +98,7 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
     folder = KeyFolder(settings.keys_dir, SERVICE)
     vault = Vault(client, settings.mongo_database, master_key, folder)
     contacts, stops, rates = Contacts(database, vault), Stops(database), Rates(database)
+    joined = JoinedPeople(database)
     wishes = WishStore(Aggregates(database, "wishes", clock, SERVICE), vault)
     addresses = Addresses(database)
     links = Links(vault, master_key)
@@ -101,7 +106,7 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
     poster = _poster(settings)
     leaving = Leaving.under(master_key, settings.notices_url)
     ways = _ways(settings, poster, leaving)
-    people = People(contacts, wishes, addresses, stops, Marker(master_key), frozenset(ways))
+    people = People(contacts, wishes, addresses, stops, joined, Marker(master_key), frozenset(ways))
     letters = Letters(settings.public_url)
     limits = Limits(settings.webhook_most_failures, settings.notice_lease_s)
     pace = Pace(rates, settings.notices_per_hour, _per_minute(settings))
@@ -116,10 +121,12 @@ def build_room(settings: Settings, clock: Clock | None = None) -> Room:
         contacts=contacts,
         notices=notices,
         stops=stops,
+        joined=joined,
         wishes=wishes,
         addresses=addresses,
         rates=rates,
         overseers=Overseers(Aggregates(database, "overseers", clock, SERVICE)),
+        invitations=Invitations(database, clock),
         sessions=Sessions(database, clock),
         people=people,
         letters=letters,
@@ -142,6 +149,8 @@ def prepare(room: Room) -> None:
     room.wishes.ensure_indexes()
     room.rates.ensure_indexes()
     room.overseers.ensure_indexes()
+    room.joined.ensure_indexes()
+    room.invitations.ensure_indexes()
     room.sessions.ensure_indexes()
     room.access.aggregates.ensure_indexes()
     room.parked.ensure_indexes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chassis import roles
+from chassis.clock import to_millisecond
 from chassis.hearing import Heard, every, hears
 from chassis.hosts.blocking import look_up_names_aside
 from services.notifications import codec, handlers
@@ -128,6 +129,24 @@ class Worker:
         """The supervisor of whoever read past a policy, and compliance, hear of it."""
         told = [(codec.glass_broken(heard.envelope, heard.message), heard.cause) for heard in batch]
         handlers.tell_of_broken_glass(self.room, told)
+
+    @hears("review.opened.v1", batch=_BATCH, wait_s=_WAIT_S)
+    def on_review_opened(self, batch: Sequence[Heard]) -> None:
+        """Compliance hears that something waits for their decision."""
+        told = [(codec.review_opened(heard.envelope, heard.message), heard.cause) for heard in batch]
+        handlers.tell_of_cases(self.room, [(case, cause) for case, cause in told if case])
+
+    @hears("person.merged.v1")
+    def on_person_merged(self, heard: Heard) -> None:
+        """Two pseudonyms are one person: what was said of writing to either holds for both."""
+        told, at = heard.message, to_millisecond(heard.envelope.time)
+        handlers.join(self.room, told.surviving_peer_id, told.merged_peer_id, is_joined=True, at=at)
+
+    @hears("person.unmerged.v1")
+    def on_person_unmerged(self, heard: Heard) -> None:
+        """They are two people: each is written to as was said of them alone."""
+        told, at = heard.message, to_millisecond(heard.envelope.time)
+        handlers.join(self.room, told.surviving_peer_id, told.unmerged_peer_id, is_joined=False, at=at)
 
     @every(1.0)
     def keep_sending(self) -> None:

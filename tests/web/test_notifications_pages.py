@@ -46,8 +46,9 @@ class Running:
         with httpx.Client(base_url=self.url, headers={"accept-language": language}) as client:
             yield signed_in(client, self.room.sessions, "kindred-notices", caller)
 
-    def open_window(self, context, actor_id=INES, role="specialist"):
-        opened(context, self.url, self.room.sessions, "kindred-notices", Caller(actor_id, role, ""))
+    def open_window(self, context, actor_id=INES, role="specialist", organization_id=""):
+        caller = Caller(actor_id, role, organization_id)
+        opened(context, self.url, self.room.sessions, "kindred-notices", caller)
 
 
 def token_in(html):

@@ -13,7 +13,7 @@ from kindred.matching.v1.events_pb2 import ArrivalUpdated, HandoffRecorded, Offe
 from services.intake.codec.paging import position_of, token_of
 from services.intake.codec.words import URGENCIES, URGENCIES_READ, moment
 from services.intake.domain.listing import Criteria, Page, Unmapped
-from services.intake.domain.receipts import Step, Word
+from services.intake.domain.receipts import WRONG_NUMBER, Step, Word
 from services.intake.domain.referral import Assignment, Handoff, Referral
 from services.intake.domain.submission import Urgency
 
@@ -86,7 +86,7 @@ def assignment_from_proto(event: OfferAccepted | ArrivalUpdated) -> Assignment:
 
 
 def word_from_proto(envelope: Envelope, event: Any) -> Word:
-    """What notifications said of a notice: one of NoticeSent, NoticeDelivered, NoticeBounced, NoticeFailed.
+    """What was said of a notice: one of NoticeSent, NoticeDelivered, NoticeBounced, NoticeFailed, NoticeReplied.
 
     Raises ValueError for another event.
     """
@@ -96,5 +96,10 @@ def word_from_proto(envelope: Envelope, event: Any) -> Word:
         number=envelope.aggregate_seq,
         channel=event.channel,
         attempt=getattr(event, "attempt", 0),
-        reason_code=getattr(event, "reason_code", ""),
+        reason_code=getattr(event, "reason_code", "") or _misdirected(event),
     )
+
+
+def _misdirected(event: Any) -> str:
+    """Of an answer no more is kept than that it came from somebody else than was meant."""
+    return WRONG_NUMBER if getattr(event, "kind", "") == WRONG_NUMBER else ""

@@ -17,6 +17,7 @@ class Step(StrEnum):
     DELIVERED = "delivered"
     BOUNCED = "bounced"
     FAILED = "failed"
+    REPLIED = "replied"
 
 
 class Group(StrEnum):
@@ -25,6 +26,7 @@ class Group(StrEnum):
     UNIT = "unit"
     SPECIALIST = "specialist"
     SUPERVISOR = "supervisor"
+    PEER = "peer"
 
 
 class Becoming(StrEnum):
@@ -36,6 +38,8 @@ class Becoming(StrEnum):
     UNREACHED = "unreached"
     UNCERTAIN = "uncertain"
     ADDRESSLESS = "addressless"
+    ANSWERED = "answered"
+    MISDIRECTED = "misdirected"  # whoever answered says that the number is not the person's
 
 
 # The notices that the unit's page tells of, by intent (the table is services/notifications/domain/intents.py).
@@ -49,9 +53,14 @@ GROUPS = {
     "offer-made": Group.SPECIALIST,
     "request-given": Group.SPECIALIST,
     "supervisor-needed": Group.SUPERVISOR,
+    "request-received": Group.PEER,
+    "help-coming": Group.PEER,
+    "help-later": Group.PEER,
+    "call-coming": Group.PEER,
 }
 _FAILED_AS = {"fate-unknown": Becoming.UNCERTAIN, "no-address": Becoming.ADDRESSLESS}
 _BOUNCED = "bounced"
+WRONG_NUMBER = "wrong-number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +77,14 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A notice by what was said of it: three places, each with its latest word, so that no order matters."""
+    """A notice by what was said of it: four places, each with its latest word, so that no order matters."""
 
     notice_id: str
     intent: str
     latest: Word | None = None  # sent, or given up
     bounced: Word | None = None
     delivered: Word | None = None
+    replied: Word | None = None  # of what they wrote nothing is known here
 
     @property
     def group(self) -> Group:
@@ -99,7 +109,7 @@ class Notice:
         if self.latest and self.latest.step is Step.FAILED:
             why = self.bounced.reason_code if self.bounced else _BOUNCED
             return replace(self.latest, reason_code=why) if self._failed_by_bounce() else self.latest
-        shown = self.bounced if self._has_come_back() else self.latest
+        shown = self.bounced if self._has_come_back() else self.latest or self.replied
         assert shown is not None  # a notice is kept from the first word on
         return shown
 
@@ -135,11 +145,21 @@ class Line:
     reason_code: str = ""
     count: int = 1
     arrived: int = 0
+    answered: int = 0
+
+
+def is_kept(intent: str, step: Step) -> bool:
+    """True where the unit's page tells of it; of messages to the peer only that somebody answered.
+
+    Whether a peer is written to at all stays between them and whoever asked them: a page that says so says, by its
+    silence, who may not be written to.
+    """
+    return intent in GROUPS and (GROUPS[intent] is not Group.PEER or step is Step.REPLIED)
 
 
 def heard(book: Book, notice_id: str, intent: str, word: Word) -> Book:
     """The book with this word; a word that is known, overtaken or not for the unit changes nothing."""
-    if intent not in GROUPS:
+    if not is_kept(intent, word.step):
         return book
     known = next((one for one in book.notices if one.notice_id == notice_id), None)
     if known is None:
@@ -156,7 +176,8 @@ def story(book: Book) -> list[Line]:
     known = [one for one in book.notices if one.intent in GROUPS]  # a newer version may have kept others
     of = {group: [one for one in known if one.group is group] for group in Group}
     told = [_line(one) for one in (*of[Group.UNIT], *of[Group.SUPERVISOR])]
-    return sorted([*_once_addressless(told), *_asked(of[Group.SPECIALIST])], key=lambda line: line.at)
+    more = (*_asked(of[Group.SPECIALIST]), *_answered(of[Group.PEER]))
+    return sorted([*_once_addressless(told), *more], key=lambda line: line.at)
 
 
 def _noted(notice: Notice, word: Word) -> Notice:
@@ -165,6 +186,8 @@ def _noted(notice: Notice, word: Word) -> Notice:
         return notice if _is_known(notice.bounced, word) else replace(notice, bounced=word)
     if word.step is Step.DELIVERED:
         return notice if _is_known(notice.delivered, word) else replace(notice, delivered=word)
+    if word.step is Step.REPLIED:
+        return notice if _is_known(notice.replied, word) else replace(notice, replied=word)
     return notice if _is_known(notice.latest, word) else replace(notice, latest=word)
 
 
@@ -176,7 +199,7 @@ def _line(notice: Notice) -> Line:
     """A notice to the unit with all of it; of one to somebody else neither the way nor the reason."""
     shown, becoming = notice.shown, notice.becoming
     if notice.group is not Group.UNIT:
-        return Line(notice.group, becoming, shown.at, notice.intent)
+        return Line(notice.group, becoming, shown.at, notice.intent, answered=int(notice.replied is not None))
     reason = "" if becoming in (Becoming.TOLD, Becoming.ARRIVED) else shown.reason_code
     return Line(Group.UNIT, becoming, shown.at, notice.intent, shown.channel, reason)
 
@@ -203,8 +226,22 @@ def _asked(notices: list[Notice]) -> list[Line]:
     if asked:
         arrived = sum(one.becoming is Becoming.ARRIVED for one in asked)
         first = min(one.shown.at for one in asked)
-        lines.append(Line(Group.SPECIALIST, Becoming.TOLD, first, count=len(asked), arrived=arrived))
+        answered = sum(one.replied is not None for one in asked)
+        line = Line(
+            Group.SPECIALIST, Becoming.TOLD, first, count=len(asked), arrived=arrived, answered=answered
+        )
+        lines.append(line)
     if missed:
         last = max(one.shown.at for one in missed)
         lines.append(Line(Group.SPECIALIST, Becoming.UNREACHED, last, count=len(missed)))
     return lines
+
+
+def _answered(notices: list[Notice]) -> list[Line]:
+    """That somebody answered messages to the peer, and that a number is not theirs: the newest of each."""
+    lines: dict[Becoming, Line] = {}
+    for word in sorted((one.replied for one in notices if one.replied), key=lambda word: word.at):
+        is_wrong = word.reason_code == WRONG_NUMBER
+        becoming = Becoming.MISDIRECTED if is_wrong else Becoming.ANSWERED
+        lines[becoming] = Line(Group.PEER, becoming, word.at)
+    return list(lines.values())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chassis.envelope import Cause
-from services.intake.domain.receipts import GROUPS, Word
+from services.intake.domain.receipts import Word, is_kept
 
 if TYPE_CHECKING:
     from services.intake.bootstrap import Room
@@ -29,4 +29,4 @@ def keep_receipts(room: Room, told: Sequence[Receipt]) -> None:
 
     Raises ReferralUnknown.
     """
-    room.receipts.keep([one for one in told if one.intent in GROUPS])
+    room.receipts.keep([one for one in told if is_kept(one.intent, one.word.step)])

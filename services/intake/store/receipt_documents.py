@@ -36,4 +36,4 @@ def _word_of(document: Document) -> Word:
     return Word(**{**document, "step": Step(document["step"])})
 
 
-_PLACES = ("latest", "bounced", "delivered")
+_PLACES = ("latest", "bounced", "delivered", "replied")

@@ -32,9 +32,21 @@ def _text(line: Line, words: Mapping[str, str]) -> str:
         way=words.get(f"notice_by_{line.channel}", ""),
         count=line.count,
     )
+    more = _more(line, words)
+    return f"{text} ({', '.join(more)})" if more else text
+
+
+def _more(line: Line, words: Mapping[str, str]) -> list[str]:
+    """That it arrived, and that it was answered; of several how many."""
+    more = []
     if line.arrived:
-        return f"{text} ({words['notice_arrived_count'].format(count=line.arrived)})"
-    return f"{text} ({words['notice_arrived']})" if line.becoming is Becoming.ARRIVED else text
+        more.append(words["notice_arrived_count"].format(count=line.arrived))
+    elif line.becoming is Becoming.ARRIVED:
+        more.append(words["notice_arrived"])
+    if line.answered:
+        key = "notice_answered_count" if line.group is Group.SPECIALIST else "notice_answered"
+        more.append(words[key].format(count=line.answered))
+    return more
 
 
 def _spoken(line: Line) -> str:

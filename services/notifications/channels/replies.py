@@ -19,6 +19,8 @@ class Meaning(StrEnum):
     STOP = "stop"
     START = "start"
     HELP = "help"
+    # They want to say how they are written to.
+    CHOOSE = "choose"
     WRONG_NUMBER = "wrong-number"
     WHO_IS_THIS = "who-is-this"
     OTHER = "other"
@@ -36,6 +38,12 @@ _COMMANDS: Final[Mapping[Meaning, frozenset[str]]] = {
         {
             *("start", "unstop", "yes", "begin", "resume"),
             *("iniciar", "inicio", "inicia", "comenzar", "empezar", "reanudar", "alta", "si"),
+        }
+    ),
+    Meaning.CHOOSE: frozenset(
+        {
+            *("prefs", "preferences", "options", "settings", "choose"),
+            *("preferencias", "preferencia", "opciones", "opcoes", "elegir", "escolher"),
         }
     ),
     Meaning.HELP: frozenset({"help", "info", "ayuda", "informacion", "ajuda"}),
@@ -65,8 +73,14 @@ _ANSWERS: Final[Mapping[Meaning, Mapping[str, str]]] = {
         "es": "Va a recibir mensajes de este número otra vez. Responda ALTO para no recibirlos.",
     },
     Meaning.HELP: {
-        "en": "A computer sends these messages to people who asked for them. Reply STOP to end them.",
-        "es": "Una computadora envía estos mensajes a quien los pidió. Responda ALTO para no recibirlos.",
+        "en": "A computer sends these messages to people who asked for them. Reply STOP to end them, "
+        "PREFS to choose how they come.",
+        "es": "Una computadora envía estos mensajes a quien los pidió. Responda ALTO para no recibirlos, "
+        "PREFERENCIAS para elegir cómo.",
+    },
+    Meaning.CHOOSE: {
+        "en": "Choose how this number writes to you. This works once, for 30 minutes: {link}",
+        "es": "Elija cómo le escribe este número. Funciona una vez, por 30 minutos: {link}",
     },
     Meaning.WRONG_NUMBER: {
         "en": "Sorry. You will get no more messages from this number.",
@@ -107,6 +121,9 @@ def is_spanish(text: str, known: str) -> bool:
         "ayuda",
         "iniciar",
         "numero",
+        "preferencias",
+        "opciones",
+        "elegir",
         "quien",
         "no",
         "es",
@@ -119,9 +136,11 @@ def is_spanish(text: str, known: str) -> bool:
     return known == "es" and not words & english
 
 
-def answer(meaning: Meaning, *, is_spanish: bool) -> str:
-    """What they hear in return, "" for nothing."""
-    return _ANSWERS.get(meaning, {}).get("es" if is_spanish else "en", "")
+def answer(meaning: Meaning, *, is_spanish: bool, link: str = "") -> str:
+    """What they hear in return, "" for nothing; who may not choose here hears what everybody hears who asks for help."""
+    if meaning is Meaning.CHOOSE and not link:
+        meaning = Meaning.HELP
+    return _ANSWERS.get(meaning, {}).get("es" if is_spanish else "en", "").replace("{link}", link)
 
 
 def twiml(text: str) -> str:

@@ -17,7 +17,6 @@ from services.notifications.codec.events import (
     checkin_missed,
     enrolled_card,
     escalated,
-    glass_broken,
     moved_for_peer,
     offer_closed,
     offer_made,
@@ -31,6 +30,7 @@ from services.notifications.codec.overseers import (
     overseers_from_proto,
     overseers_to_proto,
 )
+from services.notifications.codec.oversight import glass_broken, review_opened
 from services.notifications.codec.said import event_to_proto, notice_to_proto, notices_to_proto
 
 __all__ = [
@@ -60,6 +60,7 @@ __all__ = [
     "peer_card",
     "phone_number",
     "received_for_peer",
+    "review_opened",
     "source_card",
     "status_changed",
     "wanted_from_proto",

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime, timedelta
-from typing import Any, TypedDict
-
-from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
+from datetime import date, timedelta
+from typing import Any
 
 from chassis.clock import to_millisecond
 from chassis.envelope import Envelope
 from chassis.sealing import PrivateSeal
-from kindred.access.v1.events_pb2 import GlassBroken
-from kindred.bus.v1.bus_pb2 import Provenance, SealedField
+from kindred.bus.v1.bus_pb2 import SealedField
 from kindred.intake.v1.events_pb2 import ReferralRevised, ReferralStatusChanged, ReferralSubmitted
 from kindred.matching.v1.events_pb2 import (
     ArrivalOverdue,
@@ -31,6 +27,7 @@ from kindred.matching.v1.events_pb2 import (
     SpecialistEnrolled,
 )
 from services.notifications.codec.addresses import email_address, is_zone, phone_number
+from services.notifications.codec.facts import about, moment
 from services.notifications.domain.contacts import (
     Card,
     Contact,
@@ -59,7 +56,6 @@ _OfReferral = (
 # Somebody had said that they come, and now nobody does.
 _COMING = ("assigned", "not-met")
 _SOUGHT_AGAIN = "sought-again"
-_REVIEWED_WITHIN = timedelta(hours=24)
 # Two machines' clocks may differ so much; a no outranks a yes that was said so soon after it.
 _CLOCKS_DIFFER = timedelta(seconds=5)
 
@@ -77,7 +73,7 @@ def source_card(event: ReferralSubmitted | ReferralRevised, seal: PrivateSeal) -
     contact_id = source_contact_id(event.referral_id)
     sealed = event.sealed_source_contact
     contact = _contact(sealed, contact_id, seal) if sealed.ciphertext else Contact()
-    return Card(contact_id, event.source_id, revision, contact, event.source_id)
+    return Card(contact_id, event.source_id, revision, contact, event.source_id, event.provenance.peer_id)
 
 
 def peer_card(
@@ -107,7 +103,7 @@ def _told(
         referral_id=event.referral_id,
         recipient_id=person_id or NOBODY,
         contact_id=contact_id or (specialist_contact_id(person_id) if person_id else ""),
-        **_about(event.provenance),
+        **about(event.provenance),
         **facts,
     )
 
@@ -120,7 +116,7 @@ def offer_made(envelope: Envelope, event: OfferMade, seal: PrivateSeal) -> Happe
         event,
         event.specialist_id,
         offer_id=event.offer_id,
-        deadline_at=_moment(event, "deadline_at"),
+        deadline_at=moment(event, "deadline_at"),
         urgency=event.urgency,
         link_token=token,
     )
@@ -142,7 +138,7 @@ def status_changed(envelope: Envelope, event: ReferralStatusChanged) -> Happenin
         event.source_id,
         source_contact_id(event.referral_id),
         status=_SOUGHT_AGAIN if is_sought_again else event.status,
-        promised_arrival_at=_moment(event, "promised_arrival_at"),
+        promised_arrival_at=moment(event, "promised_arrival_at"),
         modality=event.modality,
         version=event.version,
     )
@@ -155,7 +151,7 @@ def received_for_peer(envelope: Envelope, event: ReferralSubmitted) -> Happening
 
 def moved_for_peer(envelope: Envelope, event: ReferralStatusChanged) -> Happening:
     """A move of the referral: the end of older news, and news where somebody promised a time or comes no more."""
-    arrival, status = _moment(event, "promised_arrival_at"), "moved"
+    arrival, status = moment(event, "promised_arrival_at"), "moved"
     if event.status == "assigned" and arrival is not None:
         status = "assigned-to-peer"
     elif (event.previous_status, event.status) == ("assigned", "seeking"):
@@ -172,7 +168,7 @@ def moved_for_peer(envelope: Envelope, event: ReferralStatusChanged) -> Happenin
 
 def checkin_for_peer(envelope: Envelope, event: CheckinDue) -> Happening:
     """A follow-up contact that the peer may expect."""
-    missed_at = _moment(event, "missed_at")
+    missed_at = moment(event, "missed_at")
     return _to_peer(envelope, event, status="to-peer", number=event.number, deadline_at=missed_at)
 
 
@@ -185,7 +181,7 @@ def _to_peer(
 
 def checkin_due(envelope: Envelope, event: CheckinDue) -> Happening:
     """A follow-up contact that its specialist has to make."""
-    missed_at = _moment(event, "missed_at")
+    missed_at = moment(event, "missed_at")
     return _told(envelope, event, event.specialist_id, number=event.number, deadline_at=missed_at)
 
 
@@ -208,7 +204,7 @@ def arrival_overdue(envelope: Envelope, event: ArrivalOverdue) -> Happening:
         event.supervisor_id,
         status=event.reason_code,
         offer_id=event.offer_id,
-        promised_arrival_at=_moment(event, "promised_arrival_at"),
+        promised_arrival_at=moment(event, "promised_arrival_at"),
     )
 
 
@@ -240,30 +236,11 @@ def certification_expiring(envelope: Envelope, event: CertificationExpiring) -> 
             number=event.days_left,
             last_day=last_day,
             matter=f"{event.specialist_id}/{event.state}",
-            **_about(event.provenance),
+            **about(event.provenance),
         )
         for whose, person_id in people.items()
         if person_id
     ]
-
-
-def glass_broken(envelope: Envelope, event: GlassBroken) -> Happening:
-    """Somebody read past a policy, named as `recipient_id` until it is known who has to hear of it.
-
-    The same person, record and day are the same news.
-    """
-    happened_at, who = to_millisecond(envelope.time), event.provenance.actor_id
-    return Happening(
-        event=envelope.type,
-        happened_at=happened_at,
-        referral_id=event.referral_id or event.record_id,
-        recipient_id=who,
-        contact_id="",
-        matter=f"{who}/{happened_at:%Y-%m-%d}",
-        # A review is due then (services/audit/domain/review.py).
-        deadline_at=happened_at + _REVIEWED_WITHIN,
-        **_about(event.provenance),
-    )
 
 
 def _contact(sealed: SealedField, context: str, seal: PrivateSeal) -> Contact:
@@ -275,24 +252,3 @@ def _contact(sealed: SealedField, context: str, seal: PrivateSeal) -> Contact:
         time_zone=zone if is_zone(zone) else "UTC",
         phone=phone_number(said.get("phone") or ""),
     )
-
-
-def _moment(message: Message, name: str) -> datetime | None:
-    if not message.HasField(name):
-        return None
-    moment: Timestamp = getattr(message, name)
-    return to_millisecond(moment.ToDatetime(tzinfo=UTC))
-
-
-class _About(TypedDict):
-    peer_id: str
-    organization_id: str
-    purpose_of_use: str
-
-
-def _about(provenance: Provenance) -> _About:
-    return {
-        "peer_id": provenance.peer_id,
-        "organization_id": provenance.organization_id,
-        "purpose_of_use": provenance.purpose_of_use,
-    }

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 # How long a notice waits for a contact that may still be on its way; then it is given up, and says so.
 PATIENCE = timedelta(minutes=10)
+_PEER = "peer-contact"
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Card:
     contact: Contact
     # Whose staff may see and change how this person is reached: the programme, or the unit itself.
     organization_id: str = ""
+    # On a source's card: whom the referral is of.
+    peer_id: str = ""
 
 
 def specialist_contact_id(specialist_id: str) -> str:
@@ -49,7 +52,13 @@ def source_contact_id(referral_id: str) -> str:
 
 def peer_contact_id(peer_id: str) -> str:
     """The card of a peer: one, whichever of their referrals spoke last."""
-    return f"peer-contact:{peer_id}"
+    return f"{_PEER}:{peer_id}"
+
+
+def peer_of(contact_id: str) -> str:
+    """Whose card it is, "" for one that is no peer's."""
+    kind, _, peer_id = contact_id.partition(":")
+    return peer_id if kind == _PEER else ""
 
 
 def is_worth_waiting_for(happened_at: datetime, now: datetime, expires_at: datetime) -> bool:

@@ -33,6 +33,7 @@ class Intent(StrEnum):
     TEAM_CERTIFICATE_ENDED = "team-certificate-ended"
     GLASS_BROKEN = "glass-broken"
     GLASS_TO_REVIEW = "glass-to-review"
+    CASE_TO_REVIEW = "case-to-review"
     REQUEST_RECEIVED = "request-received"
     HELP_COMING = "help-coming"
     HELP_LATER = "help-later"
@@ -150,6 +151,7 @@ TABLE: Final[tuple[Rule, ...]] = (
     Rule(Intent.TEAM_CERTIFICATE_ENDED,  "certification.expiring.v1",  "team-ended",            Recipient.SUPERVISOR, Urgency.URGENT,    _PEOPLE,  _WAITS,  _ONE_WEEK,          ("matter", "last_day")),
     Rule(Intent.GLASS_BROKEN,            "glass.broken.v1",            "supervisor",            Recipient.SUPERVISOR, Urgency.URGENT,    _PEOPLE,  _WAITS,  _ONE_WEEK,          ("referral_id", "matter")),
     Rule(Intent.GLASS_TO_REVIEW,         "glass.broken.v1",            "compliance",            Recipient.COMPLIANCE, Urgency.URGENT,    _PEOPLE,  _WAITS,  _ONE_WEEK,          ("referral_id", "matter")),
+    Rule(Intent.CASE_TO_REVIEW,          "review.opened.v1",           "",                      Recipient.COMPLIANCE, Urgency.URGENT,    _PEOPLE,  _WAITS,  _ONE_WEEK,          ("matter",)),
     Rule(Intent.REQUEST_RECEIVED,        "referral.submitted.v1",      "",                      Recipient.PEER,       Urgency.URGENT,    _PEERS,   _WAITS,  _ONE_HOUR,          ("referral_id",)),
     Rule(Intent.HELP_COMING,             "referral.status-changed.v1", "assigned-to-peer",      Recipient.PEER,       Urgency.IMMEDIATE, _PEERS,   _WAITS,  _AT_ARRIVAL,        ("referral_id", "promised_arrival_at", "modality")),
     Rule(Intent.HELP_LATER,              "referral.status-changed.v1", "sought-again-to-peer",  Recipient.PEER,       Urgency.IMMEDIATE, _PEERS,   _WAITS,  _ONE_HOUR,          ("referral_id", "version")),

@@ -112,7 +112,7 @@ def decide(notice: Notice, reach: Reach | None, now: datetime, *, is_stopped: bo
     """What may happen to a due notice now. Asked again before every attempt, so a change is heeded at once."""
     if is_stopped and notice.intent not in AFTER_STOP:
         return Never(Reason.REFERRAL_STOPPED, is_failure=False)
-    if reach is None:
+    if reach is None or (_is_for_peer(notice) and not reach.addresses.get(Channel.SMS)):
         is_peer = _is_for_peer(notice)  # nobody calls it safe any more, and that is no failure
         return Never(Reason.DO_NOT_CONTACT if is_peer else Reason.NO_ADDRESS, is_failure=not is_peer)
     return _silence(notice, reach, now) or _way(notice, reach, now)
@@ -130,6 +130,9 @@ def _silence(notice: Notice, reach: Reach, now: datetime) -> Never | None:
 def _way(notice: Notice, reach: Reach, now: datetime) -> Verdict:
     rule = rule_of(notice.intent)
     channel = next_channel(rule, reach, notice)
+    if channel is None and _is_for_peer(notice) and not _refused(notice):
+        # They asked for silence, or somebody else reads there: what was asked for is no failure, and on no list.
+        return Never(Reason.DO_NOT_CONTACT, is_failure=False)
     if channel is None:
         reason = Reason.REFUSED_BY_FAR_SIDE if _refused(notice) else Reason.NO_ADDRESS
         return Never(reason, is_failure=True)

@@ -1,4 +1,4 @@
-"""Broken glass: who is told of it, as compliance names them, and telling them."""
+"""Broken glass and cases: who is told of them, as compliance names them, and telling them."""
 
 from __future__ import annotations
 
@@ -91,14 +91,23 @@ def tell_of_broken_glass(room: Room, told: Sequence[Told]) -> None:
     tell(room, [(happening, cause) for one, cause in told for happening in _for_each(room, one)])
 
 
+def tell_of_cases(room: Room, told: Sequence[Told]) -> None:
+    """Whoever reviews for every organization has a notice of what became a case; where nobody is named, that is said."""
+    each = [(found, cause) for one, cause in told for found in _for_part(room, Part.COMPLIANCE, one, ())]
+    tell(room, [(replace(happening, status=""), cause) for happening, cause in each])
+
+
 def _for_each(room: Room, broken: Happening) -> Iterator[Happening]:
     own = room.overseers.of(broken.organization_id).overseers if broken.organization_id else ()
-    others = room.overseers.of(EVERYBODY_ELSE).overseers
     for part in Part:
-        found = to_tell(part, own, others, broken.recipient_id)
-        for one, is_own in found:
-            organization_id = broken.organization_id if is_own else EVERYBODY_ELSE
-            contact_id = contact_id_of(organization_id, one.person_id)
-            yield replace(broken, status=part.value, recipient_id=one.person_id, contact_id=contact_id)
-        if not found:
-            yield replace(broken, status=part.value, recipient_id=NOBODY, contact_id="")
+        yield from _for_part(room, part, broken, own)
+
+
+def _for_part(room: Room, part: Part, happening: Happening, own: Sequence[Overseer]) -> Iterator[Happening]:
+    found = to_tell(part, own, room.overseers.of(EVERYBODY_ELSE).overseers, happening.recipient_id)
+    for one, is_own in found:
+        organization_id = happening.organization_id if is_own else EVERYBODY_ELSE
+        contact_id = contact_id_of(organization_id, one.person_id)
+        yield replace(happening, status=part.value, recipient_id=one.person_id, contact_id=contact_id)
+    if not found:
+        yield replace(happening, status=part.value, recipient_id=NOBODY, contact_id="")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from services.notifications.domain import contacts, notices
@@ -16,7 +17,7 @@ from services.notifications.domain.intents import (
     rule_for,
 )
 from services.notifications.domain.notices import Notice, Reason
-from services.notifications.handlers.people import keep_contacts, silence
+from services.notifications.handlers.people import keep_contacts, silence_everywhere
 from services.notifications.handlers.telling import Told, tell
 
 if TYPE_CHECKING:
@@ -28,14 +29,26 @@ _MOST_OF_ONE = 500
 def keep_of_referrals(room: Room, sources: Sequence[Card], peers: Sequence[Card]) -> None:
     """The newest word about each source and peer counts; where a peer's is no yes any more, what waits is silenced."""
     noes = [card for card in peers if not card.contact.is_reachable]
-    before = room.contacts.known([card.contact_id for card in noes]) if noes else {}
+    before = room.people.known([card.contact_id for card in noes]) if noes else {}
     keep_contacts(room, [*sources, *peers])
     # Only a no that closed an open card has something to silence; and before each send the card is asked again.
     open_before = [card for card in noes if before.get(card.contact_id)]
-    after = room.contacts.known([card.contact_id for card in open_before]) if open_before else {}
+    after = room.people.known([card.contact_id for card in open_before]) if open_before else {}
     for card in open_before:
         if not after.get(card.contact_id):
-            silence(room, card.person_id, Reason.DO_NOT_CONTACT)
+            silence_everywhere(room, card.person_id, Reason.DO_NOT_CONTACT)
+
+
+def join(room: Room, one: str, other: str, *, is_joined: bool, at: datetime) -> None:
+    """The two pseudonyms are one person from then on, or two again; what was said of either is asked of both.
+
+    Each no that was said before holds for both of them at once, also for what is queued; and so does each silence that
+    the person asked for (docs/decisions/0050-a-peers-own-wishes.md).  Nothing of either is written into the other's
+    card, so that undoing it leaves both as they were.
+    """
+    room.joined.keep(one, other, is_joined=is_joined, at=at)
+    if room.people.is_silenced(one):
+        silence_everywhere(room, one, Reason.DO_NOT_CONTACT)
 
 
 def tell_peers(room: Room, told: Sequence[Told]) -> None:
@@ -44,7 +57,7 @@ def tell_peers(room: Room, told: Sequence[Told]) -> None:
     Raises Refusal TOO_EARLY where it is not known yet whether it is safe, and the news is still worth waiting for.
     """
     peers = [pair for pair in told if _is_news(room, pair[0])]
-    known = room.contacts.known([happening.contact_id for happening, _ in peers]) if peers else {}
+    known = room.people.known([happening.contact_id for happening, _ in peers]) if peers else {}
     tell(room, [pair for pair in peers if _may_hear(room, pair[0], known)])
 
 
@@ -55,7 +68,7 @@ def recall_overtaken(room: Room, moves: Sequence[Told]) -> Sequence[Told]:
     """
     heard = []
     asked = [happening.contact_id for happening, _ in moves if happening.contact_id]
-    known = room.contacts.known(asked) if asked else {}
+    known = room.people.known(asked) if asked else {}
     for happening, cause in moves:
         if not happening.contact_id or known.get(happening.contact_id) is False:
             continue

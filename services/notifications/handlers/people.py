@@ -106,7 +106,7 @@ def change_contact(
     says = room.say(ContactChanged(person_id, tuple(fields)), caller)
     _save(room, held, wished, says=says, cause=cause)
     if wished.is_do_not_contact:
-        silence(room, person_id, Reason.DO_NOT_CONTACT)
+        silence_everywhere(room, person_id, Reason.DO_NOT_CONTACT)
     _start_anew(room, wished, fields)
     return Changed(held.version + 1, fields, secret)
 
@@ -131,11 +131,17 @@ def erase(room: Room, caller: Caller, person_id: str, cause: Cause) -> int:
         except (StaleVersion, Refusal) as refusal:
             if refusal.kind not in (Kind.TOO_EARLY, Kind.CONFLICT):
                 raise
-    count = silence(room, person_id, Reason.DO_NOT_CONTACT)
+    count = silence_everywhere(room, person_id, Reason.DO_NOT_CONTACT)
     room.contacts.empty(person_id)
     room.notices.forget_links(person_id)
+    room.invitations.forget(person_id)
     room.vault.erase(person_id)
     return count
+
+
+def silence_everywhere(room: Room, person_id: str, reason: Reason) -> int:
+    """Nothing that waits for the person is sent any more, under whichever of their pseudonyms; how much it was."""
+    return sum(silence(room, each, reason) for each in room.people.all_of(person_id))
 
 
 def silence(room: Room, person_id: str, reason: Reason) -> int:

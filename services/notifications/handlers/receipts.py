@@ -13,6 +13,7 @@ from services.notifications.domain.events import Event, NoticeReplied
 from services.notifications.domain.intents import Channel, rule_of
 from services.notifications.domain.notices import Notice
 from services.notifications.domain.standing import Standing
+from services.notifications.handlers.invitations import invite_who_asks
 
 if TYPE_CHECKING:
     from services.notifications.bootstrap import Room
@@ -72,13 +73,15 @@ def heard_back(room: Room, phone: str, words: str) -> str:
     elif meaning is Meaning.START:
         room.addresses.learn(mark, Standing.VERIFIED, room.clock.now())
     held = room.notices.last_to(mark)
-    language = ""
+    language, link = "", ""
     if held is not None:
         room.notices.revise(held, lambda notice: _replied(notice, meaning, room))
         around = room.people.around([held.notice])
         known = around.reaches.get(held.notice.notice_id)
         language = known.contact.language[:2] if known else ""
-    return replies.answer(meaning, is_spanish=replies.is_spanish(words, language))
+        if meaning is Meaning.CHOOSE:
+            link = invite_who_asks(room, held.notice, mark)
+    return replies.answer(meaning, is_spanish=replies.is_spanish(words, language), link=link)
 
 
 def _replied(notice: Notice, meaning: Meaning, room: Room) -> tuple[Notice, list[Event]]:

@@ -111,7 +111,7 @@ def list_notices(
 
 def _known(room: Room, told: Sequence[Told]) -> dict[str, bool]:
     """Which cards are there, and whether anything can be sent; wishes with an address of their own count too."""
-    known = room.contacts.known([happening.contact_id for happening, _ in told])
+    known = room.people.known([happening.contact_id for happening, _ in told])
     without = [
         happening for happening, _ in told if happening.contact_id and not known.get(happening.contact_id)
     ]

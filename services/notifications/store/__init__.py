@@ -2,6 +2,8 @@
 
 from services.notifications.store.addresses import Addresses, Marker, Rates, Stops
 from services.notifications.store.contacts import Contacts
+from services.notifications.store.invitations import Invitation, Invitations
+from services.notifications.store.joined import JoinedPeople
 from services.notifications.store.links import Links
 from services.notifications.store.notice_documents import Held
 from services.notifications.store.notices import Decision, Notices
@@ -15,6 +17,9 @@ __all__ = [
     "Decision",
     "Held",
     "HeldWishes",
+    "Invitation",
+    "Invitations",
+    "JoinedPeople",
     "Links",
     "Marker",
     "Named",

@@ -13,6 +13,7 @@ from pymongo.errors import BulkWriteError
 
 from chassis.vault import Unreadable, Vault
 from services.notifications.domain.contacts import Card, Contact
+from services.notifications.domain.joined import Word
 from services.notifications.store.opened import Opened
 
 _DUPLICATE_KEY = 11000
@@ -50,6 +51,11 @@ class Contacts:
         rows = self._collection.find({"_id": {"$in": list(contact_ids)}}, {"is_reachable": 1})
         return {row["_id"]: row["is_reachable"] for row in rows}
 
+    def words(self, contact_ids: Sequence[str]) -> list[Word]:
+        """What each of the cards that are there says, and when that was said."""
+        rows = self._collection.find({"_id": {"$in": list(contact_ids)}}, {"is_reachable": 1, "revision": 1})
+        return [Word(row["_id"], row["revision"], row["is_reachable"]) for row in rows]
+
     def open_many(self, contact_ids: Sequence[str]) -> dict[str, Contact]:
         """The contacts by card, without those that have no card or whose person's key was destroyed."""
         rows = self._collection.find({"_id": {"$in": list(contact_ids)}}, {"sealed": 1})
@@ -60,6 +66,12 @@ class Contacts:
         """The organizations whose cards name the person."""
         rows = self._collection.find({"person_id": person_id}, {"organization_id": 1})
         return {row.get("organization_id", "") for row in rows.limit(50)} - {""}
+
+    def peer_of_card(self, contact_id: str, organization_id: str) -> str:
+        """Whom the referral of a source's card is of; "" where it is another organization's, or not known."""
+        query = {"_id": contact_id, "organization_id": organization_id}
+        row = self._collection.find_one(query, {"peer_id": 1}) if organization_id else None
+        return str((row or {}).get("peer_id", ""))
 
     def empty(self, person_id: str) -> int:
         """The person's cards hold nothing any more; how many there were."""
@@ -86,6 +98,7 @@ class Contacts:
                 "$set": {
                     "person_id": card.person_id,
                     "organization_id": card.organization_id,
+                    "peer_id": card.peer_id,
                     "revision": card.revision,
                     "is_reachable": card.contact.is_reachable,
                     # An empty card has nothing to be sealed, and makes nobody a key.

@@ -23,7 +23,9 @@ HOME = "/notices"
 SIGN_IN = f"{HOME}/sign-in"
 COOKIES = Cookies("kindred-notices")
 _DOOR_NAME = "inbox"
-_PATHS = frozenset({HOME, f"{HOME}/preferences", f"{HOME}/operator"})
+_PATHS = frozenset({HOME, f"{HOME}/preferences", f"{HOME}/operator", f"{HOME}/hand-over"})
+# Who refers reads what their unit is told, and may be with the person.
+REFERRERS = ("nurse", "clinician", "coordinator")
 _OPERATORS = ("coordinator", "supervisor", "engineer")
 READERS = ("specialist", "supervisor", "coordinator", "nurse", "clinician", "engineer")
 
@@ -38,6 +40,11 @@ class Visit:
     fields: dict[str, str]
 
     @property
+    def may_hand_over(self) -> bool:
+        """True where they may be with a person whom their unit referred."""
+        return self.caller.role in REFERRERS
+
+    @property
     def is_operator(self) -> bool:
         """True where they may see how everybody's notices stand."""
         return self.caller.role in _OPERATORS
@@ -45,7 +52,12 @@ class Visit:
     def page(self, template: str, status: int = 200, **shown: object) -> Response:
         """A page with who is signed in."""
         csrf = COOKIES.form_token(self.request)
-        more = {"caller": self.caller, "csrf": csrf, "is_operator": self.is_operator}
+        more = {
+            "caller": self.caller,
+            "csrf": csrf,
+            "is_operator": self.is_operator,
+            "may_hand_over": self.may_hand_over,
+        }
         return pages.render(self.request, template, status, **{**more, **shown})
 
 

@@ -21,11 +21,9 @@ from services.notifications.domain.contacts import Contact, specialist_contact_i
 from services.notifications.domain.reach import reach_of
 from services.notifications.store import Held
 from services.notifications.web import pages
-from services.notifications.web.door import COOKIES, HOME, Visit, signed_in
+from services.notifications.web.door import COOKIES, HOME, REFERRERS, Visit, signed_in
 
 _SHOWN: Final = 50
-# Who refers reads what their unit is told.
-_REFERRERS: Final = ("nurse", "clinician", "coordinator")
 _LOOKS_EVERY_S: Final = 2.0
 _LONGEST_S: Final = 600.0
 _MOST_OPEN: Final = 200
@@ -65,7 +63,7 @@ def show(visit: Visit) -> Response:
 
 def readers(caller: Caller) -> list[str]:
     """Whose messages somebody reads: their own, and those of the unit they refer for."""
-    unit = caller.organization_id if caller.role in _REFERRERS else ""
+    unit = caller.organization_id if caller.role in REFERRERS else ""
     return list(dict.fromkeys(one for one in (caller.actor_id, unit) if one))
 
 

@@ -11,7 +11,7 @@ from services.notifications.bootstrap import Room
 from services.notifications.web import pages
 from services.notifications.web.door import HOME, Visit, signed_in
 
-_PATHS: Final = (HOME, f"{HOME}/preferences", f"{HOME}/operator")
+_PATHS: Final = (HOME, f"{HOME}/preferences", f"{HOME}/operator", f"{HOME}/hand-over")
 
 
 def routes(room: Room) -> list[Route]:

@@ -84,7 +84,7 @@ def read(fields: Mapping[str, str]) -> dict[str, Any]:
         faults.append(Fault("time_zone", "invalid", "This is not a time zone."))
     ranks = sorted((fields.get(f"rank_{one.value}", ""), _CHANNELS.index(one), one) for one in _CHANNELS)
     channels = tuple(one for rank, _, one in ranks if rank in ("1", "2", "3", "4", "5"))
-    windows = {name: _window(fields, name, faults) for name in ("quiet", "unsafe", "digest")}
+    windows = {name: window_of(fields, name, faults) for name in ("quiet", "unsafe", "digest")}
     if faults:
         raise Refusal("contact-invalid", Kind.INVALID, faults[0].message, faults=faults)
     digest = windows["digest"]
@@ -109,7 +109,8 @@ def with_the_others(known: tuple[Window, ...], posted: tuple[Window, ...]) -> tu
     return (*first, *known[1:])
 
 
-def _window(fields: Mapping[str, str], name: str, faults: list[Fault]) -> tuple[Window, ...]:
+def window_of(fields: Mapping[str, str], name: str, faults: list[Fault]) -> tuple[Window, ...]:
+    """A window of two posted times, none where both are empty; what is neither is added to the faults."""
     since, until = fields.get(f"{name}_from", ""), fields.get(f"{name}_until", "")
     if name == "digest":
         until = since
@@ -140,15 +141,15 @@ def _page(visit: Visit, shown: Mapping[str, Any], status: int = 200) -> Response
         "phone": wishes.phone,
         "language": wishes.language,
         "time_zone": wishes.time_zone,
-        "digest_from": _clock(wishes.digest_minute) if wishes.digest_minute >= 0 else "",
+        "digest_from": clock_of(wishes.digest_minute) if wishes.digest_minute >= 0 else "",
         **{f"rank_{one.value}": str(rank) for rank, one in enumerate(wishes.channels, 1)},
         **{f"shared_{one.value}": "yes" for one in wishes.shared},
     }
     for name, windows in (("quiet", wishes.quiet), ("unsafe", wishes.unsafe)):
         for window in windows[:1]:
             given[f"{name}_from"], given[f"{name}_until"] = (
-                _clock(window.from_minute),
-                _clock(window.until_minute),
+                clock_of(window.from_minute),
+                clock_of(window.until_minute),
             )
     return visit.page(
         "preferences.html",
@@ -164,5 +165,6 @@ def _page(visit: Visit, shown: Mapping[str, Any], status: int = 200) -> Response
     )
 
 
-def _clock(minute: int) -> str:
+def clock_of(minute: int) -> str:
+    """A minute of the day as a form shows it."""
     return f"{minute // 60:02}:{minute % 60:02}"

@@ -9,7 +9,17 @@ from starlette.routing import BaseRoute
 from chassis.errors import HTTP_STATUS, Refusal
 from chassis.http_server import render_plain
 from services.notifications.bootstrap import Room
-from services.notifications.web import door, inbox, language, leave, operator, pages, preferences
+from services.notifications.web import (
+    door,
+    hand_over,
+    inbox,
+    language,
+    leave,
+    operator,
+    own,
+    pages,
+    preferences,
+)
 
 
 def routes(room: Room) -> list[BaseRoute]:
@@ -22,6 +32,8 @@ def routes(room: Room) -> list[BaseRoute]:
         *preferences.routes(room),
         *operator.routes(room),
         *leave.routes(room),
+        *hand_over.routes(room),
+        *own.routes(room),
     ]
 
 
@@ -31,4 +43,5 @@ def render_refusal(request: Request, refusal: Refusal) -> Response:
     if path != door.HOME and not path.startswith(f"{door.HOME}/"):
         return render_plain(request, refusal)
     shown = {"caller": None, "csrf": "", "is_operator": False, "kind": refusal.kind.value}
-    return pages.render(request, "refused.html", HTTP_STATUS[refusal.kind], **shown)
+    template = "own_gone.html" if path.startswith(f"{own.PATH}/") else "refused.html"
+    return pages.render(request, template, HTTP_STATUS[refusal.kind], **shown)

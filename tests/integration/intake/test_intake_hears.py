@@ -19,7 +19,13 @@ from kindred.matching.v1.events_pb2 import (
     OfferMade,
     ReferralEscalated,
 )
-from kindred.notifications.v1.events_pb2 import NoticeBounced, NoticeDelivered, NoticeFailed, NoticeSent
+from kindred.notifications.v1.events_pb2 import (
+    NoticeBounced,
+    NoticeDelivered,
+    NoticeFailed,
+    NoticeReplied,
+    NoticeSent,
+)
 from tests.bundles import a_bundle
 from tests.integration.intake.intake_processes import Bus, Er, Process, referral_of, running, until
 
@@ -68,7 +74,7 @@ def note(bus: Bus, message: Any, number: int) -> Envelope:
 def places(database: Any, referral_id: str) -> dict[str, set[str]]:
     """Which words are kept of each notice."""
     document = database.referrals.find_one({"_id": referral_id})
-    places = {"latest", "bounced", "delivered"}
+    places = {"latest", "bounced", "delivered", "replied"}
     return {one["notice_id"]: places & one.keys() for one in document.get("notices", [])}
 
 
@@ -163,13 +169,14 @@ def test_what_became_of_notices_is_kept_and_moves_no_task(
     unit: dict[str, Any] = about | {"notice_id": "ntc-9", "intent": "help-assigned"}
     note(bus, NoticeFailed(reason_code="bounced", **unit), 3)
     note(bus, NoticeBounced(reason_code="no-mailbox", attempt=1, **unit), 2)
+    note(bus, NoticeReplied(notice_id="ntc-1", intent="offer-made", kind="other", **about), 4)
     bus.say(arrived, envelope=envelope)
     wanted = {f"ntc-{number}": {"latest"} for number in range(3, 9)}
-    wanted |= {"ntc-1": {"latest", "delivered"}, "ntc-9": {"latest", "bounced"}}
+    wanted |= {"ntc-1": {"latest", "delivered", "replied"}, "ntc-9": {"latest", "bounced"}}
     until("every word", lambda: places(intake_database, referral_id) == wanted)
     until("the moves", lambda: statuses(bus, referral_id)[-1:] == ["assigned"])
     after = intake_database.referrals.find_one({"_id": referral_id})
-    assert after["notices_version"] <= 10, "ten words, and a repeat is none"
+    assert after["notices_version"] <= 11, "eleven words, and a repeat is none"
     assert after["task_version"] == 1 + len(statuses(bus, referral_id))
     assert after["history"][0] == before["history"][0] and "sp-secret" not in str(after["notices"])
     assert er.get(f"Task/{referral_id}").json()["meta"]["versionId"] == str(after["task_version"])

@@ -1,4 +1,4 @@
-"""Broken glass is told to who leads and who reviews, whatever became of the referral, and to nobody else."""
+"""Broken glass, and what a detection found, is told to who leads and who reviews, and to nobody else."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from bson import encode
 
 from chassis import settings as chassis_settings
 from chassis.clock import SystemClock
-from chassis.envelope import Cause
+from chassis.envelope import Cause, Envelope
 from chassis.errors import Refusal
 from chassis.identity import Caller
+from kindred.audit.v1.events_pb2 import ReviewOpened
 from kindred.notifications.v1 import notifications_pb2 as pb
 from services.notifications import codec, handlers
 from services.notifications.bootstrap import build_room, prepare
@@ -112,6 +113,30 @@ def test_an_erased_overseer_is_written_to_no_more(room, far_side):
     settled(room, "sent")
     until("said", lambda: notices(room, "dead"))
     assert [taken.recipient for taken in far_side.taken] == ["otis.quillfeather@example.org"]
+
+
+def a_case(rule="no-relationship", number=1):
+    event = ReviewOpened(review_id=f"rev_{number}", rule=rule)
+    event.due_at.FromDatetime(SystemClock().now() + timedelta(days=7))
+    envelope = Envelope(
+        f"evt_{number}", "review.opened.v1", "audit", SystemClock().now(), "rev", 1, 1, "cor", "", "", b""
+    )
+    return codec.review_opened(envelope, event)
+
+
+def test_compliance_hears_of_what_a_detection_found_once_for_a_rule_and_a_day(room, far_side):
+    """A hundred cases of one rule are one letter that names nobody; of broken glass the other letter tells already."""
+    assert a_case("break-glass") is None
+    cases = [a_case(number=number) for number in range(100)] + [a_case("emergency", 100)]
+    handlers.tell_of_cases(room, [(case, CAUSE) for case in cases])
+    room.sending.start()
+    settled(room, "sent", 2)
+    assert {taken.recipient for taken in far_side.taken} == {"otis.quillfeather@example.org"}
+    assert {taken.message["Subject"] for taken in far_side.taken} == {"Please look at your list of reviews"}
+    name(room, EVERYBODY_ELSE, {})
+    handlers.tell_of_cases(room, [(a_case("vip", 101), CAUSE)])
+    [dead] = notices(room, "dead")
+    assert (dead["recipient_id"], dead["intent"]) == ("unnamed", "case-to-review")
 
 
 @pytest.mark.parametrize(

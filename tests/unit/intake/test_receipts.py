@@ -76,6 +76,12 @@ LIVES = {
         Becoming.ARRIVED,
         2,
     ),
+    "answered": ([word("sent", 1, 1), word("replied", 2)], Becoming.TOLD, 1),
+    "answered from a wrong number": (
+        [word("sent", 1, 1), word("replied", 2, reason="wrong-number")],
+        Becoming.TOLD,
+        1,
+    ),
     "nobody knows": ([word("failed", 1, reason="fate-unknown")], Becoming.UNCERTAIN, 1),
     "no address": ([word("failed", 1, reason="no-address")], Becoming.ADDRESSLESS, 1),
 }
@@ -120,7 +126,9 @@ def test_a_book_says_nothing_of_notices_that_are_not_the_units():
     assert ours == {intent for intent, group in GROUPS.items() if group is Group.UNIT}
     assert GROUPS.keys() <= {rule.intent.value for rule in TABLE}
     for rule in TABLE:
-        assert bool(told(word("sent", 1), intent=rule.intent).notices) is (rule.intent in GROUPS)
+        assert bool(told(word("sent", 1), intent=rule.intent).notices) is (
+            GROUPS.get(rule.intent) in (Group.UNIT, Group.SPECIALIST, Group.SUPERVISOR)
+        )
     book = Book()
     for number in range(MOST_KEPT + 3):
         book = told(word("sent", 1, 1), intent="offer-made", book=book, notice=f"ntc_{number}")
@@ -139,6 +147,27 @@ def test_specialists_are_told_of_as_a_number_without_way_or_reason():
     assert {(one.channel, one.reason_code, one.intent) for one in (asked, missed)} == {("", "", "")}
     supervisor = told(word("failed", 1, reason="do-not-contact"), intent="supervisor-needed")
     assert [(one.channel, one.reason_code) for one in story(supervisor)] == [("", "")]
+
+
+def test_an_answer_is_told_without_its_words():
+    """Of specialists how many answered; of messages to the peer only that one was, or that the number is not theirs."""
+    book = told(word("sent", 1, 1, "sms"), word("replied", 2), intent="offer-made")
+    book = told(
+        word("sent", 1, 1, "sms"), word("delivered", 2, 1), intent="help-coming", book=book, notice="ntc_2"
+    )
+    assert [line.group for line in story(book)] == [Group.SPECIALIST], "who is written to is not shown"
+    book = told(word("replied", 4), intent="help-coming", book=book, notice="ntc_2")
+    book = told(word("replied", 3), intent="request-received", book=book, notice="ntc_3")
+    book = told(word("replied", 5, reason="wrong-number"), intent="call-coming", book=book, notice="ntc_4")
+    assert [line.what for line in receipt_lines.told(book, WORDS["en"])] == [
+        "Messages that asked specialists: 1 (answered by text message: 1)",
+        "A text message to the person was answered",
+        "Whoever answered a text message says that the number is not this person's: ask them for another",
+    ]
+    kinds = {kind: events_pb2.NoticeReplied(notice_id="n", kind=kind) for kind in ("stop", "wrong-number")}
+    envelope = Envelope("evt_1", "notice.replied.v1", "notifications", NOON, "n", 7, 1, "cor", "", "", b"")
+    read = {kind: codec.word_from_proto(envelope, event).reason_code for kind, event in kinds.items()}
+    assert read == {"stop": "", "wrong-number": "wrong-number"}
 
 
 def test_a_unit_without_an_address_hears_of_it_once():
@@ -182,7 +211,9 @@ def test_the_words_are_plain(life: str, said: str):
     assert line.why == ("no such mailbox" if "given up" in life else "")
 
 
-@pytest.mark.parametrize("kind", ["NoticeSent", "NoticeDelivered", "NoticeBounced", "NoticeFailed"])
+@pytest.mark.parametrize(
+    "kind", ["NoticeSent", "NoticeDelivered", "NoticeBounced", "NoticeFailed", "NoticeReplied"]
+)
 def test_what_is_read_of_an_event_holds_no_id_of_anybody(kind: str):
     """The word has the step, the producer's time and count, the way and the reason; the rest stays in the message."""
     message = getattr(events_pb2, kind)(notice_id="n", recipient_id="sp-secret", channel="sms")
