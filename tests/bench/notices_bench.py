@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,8 @@ NOTICES = int(os.environ.get("BENCH_NOTICES", "4000"))
 # Due in one minute, as after a quiet night.
 SCHEDULED = int(os.environ.get("BENCH_SCHEDULED", "100000"))
 RUNS = int(os.environ.get("BENCH_RUNS", "3"))
+# Which parts: costs, rates, waits, scheduled.
+PARTS = os.environ.get("BENCH_PARTS", "costs rates waits scheduled").split()
 PER_SECOND = 50
 SECONDS = 10
 
@@ -92,17 +95,20 @@ def sink(folder: Path) -> Iterator[tuple[int, Path]]:
 
 
 class SmsSink(BaseHTTPRequestHandler):
-    """Answers as a Twilio-compatible API and counts."""
+    """Answers as a Twilio-compatible API, and writes one line for each: when, and which notice."""
 
     protocol_version = "HTTP/1.1"
     # Head and body of an answer are two writes: on a kept connection the second would wait 40 ms for an ACK.
     disable_nagle_algorithm = True
     taken = 0
+    out: Any = None
 
     def do_POST(self) -> None:
         """Accepts."""
-        self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.rfile.read(int(self.headers["Content-Length"]))
         SmsSink.taken += 1
+        notice_id = body.partition(b"%2Fsms%2Fstatus%2F")[2].partition(b"%2F")[0].decode() or "none"
+        SmsSink.out.write(f"{time.time():.4f} {notice_id}\n")
         text = b'{"sid": "SM%032x", "status": "queued"}' % SmsSink.taken
         self.send_response(201)
         self.send_header("Content-Length", str(len(text)))
@@ -113,19 +119,22 @@ class SmsSink(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
-def serve_sms(port: int) -> None:
+def serve_sms(lines: Path, port: int) -> None:
     """Runs the SMS side until it is ended."""
+    SmsSink.out = lines.open("a", buffering=1)
     ThreadingHTTPServer(("127.0.0.1", port), SmsSink).serve_forever()
 
 
 @contextmanager
-def sms_sink() -> Iterator[int]:
-    """An SMS side in a process of its own: its port."""
+def sms_sink(folder: Path) -> Iterator[tuple[int, Path]]:
+    """An SMS side in a process of its own: its port, and the file of its lines."""
+    lines = folder / "texted.txt"
+    lines.touch()
     port = 20_000 + secrets.randbelow(20_000)
-    process = subprocess.Popen([sys.executable, __file__, "--sms", str(port)])
+    process = subprocess.Popen([sys.executable, __file__, "--sms", str(lines), str(port)])
     try:
         until("the SMS side listens", lambda: _listens(port))
-        yield port
+        yield port, lines
     finally:
         process.terminate()
         process.wait(10)
@@ -154,11 +163,9 @@ def sms_limit_per_s(port: int) -> tuple[float, float]:
     return NOTICES / (time.perf_counter() - started), (time.process_time() - cpu_s) / NOTICES
 
 
-def sms_per_s(environ: dict[str, str], port: int) -> tuple[float, float]:
-    """A room's senders on a backlog of notices for people who read SMS first: a second, and CPU seconds of each."""
-    from services.notifications.domain.contacts import Card
-
-    more = {
+def with_sms(environ: dict[str, str], port: int) -> dict[str, str]:
+    """The environment of a worker with an SMS account."""
+    return environ | {
         "KINDRED_SMS_URL": f"http://127.0.0.1:{port}",
         "KINDRED_SMS_ACCOUNT": "AC1",
         "KINDRED_SMS_TOKEN": "token",
@@ -166,34 +173,35 @@ def sms_per_s(environ: dict[str, str], port: int) -> tuple[float, float]:
         "KINDRED_NOTICES_URL": "https://notices.example.org",
         "KINDRED_POST_ALLOW_PRIVATE": "true",
     }
-    room = build_room(chassis_settings.read(Settings, environ | more))
-    phones = [
-        Card(f"specialist-contact:sms_{n}", f"sms_{n}", 1, Contact("", "es", "UTC", f"+1312555{n:04}"))
-        for n in range(100)
-    ]
-    handlers.keep_contacts(room, phones)
+
+
+def sms_cpu_s(environ: dict[str, str]) -> float:
+    """A room's senders on a backlog of notices for people who read SMS first: CPU seconds of each."""
+    room = build_room(chassis_settings.read(Settings, environ))
     tag = secrets.token_hex(4)
-    told = [
-        (
-            replace(
-                an_offer(f"{tag}_{n}"),
-                recipient_id=f"sms_{n % 100}",
-                contact_id=f"specialist-contact:sms_{n % 100}",
-            ),
-            Cause(f"cor_{n}", f"evt_{tag}_{n}"),
-        )
-        for n in range(NOTICES)
-    ]
-    handlers.tell(room, told)
     query = {"offer_id": {"$regex": f"^off_{tag}"}, "state": "sent"}
-    started, cpu_s = time.perf_counter(), time.process_time()
+    handlers.tell(room, a_backlog(tag, "sms"))
+    cpu_s = time.process_time()
     room.sending.start()
     until(
         "all sent", lambda: _seldom() or room.database.notices.count_documents(query) == NOTICES, within_s=300
     )
-    took, cpu_s = time.perf_counter() - started, time.process_time() - cpu_s
+    cpu_s = time.process_time() - cpu_s
     room.sending.stop()
-    return NOTICES / took, cpu_s / NOTICES
+    return cpu_s / NOTICES
+
+
+def a_backlog(tag: str, whose: str) -> list[tuple[Happening, Cause]]:
+    """So many offers to a hundred people who read mails ("sp") or SMS ("sms")."""
+    offers = [an_offer(f"{tag}_{number}") for number in range(NOTICES)]
+    people = [offer.recipient_id.replace("sp_", f"{whose}_") for offer in offers]
+    return [
+        (
+            replace(offer, recipient_id=person, contact_id=f"specialist-contact:{person}"),
+            Cause(f"cor_{number}", f"evt_{tag}_{number}"),
+        )
+        for number, (offer, person) in enumerate(zip(offers, people, strict=True))
+    ]
 
 
 def costs(room: Room, uri: str) -> dict[str, dict[str, float]]:
@@ -228,8 +236,12 @@ def _counters(client: Any) -> dict[str, float]:
     return {"reads": status["opcounters"]["query"], "updates": status["metrics"]["document"]["updated"]}
 
 
-def scheduled(room: Room) -> tuple[float, list[float], int]:
-    """So many routine notices due at once: seconds to store them, and how long each of 20 immediate offers takes."""
+def scheduled(room: Room, lines: Path) -> tuple[float, list[float], float, float]:
+    """So many routine notices due at once.
+
+    Seconds to store them, how long each of 20 immediate offers among them takes, how many go out in a second, and the
+    longest time in which none did.
+    """
     now = datetime.now(UTC)
     rows = [
         (
@@ -251,7 +263,7 @@ def scheduled(room: Room) -> tuple[float, list[float], int]:
     stored_s = time.perf_counter() - started
     room.sending.courier.packing.pace.per_hour = SCHEDULED
     room.sending.start()
-    waits = []
+    waits, before = [], len(taken(lines))
     for n in range(20):
         offer = an_offer(f"now_{secrets.token_hex(4)}_{n}")
         at = time.perf_counter()
@@ -259,9 +271,13 @@ def scheduled(room: Room) -> tuple[float, list[float], int]:
         query = {"offer_id": offer.offer_id, "state": "sent"}
         until("the offer is out", lambda query=query: room.database.notices.find_one(query, {"_id": 1}))
         waits.append(time.perf_counter() - at)
+    # For so long at least, to see whether anything stands still.
+    while len(taken(lines)) - before < min(SCHEDULED, 10_000):
+        _seldom()
     room.sending.stop()
-    left = room.database.notices.count_documents({"due_at": {"$exists": True}})
-    return stored_s, sorted(waits), left
+    times = sorted(at for at, _ in taken(lines)[before:])
+    gap_s = max(later - one for one, later in pairwise(times))
+    return stored_s, sorted(waits), len(times) / (times[-1] - times[0]), gap_s
 
 
 def _answers(port: int) -> bool:
@@ -327,17 +343,15 @@ def limit_per_s(port: int, room: Room) -> float:
         return NOTICES / (time.perf_counter() - started)
 
 
-def backlog_per_s(environ: dict[str, str], folder: Path, room: Room, lines: Path, host: str) -> float:
+def backlog_per_s(
+    environ: dict[str, str], folder: Path, room: Room, lines: Path, host: str, whose: str = "sp"
+) -> float:
     """A worker that finds a backlog: notices per second after its first tenth.
 
     Its first letters pay for what a process does once (catalogs, zones, connections, hands that grow); the smtplib
     beside it has a process that runs already.
     """
-    tag = secrets.token_hex(4)
-    told = [
-        (an_offer(f"{tag}_{number}"), Cause(f"cor_{number}", f"evt_{tag}_{number}"))
-        for number in range(NOTICES)
-    ]
+    told = a_backlog(secrets.token_hex(4), whose)
     for start in range(0, NOTICES, 200):
         handlers.tell(room, told[start : start + 200])
     before = len(taken(lines))
@@ -401,51 +415,78 @@ def main() -> None:
         try:
             enroll(room)
             print(f"load of the machine (1, 5, 15 min): {os.getloadavg()}, cores: {os.cpu_count()}")
-            for name, one in costs(build_room(chassis_settings.read(Settings, environ)), uri).items():
-                print(
-                    f"one notice, {name:<12} {one['ms']:5.2f} ms, "
-                    f"{one['reads']:4.1f} reads, {one['updates']:4.1f} updates"
-                )
-            measure_sms(environ)
-            measure(environ, folder, room, broker, lines, port)
+            if "costs" in PARTS:
+                print_costs(environ, uri)
+            if "rates" in PARTS:
+                measure_rates(environ, folder, room, lines, port)
+            if "waits" in PARTS:
+                measure_waits(environ, folder, broker, lines)
+            if "scheduled" in PARTS and SCHEDULED:
+                measure_scheduled(room, lines)
         finally:
             broker.close()
             client.drop_database(database_name)
 
 
 def enroll(room: Room) -> None:
-    """A hundred specialists."""
+    """A hundred specialists who read mails, and a hundred who read SMS."""
     from services.notifications.domain.contacts import Card
 
     cards = [
-        Card(
-            f"specialist-contact:sp_{n:03}",
-            f"sp_{n:03}",
-            1,
-            Contact(f"sp{n}@example.org", "es", "America/Chicago"),
-        )
+        Card(f"specialist-contact:{whose}_{n:03}", f"{whose}_{n:03}", 1, contact)
         for n in range(100)
+        for whose, contact in (
+            ("sp", Contact(f"sp{n}@example.org", "es", "America/Chicago")),
+            ("sms", Contact("", "es", "UTC", f"+1312555{n:04}")),
+        )
     ]
     handlers.keep_contacts(room, cards)
 
 
-def measure(
-    environ: dict[str, str], folder: Path, room: Room, broker: Broker, lines: Path, port: int
-) -> None:
-    """The limit and both hosts in turn, so that a slow moment of the machine hits all of them."""
-    limits, rates = [], {"nameko": [], "threads": []}
-    for _ in range(RUNS):
-        limits.append(limit_per_s(port, room))
-        for host, found in rates.items():
-            found.append(backlog_per_s(environ, folder, room, lines, host))
-    limit = statistics.median(limits)
+def print_costs(environ: dict[str, str], uri: str) -> None:
+    """What one notice costs, whatever else the machine does."""
+    for name, one in costs(build_room(chassis_settings.read(Settings, environ)), uri).items():
+        print(
+            f"one notice, {name:<12} {one['ms']:5.2f} ms, {one['reads']:4.1f} reads, {one['updates']:4.1f} updates"
+        )
+
+
+def measure_rates(environ: dict[str, str], folder: Path, room: Room, lines: Path, port: int) -> None:
+    """The limits, both hosts and both channels in turn, so that a slow moment of the machine hits all of them."""
+    limits, rates, bare = [], {"nameko": [], "threads": []}, []
+    texted = {"nameko": [], "threads": []}
+    with sms_sink(folder) as (sms_port, sms_lines):
+        sms_environ = with_sms(environ, sms_port)
+        for _ in range(RUNS):
+            limits.append(limit_per_s(port, room))
+            for host, found in rates.items():
+                found.append(backlog_per_s(environ, folder, room, lines, host))
+            bare.append(sms_limit_per_s(sms_port))
+            for host, found in texted.items():
+                found.append(backlog_per_s(sms_environ, folder, room, sms_lines, host, "sms"))
+        own_s = sms_cpu_s(sms_environ)
+    limit, posts = statistics.median(limits), statistics.median(rate for rate, _ in bare)
     print(
         f"smtplib, one reused connection       {limit:7.0f} mails/s   (median of {RUNS}, {NOTICES} mails each)"
     )
     for host, found in rates.items():
         rate = statistics.median(found)
-        print(f"one worker, {host:<8} backlog         {rate:7.0f} notices/s {rate / limit:5.2f} of that")
-    for host in rates:
+        print(f"one worker, {host:<8} mails           {rate:7.0f} notices/s {rate / limit:5.2f} of that")
+    print(
+        f"bare POSTs, one kept connection      {posts:7.0f}/s ({bare[0][1] * 1e6:.0f} us of processor time each)"
+    )
+    for host, found in texted.items():
+        rate = statistics.median(found)
+        print(
+            f"one worker, {host:<8} SMS             {rate:7.0f} notices/s {rate / limit:5.2f} of smtplib, "
+            f"{rate / posts:5.2f} of bare POSTs"
+        )
+    print(f"one SMS by a room's senders          {own_s * 1e6:7.0f} us of processor time")
+
+
+def measure_waits(environ: dict[str, str], folder: Path, broker: Broker, lines: Path) -> None:
+    """From an event to its mail, at a steady rate."""
+    for host in ("nameko", "threads"):
         waits = waits_s(environ, folder, broker, lines, host)
         p50, p99 = waits[len(waits) // 2], waits[int(len(waits) * 0.99)]
         print(
@@ -453,27 +494,20 @@ def measure(
             f"event to mail taken: p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms, max {waits[-1] * 1000:.0f} ms"
         )
 
-    if SCHEDULED:
-        stored_s, waits, left = scheduled(room)
-        print(
-            f"{SCHEDULED} routine notices due at once, stored in {stored_s:.0f} s: 20 immediate offers among them took "
-            f"p50 {waits[10] * 1000:.0f} ms, max {waits[-1] * 1000:.0f} ms; {left} still waited then"
-        )
 
-
-def measure_sms(environ: dict[str, str]) -> None:
-    """The SMS channel against bare POSTs in the same run."""
-    with sms_sink() as port:
-        (limit, bare_s), (rate, own_s) = sms_limit_per_s(port), sms_per_s(environ, port)
+def measure_scheduled(room: Room, lines: Path) -> None:
+    """A quiet night's end."""
+    stored_s, waits, rate, gap_s = scheduled(room, lines)
     print(
-        f"SMS: bare POSTs {limit:7.0f}/s ({bare_s * 1e6:.0f} us of processor time each), one worker's senders "
-        f"{rate:7.0f} notices/s ({own_s * 1e6:.0f} us) {rate / limit:5.2f} of that"
+        f"{SCHEDULED} routine notices due at once, stored in {stored_s:.0f} s: 20 immediate offers among them took "
+        f"p50 {waits[10] * 1000:.0f} ms, max {waits[-1] * 1000:.0f} ms; "
+        f"{rate:.0f}/s go out, and the longest pause was {gap_s * 1000:.0f} ms"
     )
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--sms"]:
-        serve_sms(int(sys.argv[2]))
+        serve_sms(Path(sys.argv[2]), int(sys.argv[3]))
     elif sys.argv[1:2] == ["--sink"]:
         serve_sink(Path(sys.argv[2]), int(sys.argv[3]))
     else:

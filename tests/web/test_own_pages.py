@@ -123,6 +123,19 @@ def test_who_referred_hands_the_link_over_and_nobody_else(running, room):
     assert room.invitations.find(word) is not None
 
 
+def test_a_coordinator_says_how_their_unit_is_reached(running, room):
+    """What a unit is told follows the unit's wishes, which a coordinator of it finds from their own page."""
+    with running.client("cora", "coordinator", organization_id="harbor") as cora:
+        where = "/notices/preferences?person=harbor"
+        assert f'href="{where}"' in cora.get("/notices/preferences").text
+        data = {"csrf": token_in(cora.get(where).text), "person": "harbor", "version": "0", "language": "es"}
+        assert cora.post("/notices/preferences", data=data).status_code == 303
+    assert room.wishes.load("harbor").wishes.language == "es"
+    with running.client("nurse-ada", "nurse", organization_id="harbor") as ada:
+        assert where not in ada.get("/notices/preferences").text
+        assert ada.get(where).status_code == 403
+
+
 def test_the_picture_is_the_link_row_by_row():
     """Each dark stretch stands where the code has it, with the three eyes that a camera looks for."""
     rows = picture("https://notices.example.org/notices/mine/" + "a" * 43)

@@ -130,7 +130,10 @@ def is_spanish(text: str, known: str) -> bool:
         "si",
         "de",
     }
-    english = {"stop", "help", "start", "wrong", "number", "who", "this", "the", "is", "you"}
+    english = {"stop", "help", "start", "wrong", "number", "who", "this", "the", "is", "you"} | {
+        "prefs",
+        "options",
+    }
     if words & spanish and not words & english:
         return True
     return known == "es" and not words & english

@@ -15,11 +15,12 @@ from services.notifications.handlers.overseers import (
     tell_of_cases,
 )
 from services.notifications.handlers.peers import join, keep_of_referrals, recall_overtaken, tell_peers
-from services.notifications.handlers.people import change_contact, erase, get_contact, keep_contacts
+from services.notifications.handlers.people import STAFF, change_contact, erase, get_contact, keep_contacts
 from services.notifications.handlers.receipts import heard_back, mail_came_back, sms_receipt
 from services.notifications.handlers.telling import close_offers, forget_links, list_notices, stop, tell
 
 __all__ = [
+    "STAFF",
     "Invited",
     "change_contact",
     "close_offers",

@@ -8,7 +8,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from chassis import telemetry
-from chassis.errors import Kind, Refusal
 from services.notifications import handlers
 from services.notifications.bootstrap import Room
 from services.notifications.web.door import HOME, Visit, signed_in
@@ -31,15 +30,9 @@ def show(visit: Visit) -> Response:
 
 
 def hand_over(visit: Visit) -> Response:
-    """POST: the link, shown this once; it is on record who asked for it."""
+    """POST: the link, shown this once; it is on record who asked for it, also where there is no such request."""
     referral_id = visit.fields.get("referral", "").strip()
-    try:
-        cause = telemetry.current_cause()
-        made = handlers.hand_over(visit.room, visit.caller, referral_id, cause)
-    except Refusal as refusal:
-        if refusal.kind is not Kind.NOT_FOUND:
-            raise
-        return visit.page("hand_over.html", 404, referral_id=referral_id, is_unknown=True)
+    made = handlers.hand_over(visit.room, visit.caller, referral_id, telemetry.current_cause())
     zone = contact_of(visit.room, visit.caller.actor_id).time_zone
     rows = picture(made.link)
     return visit.page("handed_over.html", made=made, zone=zone, rows=rows, size=len(rows) + 8)

@@ -157,12 +157,20 @@ def _page(visit: Visit, shown: Mapping[str, Any], status: int = 200) -> Response
         given={**given, **visit.fields} if visit.fields else given,
         version=told.version,
         person=person_id if _is_staff(visit) else "",
+        unit="" if _is_staff(visit) else _unit(visit),
         channels=[one.value for one in _CHANNELS],
         languages=_LANGUAGES,
         standings=told.standings,
         wrong=shown.get("wrong", set()),
         is_saved=visit.request.query_params.get("saved") == "1",
     )
+
+
+def _unit(visit: Visit) -> str:
+    """The unit whose messages the caller may direct elsewhere, "" where there is none."""
+    unit = visit.caller.organization_id
+    is_theirs = visit.caller.role in handlers.STAFF and unit in visit.room.contacts.organizations_of(unit)
+    return unit if is_theirs else ""
 
 
 def clock_of(minute: int) -> str:

@@ -42,6 +42,12 @@ def render_refusal(request: Request, refusal: Refusal) -> Response:
     path = request.url.path
     if path != door.HOME and not path.startswith(f"{door.HOME}/"):
         return render_plain(request, refusal)
-    shown = {"caller": None, "csrf": "", "is_operator": False, "kind": refusal.kind.value}
+    shown = {
+        "caller": None,
+        "csrf": "",
+        "is_operator": False,
+        "kind": refusal.kind.value,
+        "code": refusal.code,
+    }
     template = "own_gone.html" if path.startswith(f"{own.PATH}/") else "refused.html"
     return pages.render(request, template, HTTP_STATUS[refusal.kind], **shown)

@@ -16,6 +16,7 @@ from services.notifications.domain.contacts import Card, Contact, peer_contact_i
 from services.notifications.domain.intents import Happening
 from services.notifications.settings import Settings
 from tests.integration.notifications.driving_notices import notices
+from tests.integration.notifications.posted_side import ACCOUNT, TOKEN
 
 CAUSE = Cause("cor_1", "")
 WREN = Contact(language="en", time_zone="UTC", phone="+13125550181")
@@ -26,8 +27,8 @@ def room(environ, posted_side):
     """Notifications with an SMS account, and nobody in it."""
     more = {
         "KINDRED_SMS_URL": posted_side.url,
-        "KINDRED_SMS_ACCOUNT": "AC1",
-        "KINDRED_SMS_TOKEN": "token",
+        "KINDRED_SMS_ACCOUNT": ACCOUNT,
+        "KINDRED_SMS_TOKEN": TOKEN,
         "KINDRED_SMS_FROM": "+13125550100",
         "KINDRED_NOTICES_URL": "https://notices.example.org",
         "KINDRED_POST_ALLOW_PRIVATE": "true",
