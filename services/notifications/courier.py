@@ -187,9 +187,9 @@ class Courier:
                     )
                     for packet, answer in answered
                 ]
-                saved = self.notices.save_many([(held, *decide(held.notice)) for held, decide in decided])
+                stale = self.notices.settle_many([(held, *decide(held.notice)) for held, decide in decided])
                 for held, decide in decided:
-                    if held.notice.notice_id not in saved:
+                    if held.notice.notice_id in stale:
                         self.notices.revise(held, decide)
                 return
             except Exception as exc:

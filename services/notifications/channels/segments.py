@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 _BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -13,7 +15,15 @@ _SPELLED = str.maketrans("áíóúÁÍÓÚâêôãõçÀÂÊÔÃÕ“”‘’�
 
 def plain(text: str) -> str:
     """The text in letters that fit the 7-bit alphabet where they have a near neighbor there."""
-    return text.replace("…", "...").translate(_SPELLED)
+    if text.isascii():
+        return text
+    return "\n".join([line if line.isascii() else _spelled(line) for line in text.split("\n")])
+
+
+@lru_cache(maxsize=4_096)
+def _spelled(line: str) -> str:
+    # A link is plain letters, so none is remembered here.
+    return line.replace("…", "...").translate(_SPELLED)
 
 
 def is_seven_bit(text: str) -> bool:

@@ -110,6 +110,10 @@ class Notices:
         )
         return documents.after(held, notice, change)
 
+    def settle_many(self, decided: Sequence[tuple[Held, Notice, Sequence[Event]]]) -> set[str]:
+        """Each notice is stored where nobody was quicker; returns the ids of those where somebody was."""
+        return self._aggregates.save_many([self._change(*each) for each in decided])
+
     def save_many(self, decided: Sequence[tuple[Held, Notice, Sequence[Event]]]) -> dict[str, Held]:
         """Each notice is stored where nobody was quicker; returns those that were stored, by id."""
         changes = [self._change(held, notice, events) for held, notice, events in decided]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from urllib.parse import urlencode
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
@@ -39,6 +40,14 @@ AT = datetime.fromtimestamp(1_800_000_000, UTC)
 def test_segments_are_counted_as_networks_count_them(text, count):
     """160 and 153 characters of the 7-bit alphabet, 70 and 67 of UCS-2; two units are never torn apart."""
     assert segments.count(text) == count
+
+
+@given(words=st.text(max_size=60), link=st.text("abc?=/", max_size=20))
+@settings(max_examples=40)
+def test_a_form_is_what_everybody_posts(words, link):
+    """Line by line, remembered or not, it is the form that the standard library makes of the whole."""
+    message = {"Body": f"{words}\nhttps://a.example.org/{link}", "From": "+13125550100"}
+    assert [sms.form_of(message) for _ in range(2)] == [urlencode(message)] * 2
 
 
 @given(st.text(max_size=400))
