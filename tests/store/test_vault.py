@@ -82,6 +82,43 @@ def test_a_new_key_is_used_without_asking_for_it(vault, mongo_client, database, 
     assert len(asked) == 1
 
 
+def test_few_keys_are_remembered_at_once_and_everything_opens(
+    vault, mongo_client, database, master_key, monkeypatch
+):
+    """However many new people come at once, the library that looks through all its keys holds few; none is lost."""
+    monkeypatch.setattr("chassis.vault._MOST_HANDED", 3)
+    sealed: dict[int, list[object]] = {}
+
+    def write(writer: int) -> None:
+        for number in range(writer * 10, writer * 10 + 10):
+            person = f"peer_{number}"
+            sealed[number] = [
+                vault.seal(person, {"n": number}, is_first=True),
+                vault.seal(person, {"n": number}),
+            ]
+            assert vault.open(sealed[number][0]) == {"n": number}
+
+    first = vault._encryption
+    writers = [threading.Thread(target=write, args=(writer,)) for writer in range(4)]
+    for one in writers:
+        one.start()
+    for one in writers:
+        one.join()
+    assert vault._encryption is not first
+    assert len(sealed) == database.data_keys.count_documents({}) == 40
+    fresh = Vault(mongo_client, database.name, master_key)
+    assert all(
+        one.open(two) == {"n": number}
+        for one in (vault, fresh)
+        for number, both in sealed.items()
+        for two in both
+    )
+    assert vault._fresh.handed <= 3 + 4
+    assert vault.erase("peer_1")
+    with pytest.raises(Unreadable):
+        Vault(mongo_client, database.name, master_key).open(sealed[1][0])
+
+
 class Watched:
     """The real key collection; what is asked of it is noted."""
 
