@@ -81,23 +81,35 @@ def simulated(one: Plan, measured: Mapping[str, Any], assumed: Mapping[str, floa
     return sojourns(stages, arrivals(one.peak_rate, lasts_s, rng, burst=burst), rng)
 
 
-def main() -> None:
-    """Prints the table in Markdown."""
+def table() -> list[str]:
+    """What is measured and assumed, and a row for each place, in Markdown."""
     told = tomllib.loads((Path(__file__).parent / "measured.toml").read_text(encoding="utf-8"))
     measured, assumed = told["measured"], told["assumed"]
-    print(f"Measured on {measured['on']}; assumed: {', '.join(f'{k} {v}' for k, v in assumed.items())}.\n")
-    print("| place | referrals/s, mean and busiest hour | cores: " + ", ".join(measured["cpu_ms"]), end="")
-    print(" | shards | GiB a year | GiB kept | dollars a month | p99 until all have heard, with a burst |")
-    print("|---|---|---|---|---|---|---|---|")
+    columns = (
+        "place", "referrals/s, mean and busiest hour", f"cores: {', '.join(measured['cpu_ms'])}", "shards",
+        "GiB a year", "GiB kept", "dollars a month", "p99 until all have heard, with a burst",
+    )  # fmt: skip
+    made = [
+        f"Measured on {measured['on']}; assumed: {', '.join(f'`{k}` {v}' for k, v in assumed.items())}.",
+        "",
+        f"| {' | '.join(columns)} |",
+        f"|{'---|' * len(columns)}",
+    ]
     for name, people, share in PLACES:
         one = plan(people, measured, assumed, share)
         waits = simulated(one, measured, assumed, seed=7)
         cores = ", ".join(str(count) for count in one.cores.values())
-        print(
+        made.append(
             f"| {name} | {one.mean_rate:.3f} and {one.peak_rate:.3f} | {cores} | {one.shards} "
             f"| {one.disk_gib_a_year:,.0f} | {one.disk_gib_kept:,.0f} | {one.dollars_a_month:,.0f} "
             f"| {quantile(waits, 0.99) * 1e3:.0f} ms |"
         )
+    return made
+
+
+def main() -> None:
+    """Prints the table."""
+    print("\n".join(table()))
 
 
 if __name__ == "__main__":

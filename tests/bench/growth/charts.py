@@ -26,19 +26,20 @@ def page(width: int, height: int, title: str, parts: Sequence[str]) -> str:
 
 
 def lines(left: int, top: int, title: str, rows: Sequence[Row], at: str, series: Series) -> list[str]:
-    """A line for each series over the rows, in equal steps named by `at`; each point has its figure."""
+    """A line for each series over the rows, in equal steps named by `at`; the first and the last have figures."""
     most = round_up(max(row[name] for row in rows for name, _, _ in series))
     said = [words(left, top - 20, title, "bold"), *_scale(left, top, most)]
     steps = [left + (place + 0.5) * WIDE / len(rows) for place in range(len(rows))]
-    for name, _, color in series:
+    for place, (name, _, color) in enumerate(series):
         points = [
             (x, top + HIGH * (1 - row[name] / most), row[name]) for x, row in zip(steps, rows, strict=True)
         ]
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in points)
         said.append(f'<polyline points="{line}" fill="none" stroke="{color}" stroke-width="2"/>')
-        for x, y, value in points:
-            said.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{color}"/>')
-            said.append(words(x, y - 7, f"{value:,}", anchor="middle"))
+        said += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{color}"/>' for x, y, _ in points]
+        if place in (0, len(series) - 1):  # above the first line and below the last one they meet nothing
+            below = 16 if place else -7
+            said += [words(x, y + below, f"{value:,}", anchor="middle") for x, y, value in points]
     said += [
         words(x, top + HIGH + 18, f"{row[at]:,}", anchor="middle") for x, row in zip(steps, rows, strict=True)
     ]
@@ -90,7 +91,11 @@ def round_up(value: float) -> float:
     scale = 1.0
     while value * 1.1 > 20 * scale:
         scale *= 10
-    step = next(each * scale for each in (0.04, 0.2, 0.4, 1, 2, 4, 5) if value * 1.1 <= each * scale * 4)
+    step = next(
+        each * scale
+        for each in (0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5)
+        if value * 1.1 <= each * scale * 4
+    )
     return step * 4
 
 

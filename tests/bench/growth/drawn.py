@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.budget.hops import rows as hop_rows
-from tests.bench.budget.hops import table
+from tests.bench.budget.hops import table as hop_table
+from tests.bench.capacity.model import table as capacity_table
 from tests.bench.growth import charts
 from tests.bench.growth.charts import BLUE, GOLD, GRAY, RED, TEAL, Row
 
@@ -71,33 +72,32 @@ def parts_of(cpu_ms: dict[str, float]) -> dict[str, float]:
 
 
 def growth(kept: dict[str, Any]) -> str:
-    """Load, replicas and stored size, as one picture."""
-    series = [(name, called, color) for name, (called, color) in _PARTS.items()]
-    sizes = [row | parts_of(row["cpu_ms"]) for row in kept["size"]]
-    return charts.page(
-        900,
-        760,
-        "Time to the offers by load, referrals a second by replicas, cost and time by what is stored",
-        [
-            *charts.lines(
-                _LEFT, _TOP, "Send to offers, ms, by referrals a second", kept["knee"], "rate",
-                (("offers_ms_p99", "99th percentile", RED), ("offers_ms_p95", "95th percentile", GOLD),
-                 ("offers_ms_p50", "median", BLUE)),
-            ),
-            *charts.lines(
-                _RIGHT, _TOP, "Referrals a second, by replicas of each part", kept["replicas"], "replicas",
-                (("offered_per_s", "offers are out", BLUE), ("audited_per_s", "all is in the log", GOLD)),
-            ),
-            *charts.stacked(
-                _LEFT, _SECOND, "CPU of one referral, ms, by stored referrals", sizes, "referrals", series
-            ),
-            *charts.lines(
-                _RIGHT, _SECOND, "Milliseconds, by stored referrals", kept["size"], "referrals",
-                (("submit_ms_p99", "submit, 99th percentile", RED), ("submit_ms_p50", "submit, median", BLUE),
-                 ("tasks_ms", "newest 20 of a hospital", TEAL)),
-            ),
-        ],
-    )  # fmt: skip
+    """Load, replicas and stored size, as one picture; what was not measured yet is left out."""
+    knee, replicas, sizes = (kept.get(name, []) for name in ("knee", "replicas", "size"))
+    parts = []
+    if knee:
+        parts += charts.lines(
+            _LEFT, _TOP, "Send to offers, ms, by referrals a second", knee, "rate",
+            (("offers_ms_p99", "99th percentile", RED), ("offers_ms_p95", "95th percentile", GOLD),
+             ("offers_ms_p50", "median", BLUE)),
+        )  # fmt: skip
+    if replicas:
+        parts += charts.lines(
+            _RIGHT, _TOP, "Referrals a second, by replicas of each part", replicas, "replicas",
+            (("offered_per_s", "offers are out", BLUE), ("audited_per_s", "all is in the log", GOLD)),
+        )  # fmt: skip
+    if sizes:
+        series = [(name, called, color) for name, (called, color) in _PARTS.items()]
+        rows = [row | parts_of(row["cpu_ms"]) for row in sizes]
+        title = "CPU of one referral, ms, by stored referrals"
+        parts += charts.stacked(_LEFT, _SECOND, title, rows, "referrals", series)
+        parts += charts.lines(
+            _RIGHT, _SECOND, "Milliseconds, by stored referrals", sizes, "referrals",
+            (("submit_ms_p99", "submit, 99th percentile", RED), ("submit_ms_p50", "submit, median", BLUE),
+             ("tasks_ms", "newest 20 of a hospital", TEAL)),
+        )  # fmt: skip
+    said = "Time to the offers by load, referrals a second by replicas, cost and time by what is stored"
+    return charts.page(900, 760, said, parts)
 
 
 def budget(told: Row) -> str:
@@ -114,9 +114,15 @@ def budget(told: Row) -> str:
 
 def tables(kept: dict[str, Any]) -> dict[str, list[str]]:
     """The same figures as Markdown, by the name of their place in docs/performance.md."""
-    found = {}
+    found = {"capacity": capacity_table()}
     if "hops" in kept:
-        found["hops"] = table(kept["hops"])
+        found["hops"] = hop_table(kept["hops"])
+    if "peers" in kept:
+        found["peers"] = [
+            "| peer | referrals a second | CPU of a referral, ms | killed once: never ended | told twice |",
+            "|---|---|---|---|---|",
+            *(f"| {' | '.join(str(value) for value in row.values())} |" for row in kept["peers"]),
+        ]
     for name, columns in _COLUMNS.items():
         if name in kept:
             head = [f"| {' | '.join(columns.values())} |", f"|{'---|' * len(columns)}"]
@@ -144,8 +150,7 @@ def main(given: list[str]) -> None:
         kept |= kept_of(Path(file).read_text(encoding="utf-8"))
     if given:
         KEPT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-    if {"knee", "replicas", "size"} <= kept.keys():
-        (IMAGES / "performance.svg").write_text(growth(kept), encoding="utf-8")
+    (IMAGES / "performance.svg").write_text(growth(kept), encoding="utf-8")
     if "hops" in kept:
         (IMAGES / "performance-budget.svg").write_text(budget(kept["hops"]), encoding="utf-8")
     PAGE.write_text(placed(PAGE.read_text(encoding="utf-8"), tables(kept)), encoding="utf-8")

@@ -88,7 +88,8 @@ def _molds(
 
 def _ids(running: Running, service: str) -> dict[str, set[str]]:
     database = running.database(service)
-    names = [name for name in database.list_collection_names() if not name.startswith("system.")]
+    kept = database.list_collection_names(filter={"type": "collection"})  # others are views of the same
+    names = [name for name in kept if not name.startswith("system.")]
     return {name: {str(row["_id"]) for row in database[name].find({}, {"_id": 1})} for name in names}
 
 

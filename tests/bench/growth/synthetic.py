@@ -1,7 +1,7 @@
 """Many more of what a referral leaves in the databases: copies of real documents under other ids, numbers and hashes.
 
 A copy is made in the document's bytes, so that a million of them take minutes.  Every id, mark and hash (a run of 16
-hexadecimal digits or more, or 32 bytes that are a hash) becomes another one of the same length, and the same one
+hexadecimal digits or more, or 16 or 32 bytes) becomes another one of the same length, and the same one
 everywhere for the same copy, so that a case's copy belongs to its referral's copy.  Ids keep beginning with their time.
 What is sealed stays as it is and cannot be told from any other.
 """
@@ -19,6 +19,7 @@ from pymongo.write_concern import WriteConcern
 
 _RUN = re.compile(rb"[0-9a-f]{16,64}")
 _TIME_DIGITS, _ID_DIGITS = 12, 32
+_MARK_BYTES = (16, 32)  # a UUID, a SHA-256
 _BATCH = 500
 Place = tuple[int, int, bool]
 
@@ -29,17 +30,17 @@ class Mold:
     def __init__(self, document: dict[str, Any]) -> None:
         self.raw = bson.encode(document)
         self.places: list[Place] = [(one.start(), one.end(), True) for one in _RUN.finditer(self.raw)]
-        self.places += [(at, at + 32, False) for at in self._hashes(document)]
+        self.places += [(at, at + long, False) for at, long in self._marks(document)]
 
-    def _hashes(self, value: Any) -> Iterator[int]:
+    def _marks(self, value: Any) -> Iterator[tuple[int, int]]:
         if isinstance(value, dict):
             for each in value.values():
-                yield from self._hashes(each)
+                yield from self._marks(each)
         elif isinstance(value, list):
             for each in value:
-                yield from self._hashes(each)
-        elif isinstance(value, bytes) and len(value) == 32:
-            yield self.raw.index(value)
+                yield from self._marks(each)
+        elif isinstance(value, bytes) and len(value) in _MARK_BYTES:
+            yield self.raw.index(value), len(value)
 
     def copy(self, number: int) -> RawBSONDocument:
         """The `number`-th copy; copies with one number belong together."""
@@ -53,7 +54,7 @@ def other(known: bytes, number: int, *, is_hex: bool = True) -> bytes:
     """What stands in the `number`-th copy where the real document has `known`; as long, and always the same."""
     digest = hashlib.blake2b(known, digest_size=32, key=number.to_bytes(8, "big"))
     if not is_hex:
-        return digest.digest()
+        return digest.digest()[: len(known)]
     made = digest.hexdigest().encode()[: len(known)]
     if len(known) != _ID_DIGITS:
         return made

@@ -10,6 +10,7 @@ signed for, which the peers' are not.  Celery stays in an environment of its own
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
@@ -151,13 +152,15 @@ def main() -> None:
             print(f"{kind:10} not measured: CELERY_PYTHON names no Python", flush=True)
             continue
         with a_peer(kind, python, post.port) as peer:
-            print(_line(peer, mailbox), flush=True)
+            told = _measured(peer, mailbox)
+        print(" ".join(f"{value:>11}" for value in told.values()), flush=True)
+        print(json.dumps({"peers": told}), flush=True)
     post.stop()
     if os.environ.get("PEERS_ONLY") != "1":
         subprocess.run([sys.executable, "-m", "tests.bench.system_bench"], check=True)
 
 
-def _line(peer: Peer, mailbox: Mailbox) -> str:
+def _measured(peer: Peer, mailbox: Mailbox) -> dict[str, Any]:
     rates, costs = [], []
     for run in range(RUNS):
         numbers = [f"{peer.kind}-{run}-{number}" for number in range(REFERRALS)]
@@ -171,7 +174,13 @@ def _line(peer: Peer, mailbox: Mailbox) -> str:
         rates.append(REFERRALS / (time.perf_counter() - began))
         costs.append((peer.cpu_s() - cpu) / REFERRALS * 1e3)
     lost, twice = _killed(peer, mailbox)
-    return f"{peer.kind:10} {statistics.median(rates):11.0f} {statistics.median(costs):11.1f}   {lost:6} {twice:10}"
+    return {
+        "peer": peer.kind,
+        "referrals_per_s": round(statistics.median(rates)),
+        "cpu_ms": round(statistics.median(costs), 1),
+        "never_ended": lost,
+        "told_twice": twice,
+    }
 
 
 def _killed(peer: Peer, mailbox: Mailbox) -> tuple[int, int]:
