@@ -10,6 +10,7 @@ referrals (`make capacity`): BACKLOG_REFERRALS=2660.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -32,6 +33,7 @@ PROBED, PROBES_A_S = 60, 10.0
 def main() -> int:
     """0 where nothing was lost and every inbox was drained."""
     rows = []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what it has started ends with it
     with tempfile.TemporaryDirectory(prefix="kindred-backlog-") as folder:
         running = Running(
             Place(Path(folder) / "var"), {"KINDRED_WAVE_SECONDS": "3600,3600", "KINDRED_LOG_LEVEL": "warning"}

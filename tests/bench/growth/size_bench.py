@@ -19,7 +19,7 @@ import httpx
 
 from cli.local.place import Place
 from tests.bench import strangers
-from tests.bench.growth.synthetic import Mold, copied
+from tests.bench.growth.synthetic import Mold, copied, is_its_own
 from tests.bench.system_bench import Numbers, cpu_s
 from tests.driving import Er, Roster, Running, a_specialist, a_supervisor, at_once, roster_csv, until
 from tests.faults import evidence
@@ -68,6 +68,8 @@ def _molds(
     running: Running, er: Er, roster: Roster, numbers: Numbers
 ) -> tuple[dict[tuple[str, str], list[Mold]], float]:
     """What the referrals left that went all the way, by collection, and how many documents each left."""
+    until("the roster is known everywhere", lambda: evidence.is_at_rest(running), within_s=120)
+    time.sleep(3)
     before = {name: _ids(running, name) for name in SERVICES}
     for number in numbers.take(MOLDS):
         referral_id = er.submit(strangers.referral(number)).referral_id
@@ -80,7 +82,8 @@ def _molds(
     for service in SERVICES:
         database = running.database(service)
         for name, known in before[service].items():
-            left = [row for row in database[name].find() if str(row["_id"]) not in known]
+            new = [row for row in database[name].find() if str(row["_id"]) not in known]
+            left = [row for row in new if is_its_own(row["_id"])]
             if name not in NOT_COPIED and len(left) >= MOLDS:
                 found[service, name] = [Mold(row) for row in left]
     return found, sum(map(len, found.values())) / MOLDS

@@ -50,6 +50,11 @@ class Mold:
         return RawBSONDocument(bytes(made))
 
 
+def is_its_own(key: Any) -> bool:
+    """True where copies of a document with this id have other ids; what is one for many referrals is not copied."""
+    return len(key) in _MARK_BYTES if isinstance(key, bytes) else bool(_RUN.search(str(key).encode()))
+
+
 def other(known: bytes, number: int, *, is_hex: bool = True) -> bytes:
     """What stands in the `number`-th copy where the real document has `known`; as long, and always the same."""
     digest = hashlib.blake2b(known, digest_size=32, key=number.to_bytes(8, "big"))
