@@ -171,7 +171,7 @@ class AccessLog:
         self._write([event], cause)
 
     def record_session_ended(self, caller: Caller, door: str, reason_code: str, cause: Cause) -> None:
-        """That they are signed out is in a majority's journal. `reason_code`: signed-out, idle, too-long."""
+        """That they are signed out is in a majority's journal. `reason_code`: signed-out(-elsewhere), idle, too-long."""
         event = SessionEnded(provenance=provenance(caller), door=door, reason_code=reason_code)
         self._write([event], cause)
 

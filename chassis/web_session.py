@@ -21,7 +21,9 @@ from chassis.clock import Clock
 from chassis.identity import Caller
 
 _NOTED_EVERY = timedelta(seconds=30)
-_NO_TOKENS: Mapping[str, str] = {}
+_NOTHING: Mapping[str, str] = {}
+# Of a session that seems to begin after its end was told, for the clocks of two machines.
+_CLOCKS_DIFFER = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,13 @@ class WebSessions:
         for collection in (self._sessions, self._sign_ins):
             collection.create_index([("gone_at", ASCENDING)], name="forgotten", expireAfterSeconds=0)
 
-    def start(self, caller: Caller, tokens: Mapping[str, str] = _NO_TOKENS) -> str:
-        """A new session with a new secret, which only the browser keeps and which alone opens the `tokens` again."""
+    def start(
+        self, caller: Caller, tokens: Mapping[str, str] = _NOTHING, elsewhere: Mapping[str, str] = _NOTHING
+    ) -> str:
+        """A new session with a new secret, which only the browser keeps and which alone opens the `tokens` again.
+
+        `elsewhere` is what the provider calls the person ("sub") and its own session ("sid").
+        """
         secret, now = secrets.token_urlsafe(32), self._clock.now()
         ends_at = now + self._limits.longest
         self._sessions.insert_one(
@@ -92,6 +99,7 @@ class WebSessions:
                 "ends_at": ends_at,
                 "gone_at": ends_at + self._limits.known,
                 "tokens": {name: _sealing(secret).seal(one.encode(), name) for name, one in tokens.items()},
+                "elsewhere": {name: one for name, one in elsewhere.items() if one},
             }
         )
         return secret
@@ -126,6 +134,13 @@ class WebSessions:
         """The session of this id ends now, because another takes its place; None where there was none."""
         found = self._sessions.find_one_and_delete({"_id": session_id}) if session_id else None
         return self._session(found or {})
+
+    def of_provider(self, ended: Mapping[str, str], said_at: datetime) -> list[Session]:
+        """The sessions that the provider calls so ("sub", "sid", "" for any) and that began before it said so."""
+        query: dict[str, Any] = {f"elsewhere.{name}": one for name, one in ended.items() if one}
+        query["started_at"] = {"$lte": said_at + _CLOCKS_DIFFER}
+        found = (self._session(one) for one in self._sessions.find(query))
+        return [one for one in found if one is not None]
 
     def _session(self, found: Mapping[str, Any]) -> Session | None:
         if "started_at" not in found:

@@ -16,6 +16,8 @@ from chassis.at_rest import AtRest
 from chassis.clock import Clock
 
 _LASTS = timedelta(minutes=15)
+# Longer than any token is believed that says somebody was signed out.
+_SPENT_FOR = timedelta(hours=1)
 _SEALED_FOR = "where they wanted to go"
 
 
@@ -68,6 +70,15 @@ class Attempts:
         return Begun(
             state, _derived(browser, state, "nonce"), challenge_of(_derived(browser, state, "verifier"))
         )
+
+    def is_spent(self, token_id: str) -> bool:
+        """True where a token of the provider with this id was acted on before."""
+        return self._rows.find_one({"_id": _hashed(f"spent {token_id}")}) is not None
+
+    def spend(self, token_id: str) -> None:
+        """A token with this id is acted on no more."""
+        gone = {"gone_at": self._clock.now() + _SPENT_FOR}
+        self._rows.update_one({"_id": _hashed(f"spent {token_id}")}, {"$set": gone}, upsert=True)
 
     def take(self, browser: str, state: str) -> Attempt | None:
         """The attempt, the first time; None for another browser, an unknown, used or old state."""

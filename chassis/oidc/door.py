@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from html import escape
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
 
-from chassis import telemetry
+from chassis import answers, telemetry
 from chassis.access import AccessLog
 from chassis.errors import Kind, Refusal
+from chassis.http_server import form
 from chassis.identity import Caller
 from chassis.oidc.party import Arrival, RelyingParty
 from chassis.web_cookies import Cookies, new_secret
@@ -80,7 +84,9 @@ class SignInDoor:
         caller = self._caller(request, arrival, self.sessions.replaced(arrival.replaces))
         reason = STEP_UP if arrival.is_step_up else ""
         self.access.record_session_began(caller, self.name, telemetry.current_cause(), reason)
-        secret = self.sessions.start(caller, {"id": arrival.id_token, "access": arrival.access_token})
+        tokens = {"id": arrival.id_token, "access": arrival.access_token}
+        elsewhere = {"sub": arrival.subject, "sid": arrival.session_id}
+        secret = self.sessions.start(caller, tokens, elsewhere)
         response = _onward(self.ours(arrival.next_path, caller))
         self.cookies.keep_session(request, response, secret)
         self.cookies.drop_flow(request, response)
@@ -99,6 +105,37 @@ class SignInDoor:
         response = _onward(farewell) if farewell else RedirectResponse(back, 303)
         self.cookies.drop_session(request, response)
         return response
+
+    def route_of_provider(self) -> Route:
+        """Where the provider tells that it signed somebody out: `<home>/sign-in/ended`."""
+        return Route(f"{self.home}/sign-in/ended", self.end, methods=["POST"])
+
+    def end(self, request: Request) -> Response:
+        """POST of the provider: whoever it signed out is signed out here, and the log says so.
+
+        OpenID Connect Back-Channel Logout 1.0: 200 also where they had no session here, 400 for what cannot be
+        believed.  Raises Refusal UNAVAILABLE where the provider's keys cannot be had: it tries again.
+        """
+        party = self._party()
+        try:
+            ending = party.signed_out(form(request).get("logout_token", ""))
+        except Refusal as refusal:
+            if refusal.kind is Kind.UNAVAILABLE:
+                raise
+            return self._not_believed(refusal)
+        ended = {"sub": ending.subject, "sid": ending.session_id}
+        for session in self.sessions.of_provider(ended, datetime.fromtimestamp(ending.made_at, UTC)):
+            cause = telemetry.current_cause()
+            self.access.record_session_ended(session.caller, self.name, "signed-out-elsewhere", cause)
+            self.sessions.replaced(session.session_id)
+        party.attempts.spend(ending.token_id)
+        return Response(status_code=200, headers={"cache-control": "no-store"})
+
+    def _not_believed(self, refusal: Refusal) -> Response:
+        method = f"POST {self.home}/sign-in/ended"
+        answers.note_refusal(refusal, refusal, None, method, partial(_denied, self.access))
+        told = {"error": "invalid_request", "error_description": refusal.code}
+        return JSONResponse(told, 400, {"cache-control": "no-store"})
 
     def _party(self) -> RelyingParty:
         if self.party is None:
@@ -132,6 +169,11 @@ class SignInDoor:
         if self.place and not whose:
             raise Refusal("organization-missing", Kind.FORBIDDEN, f"Your sign-in names no {self.place}.")
         return caller
+
+
+def _denied(access: AccessLog, caller: Caller | None, method: str, code: str) -> None:
+    about = {"record_type": "Session", "record_id": "", "action": method}
+    access.record_denied(caller, **about, reason_code=code, cause=telemetry.current_cause())
 
 
 def _onward(where: str) -> HTMLResponse:

@@ -21,7 +21,7 @@ from chassis.oidc.claims import ClaimMap
 from chassis.oidc.client import Client, NotGranted
 from chassis.oidc.fetching import Asks, Away, Fetcher, away
 from chassis.oidc.provider import Provider
-from chassis.oidc.tokens import Expected, Judge, refused
+from chassis.oidc.tokens import Ending, Expected, Judge, refused
 from chassis.settings import ProcessSettings
 
 log = logs.get()
@@ -43,6 +43,8 @@ class Arrival:
     replaces: str
     id_token: str
     access_token: str
+    subject: str
+    session_id: str
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,16 @@ class RelyingParty:
             asked["id_token_hint"] = id_token
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}"
 
+    def signed_out(self, logout_token: str) -> Ending:
+        """Whom the provider signed out, as it tells by itself; `attempts.spend` its id when that is done.
+
+        Raises Refusal UNAUTHENTICATED, also for one that was acted on before, or UNAVAILABLE.
+        """
+        ending = Judge(self.provider).logout_token(logout_token, self.client.client_id)
+        if self.attempts.is_spent(ending.token_id):
+            raise refused("logout-token-spent")
+        return ending
+
     def _check_issuer(self, sent: Mapping[str, str]) -> None:
         """RFC 9207: a code of another issuer is not taken to this one's token endpoint."""
         named = sent.get("iss", "")
@@ -165,6 +177,8 @@ class RelyingParty:
             replaces=attempt.replaces,
             id_token=id_token,
             access_token=access_token,
+            subject=str(said["sub"]),
+            session_id=str(said.get("sid", "")),
         )
 
 

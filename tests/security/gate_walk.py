@@ -66,7 +66,8 @@ async def again(stage: Stage, role: str, **claims: Any) -> Answer:
 async def _nobody(stage: Stage, door: str) -> str:
     """What a browser gets that never was here."""
     stage.codes.clear()
-    status, found, _ = await served(stage.app, "GET", door.partition(" ")[2], _head(""), b"")
+    method, _, path = door.partition(" ")
+    status, found, _ = await served(stage.app, method, path, _head(""), b"")
     if stage.codes:
         return stage.codes[-1]
     to = urlsplit(found.get("location", ""))

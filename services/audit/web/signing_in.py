@@ -46,6 +46,7 @@ def routes(console: Console) -> list[Route]:
         console.route(SIGN_IN, show),
         console.route(f"{SIGN_IN}/start", start),
         console.route(f"{SIGN_IN}/done", done),
+        console.door.route_of_provider(),
         console.route(f"{pages.HOME}/sign-out", sign_out, method="POST"),
         console.route(f"{pages.HOME}/language", choose_language, method="POST"),
     ]

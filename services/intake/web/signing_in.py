@@ -44,6 +44,7 @@ def routes(desk: Desk) -> list[Route]:
         desk.route(SIGN_IN, show),
         desk.route(f"{SIGN_IN}/start", start),
         desk.route(f"{SIGN_IN}/done", done),
+        desk.door.route_of_provider(),
         desk.route(f"{pages.HOME}/sign-out", sign_out, method="POST"),
         desk.route(f"{pages.HOME}/language", choose_language, method="POST"),
         desk.route(f"{pages.HOME}/session", tell_session),

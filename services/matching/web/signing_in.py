@@ -42,6 +42,7 @@ def routes(office: Office) -> list[Route]:
         office.open_route(SIGN_IN, show),
         office.open_route(f"{SIGN_IN}/start", door.begin),
         office.open_route(f"{SIGN_IN}/done", partial(done, office, door)),
+        door.route_of_provider(),
         office.open_route(f"{HOME}/sign-out", partial(sign_out, office, door), method="POST"),
         office.open_route(f"{HOME}/language", choose_language, method="POST"),
     ]

@@ -83,6 +83,7 @@ def routes(room: Room) -> list[Route]:
         Route(SIGN_IN, _form, methods=["GET"]),
         Route(f"{SIGN_IN}/start", door.begin, methods=["GET"]),
         Route(f"{SIGN_IN}/done", partial(_done, room, door), methods=["GET"]),
+        door.route_of_provider(),
         Route(f"{HOME}/sign-out", signed_in(room, partial(_sign_out, door)), methods=["POST"]),
     ]
 
