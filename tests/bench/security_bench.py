@@ -1,14 +1,17 @@
 """What each part of security costs intake's doors, side by side in one run: everything on, each part off, all off.
 
-python -m cli.local.testbed tests.bench.security_bench [rounds] [calls]
-A part is switched off here and nowhere else: no setting of a service does it.  Rounds of the variants take turns, so
-that a busy machine is as busy for each; the client is a process of its own.  Trust the ratios.
+python -m cli.local.testbed tests.bench.security_bench [seconds]     PARTS=token,tls WORK=look for some of it
+A part is switched off here and nowhere else: no setting of a service does it.  Every variant stands ready from the
+beginning, with a client process of its own, and they take turns in slices of about a third of a second in an order
+that is drawn anew each round.  What is told is the median of what a variant was in each round beside "all off" in the
+same round, so that a machine that becomes slower or faster becomes so for all of them.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import secrets
 import statistics
 import subprocess
@@ -17,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,16 +40,14 @@ from services.intake import bootstrap
 from services.intake.servicer import IntakeServicer
 from services.intake.settings import Settings
 from services.intake.watching import Hub
-from tests.driving import a_referral
+from tests.bench import strangers
 
 PARTS = ("token", "policy", "encryption", "tls", "audit")
-VARIANTS = {
-    "all on": frozenset[str](),
-    **{f"no {part}": frozenset({part}) for part in PARTS},
-    "all off": frozenset(PARTS),
-}
+WORKS = ("look", "submit")
+ALL_ON, ALL_OFF = "all on", "all off"
 WHO = Caller("nurse-ada", "nurse", "er-st-brigid", "TREAT")
 _THREADS = 4
+_ALONE, _TOGETHER = 16, {"look": 160, "submit": 80}
 _AWARE: CodecOptions[Any] = CodecOptions(tz_aware=True)
 
 
@@ -111,9 +112,9 @@ def _files(keys_dir: Path) -> dict[str, str]:
     }
 
 
-def client(address: str, keys_dir: str, is_tls: str, work: str, calls: str) -> None:
-    """In a process of its own: prints calls a second of four threads, and the median of one at a time in ms."""
-    folder, number = Path(keys_dir), int(calls)
+def client(address: str, keys_dir: str, is_tls: str) -> None:
+    """In a process of its own: for each line "work alone together" that it reads, what that many calls took."""
+    folder = Path(keys_dir)
     token = identity.mint(
         (folder / "issuer.pem").read_bytes(),
         actor_id=WHO.actor_id,
@@ -126,92 +127,110 @@ def client(address: str, keys_dir: str, is_tls: str, work: str, calls: str) -> N
     ) as channel:
         stub = intake_pb2_grpc.IntakeServiceStub(channel)
         mark = secrets.token_hex(4)
-        first = stub.SubmitReferral(a_referral(f"{mark}-first"), timeout=30).referral_id
+        first = stub.SubmitReferral(strangers.referral(f"{mark}-first"), timeout=30).referral_id
         count = iter(range(10**9))
 
         def submit() -> None:
-            stub.SubmitReferral(a_referral(f"{mark}-{next(count)}"), timeout=30)
+            stub.SubmitReferral(strangers.referral(f"{mark}-{next(count)}"), timeout=30)
 
         def look() -> None:
             stub.GetReferral(intake_pb2.GetReferralRequest(referral_id=first), timeout=30)
 
-        print(json.dumps(_measured(submit if work == "submit" else look, number)))
+        for line in sys.stdin:
+            work, alone, together = line.split()
+            told = _measured(submit if work == "submit" else look, int(alone), int(together))
+            print(json.dumps(told), flush=True)
 
 
-def _measured(call: Callable[[], None], number: int) -> dict[str, float]:
-    for _ in range(10):
-        call()
-    alone = []
-    for _ in range(number // 4):
+def _measured(call: Callable[[], None], alone: int, together: int) -> dict[str, float]:
+    """The median of one at a time in ms, and calls a second of four threads."""
+    times = []
+    for _ in range(alone):
         began = time.perf_counter()
         call()
-        alone.append(time.perf_counter() - began)
-    threads = [
-        threading.Thread(target=lambda: [call() for _ in range(number // _THREADS)]) for _ in range(_THREADS)
-    ]
+        times.append(time.perf_counter() - began)
+    each = together // _THREADS
+    threads = [threading.Thread(target=lambda: [call() for _ in range(each)]) for _ in range(_THREADS)]
     began = time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     return {
-        "per_s": number // _THREADS * _THREADS / (time.perf_counter() - began),
-        "p50_ms": statistics.median(alone) * 1_000,
+        "per_s": each * _THREADS / (time.perf_counter() - began),
+        "p50_ms": statistics.median(times) * 1_000,
     }
 
 
-def _asked(address: str, keys_dir: Path, off: frozenset[str], work: str, calls: int) -> dict[str, float]:
-    """What the client measured, and how much processor time of ours a call took."""
-    command = [
-        sys.executable,
-        __file__,
-        "client",
-        address,
-        str(keys_dir),
-        "no" if "tls" in off else "yes",
-        work,
-    ]
-    began = time.process_time()
-    told = subprocess.run([*command, str(calls)], capture_output=True, text=True, check=True, timeout=600)
-    spent = time.process_time() - began
-    return json.loads(told.stdout) | {"cpu_ms": spent / (calls + calls // 4 + 11) * 1_000}
+class Asked:
+    """One variant's client, waiting for its turn."""
+
+    def __init__(self, address: str, keys_dir: Path, off: frozenset[str]) -> None:
+        is_tls = "no" if "tls" in off else "yes"
+        argv = [sys.executable, __file__, "client", address, str(keys_dir), is_tls]
+        self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def slice(self, work: str) -> dict[str, float]:
+        """What the client measured, and how much processor time of ours a call took."""
+        calls, began = _TOGETHER[work], time.process_time()
+        assert self._process.stdin
+        assert self._process.stdout
+        print(work, _ALONE, calls, file=self._process.stdin, flush=True)
+        told = json.loads(self._process.stdout.readline())
+        return told | {"cpu_ms": (time.process_time() - began) / (calls + _ALONE) * 1_000}
+
+    def close(self) -> None:
+        """The process has ended."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait(30)
 
 
-def main(rounds: int = 5, calls: int = 400) -> None:
-    """Prints each variant beside "all on" and "all off"."""
+def variants(parts: list[str]) -> dict[str, frozenset[str]]:
+    """Everything on, each of these parts off, everything off."""
+    each = {f"no {part}": frozenset({part}) for part in parts}
+    return {ALL_ON: frozenset(), **each, ALL_OFF: frozenset(PARTS)}
+
+
+def main(seconds: int = 120) -> None:
+    """Prints each variant beside "all off"."""
     uri = os.environ["MONGO_URI"]
     mongo.connect(uri).close()
-    found: dict[tuple[str, str], list[dict[str, float]]] = {}
-    print(f"load before: {os.getloadavg()}, {os.cpu_count()} cores, {rounds} rounds of {calls} calls")
-    with tempfile.TemporaryDirectory() as folder:
-        for turn in range(rounds):
-            for name, off in list(VARIANTS.items())[:: 1 if turn % 2 else -1]:
-                with serving(off, uri, Path(folder) / f"{turn}-{name.replace(' ', '-')}") as (
-                    address,
-                    keys_dir,
-                ):
-                    for work in ("look", "submit"):
-                        measured = _asked(address, keys_dir, off, work, calls)
-                        found.setdefault((work, name), []).append(measured)
-    print(f"load after: {os.getloadavg()}")
-    for work in ("look", "submit"):
-        _tell(work, {name: found[work, name] for name in VARIANTS})
+    shown = variants(os.environ.get("PARTS", ",".join(PARTS)).split(","))
+    works = os.environ.get("WORK", ",".join(WORKS)).split(",")
+    rounds: list[dict[tuple[str, str], dict[str, float]]] = []
+    before = os.getloadavg()
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        asked = {}
+        for name, off in shown.items():
+            place = Path(folder) / name.replace(" ", "-")
+            asked[name] = Asked(*stack.enter_context(serving(off, uri, place)), off)
+            stack.callback(asked[name].close)
+        turns = [(work, name) for work in works for name in shown]
+        for work, name in turns:
+            asked[name].slice(work)  # connections, keys, plans of the database
+        ends_at = time.monotonic() + seconds
+        while time.monotonic() < ends_at:
+            random.shuffle(turns)
+            rounds.append({(work, name): asked[name].slice(work) for work, name in turns})
+    print(f"{len(rounds)} rounds, {os.cpu_count()} cores, load {before[0]:.1f} to {os.getloadavg()[0]:.1f}")
+    for work in works:
+        _tell(work, {name: [one[work, name] for one in rounds] for name in shown})
 
 
 def _tell(work: str, found: dict[str, list[dict[str, float]]]) -> None:
-    told = {
-        name: {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
-        for name, rounds in found.items()
-    }
-    bare = told["all off"]
-    print(f"\n{work}: medians; beside everything off")
-    for name, one in told.items():
-        less = 100 * (1 - one["per_s"] / bare["per_s"])
-        more = one["p50_ms"] - bare["p50_ms"]
-        cpu = 100 * (one["cpu_ms"] / bare["cpu_ms"] - 1)
+    print(f"\n{work}: medians; each round beside everything off in that round")
+    bare = found[ALL_OFF]
+    for name, ours in found.items():
+        at = {key: statistics.median(one[key] for one in ours) for key in ours[0]}
+        pairs = list(zip(ours, bare, strict=True))
+        rate = [100 * (one["per_s"] / other["per_s"] - 1) for one, other in pairs]
+        more = statistics.median(one["p50_ms"] - other["p50_ms"] for one, other in pairs)
+        cpu = statistics.median(100 * (one["cpu_ms"] / other["cpu_ms"] - 1) for one, other in pairs)
+        low, _, high = statistics.quantiles(rate, n=4)
         print(
-            f"  {name:<14}{one['per_s']:>8.0f}/s{-less:>+7.1f} %   p50 {one['p50_ms']:>6.2f} ms {more:>+6.2f}"
-            f"   our processor {one['cpu_ms']:.2f} ms {cpu:>+6.1f} %"
+            f"  {name:<14}{at['per_s']:>8.0f}/s{statistics.median(rate):>+7.1f} % ({low:+.0f} to {high:+.0f})"
+            f"   p50 {at['p50_ms']:>6.2f} ms {more:>+6.2f}   our processor {at['cpu_ms']:.2f} ms {cpu:>+6.1f} %"
         )
 
 
