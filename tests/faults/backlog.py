@@ -60,6 +60,8 @@ def _dead(cell: Cell, listener: str) -> None:
     submitted, began = REFERRALS - PROBED, time.monotonic()
     at_once(lambda number: _submit(cell, f"much-{number}"), list(range(submitted)), threads=16)
     cell.notes["submitted /s"] = round(submitted / (time.monotonic() - began))
+    # What was sent so quickly is behind them: what is left is the dead one's backlog alone.
+    until("the others are at rest", lambda: _others_rest(cell.running, listener), within_s=DRAINED_WITHIN_S)
     dead = _probed(cell, "dead", is_offered=listener != "matching")
     cell.notes |= {f"{name} p50 ms, alive and dead": f"{alive[name]:.0f} {dead[name]:.0f}" for name in dead}
     until("the others are at rest", lambda: _others_rest(cell.running, listener), within_s=DRAINED_WITHIN_S)

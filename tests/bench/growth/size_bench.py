@@ -1,8 +1,9 @@
-"""What a referral costs beside many that are stored: `make bench B=growth.size_bench` (SIZES=10000,100000,1000000).
+"""What a referral costs beside many that are stored: `make bench B=growth.size_bench` (SIZES=1000,10000,100000).
 
 A few referrals go all the way to their end; what they left in intake, matching and notifications, but for events that
 are forgotten after a month, is copied until so many are there (`synthetic.py`).  At each size 200 more are taken: CPU of
 every part, time of a submit, time of what a hospital asks.  The audit log has a figure of its own (`audit_growth.py`).
+A million referrals take 26 GiB and as long as it takes to write them.
 Prints the figures as JSON, a line for each size, which `growth.drawn` keeps.
 """
 
@@ -24,7 +25,7 @@ from tests.bench.system_bench import Numbers, cpu_s
 from tests.driving import Er, Roster, Running, a_specialist, a_supervisor, at_once, roster_csv, until
 from tests.faults import evidence
 
-SIZES = [int(one) for one in os.environ.get("SIZES", "10000,100000,1000000").split(",")]
+SIZES = [int(one) for one in os.environ.get("SIZES", "1000,10000,100000").split(",")]
 MOLDS = 20
 REFERRALS = 200
 SERVICES = ("intake", "matching", "notifications")
