@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -66,10 +66,11 @@ def stamp(moment: datetime) -> Timestamp:
 
 
 @contextmanager
-def _parts_of_our_own() -> Iterator[None]:
+def _parts_of_our_own(mongod_args: Sequence[str]) -> Iterator[None]:
     """The database and broker that serve the other tests are not looked at: this system's own may be killed."""
-    given = {name: os.environ.pop(name) for name in ("MONGO_URI", "AMQP_URI") if name in os.environ}
-    os.environ["KINDRED_MONGOD_ARGS"] = " ".join(_READABLE_FILES)
+    names = ("MONGO_URI", "AMQP_URI", "KINDRED_MONGOD_ARGS")
+    given = {name: os.environ.pop(name) for name in names if name in os.environ}
+    os.environ["KINDRED_MONGOD_ARGS"] = " ".join(mongod_args)
     try:
         yield
     finally:
@@ -84,13 +85,15 @@ class Running:
     place: Place
     overrides: Mapping[str, str] = field(default_factory=dict)
     wanted: shape.Shape | None = None
+    # What mongod is given beside what everybody's is.
+    mongod_args: Sequence[str] = _READABLE_FILES
     known: Addresses = field(init=False)
     _clients: dict[str, MongoClient[dict[str, Any]]] = field(default_factory=dict, init=False, repr=False)
 
     def start(self, *, is_watched: bool = False) -> None:
         """Every part that does not run is started, and says that it is ready; only the watch starts it later."""
         self._dismiss_the_watch()
-        with _parts_of_our_own():
+        with _parts_of_our_own(self.mongod_args):
             self.known = system.up(
                 self.place, lambda *_: None, self.overrides, is_watched=is_watched, wanted=self.wanted
             )

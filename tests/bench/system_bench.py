@@ -152,9 +152,8 @@ def main() -> None:
     """Measures and prints."""
     parts = {name: os.environ.pop(name) for name in ("MONGO_URI", "AMQP_URI") if name in os.environ}
     with tempfile.TemporaryDirectory(prefix="kindred-bench-") as folder:
-        running = Running(
-            Place(Path(folder)), {"KINDRED_WAVE_SECONDS": "3600,3600", "KINDRED_LOG_LEVEL": "warning"}
-        )
+        overrides = {"KINDRED_WAVE_SECONDS": "3600,3600", "KINDRED_LOG_LEVEL": "warning"}
+        running = Running(Place(Path(folder)), overrides, mongod_args=())
         try:
             running.start()
             measure(running)
