@@ -13,9 +13,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
 from chassis.errors import Kind, Refusal
+from services.intake import handlers
 from services.intake.domain import linkage
+from services.intake.domain.person import RecordNumber
 from services.intake.web.words import WORDS
-from tests.desk_room import DeskRoom, a_desk, form_token
+from tests.desk_room import CAUSE, DeskRoom, a_desk, form_token
 from tests.unit.intake.intake_builders import a_person
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -121,6 +123,34 @@ def test_what_one_hospital_said_is_not_shown_to_another_that_knows_both(desk):
     with desk.signed_in(actor="clinician-ida", role="clinician") as client:
         shown = client.get(f"/desk/review/{pair_id}").text
     assert "5550177" in shown and "5550166" not in shown
+
+
+def test_whatever_was_joined_lately_is_found_again_and_undone(desk, ines):
+    """By a merge message or by somebody at the desk: the last one first, told apart, for who knows both, until undone."""
+    numbers = [RecordNumber("urn:oid:2.999.1", f"MRN-{letter}") for letter in "ABCD"]
+    names = ("Quillfeather", "Larkspur", "Osprey", "Thistle")
+    for number, name in zip(numbers, names, strict=True):
+        known(desk, family_name=name, record_numbers=(number,))
+    system = desk.caller("hl7v2:er-st-brigid", "system")
+    for kept, gone in (numbers[:2], numbers[2:]):
+        assert handlers.merge_people(desk.room, system, kept, gone, cause=CAUSE).is_new
+    by_hand = desk.room.links.joined(HERE, 9)[1]
+    desk.room.database.links.update_one({"_id": by_hand.pair_id}, {"$set": {"reason_code": "reviewed"}})
+    listed = ines.get("/desk/review").text
+    joined = re.findall(r'href="/desk/review/(pair-[0-9a-f]+)">[^<]*, ([^<]+)</a></li>', listed)
+    assert [words for _, words in joined] == ["by your record system", "by somebody at the desk"]
+    assert not any(name in listed for name in names)
+    shown = ines.get(f"/desk/review/{joined[0][0]}").text
+    assert "Osprey" in shown and 'id="undo"' in shown
+    with desk.signed_in(actor="coordinator-otto", role="coordinator", org=ELSEWHERE) as stranger:
+        assert "pair-" not in stranger.get("/desk/review").text
+    answer = ines.post(f"/desk/review/{joined[0][0]}/undo", data={"csrf": form_token(shown)})
+    assert answer.status_code == 303 and merged(desk) == 1
+    assert joined[0][0] not in ines.get("/desk/review").text
+    plan = (
+        desk.room.database.links.find({"reviewers": HERE, "state": "same"}).sort("decided_at", -1).explain()
+    )
+    assert "joined_lately" in str(plan["queryPlanner"]["winningPlan"])
 
 
 def test_nothing_is_decided_without_the_forms_token_or_a_reason(desk, ines):

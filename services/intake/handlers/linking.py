@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PAIR = "PersonPair"
 _MOST_LISTED = 100
+_MOST_JOINED = 50
 
 
 class NotYourPeople(Refusal):
@@ -47,10 +48,11 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What is in a source's review list: uncertain pairs, and merged ones with two referrals of one visit."""
+    """A source's review list: uncertain pairs, merged ones with two referrals of one visit, and the last merged."""
 
     pairs: Sequence[Pair]
     doubled: Sequence[Pair]
+    joined: Sequence[Pair]
 
 
 def merge_people(
@@ -170,8 +172,9 @@ def list_pairs(room: Room, caller: Caller, *, cause: Cause) -> Waiting:
         pair for pair in room.links.waiting(caller.organization_id, _MOST_LISTED) if _is_open(room, pair)
     ]
     doubled = [pair for pair in room.links.doubled(caller.organization_id) if open_doubles(room, pair)]
+    joined = room.links.joined(caller.organization_id, _MOST_JOINED)
     room.access.record_read(caller, record_type=PAIR, record_id="", action="search", cause=cause)
-    return Waiting(waiting, doubled)
+    return Waiting(waiting, doubled, joined)
 
 
 def read_pair(room: Room, caller: Caller, pair_id: str, *, cause: Cause) -> tuple[Pair, Side, Side]:

@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any
 
 from google.protobuf.message import Message
-from pymongo import ASCENDING
+from pymongo import ASCENDING, DESCENDING
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
@@ -59,11 +59,14 @@ class Links:
         self._spell = spell
 
     def ensure_indexes(self) -> None:
-        """The relay's; a reviewer's list in its order; a pseudonym's pairs."""
+        """The relay's; a reviewer's list in its order, and what was joined; a pseudonym's pairs."""
         self._aggregates.ensure_indexes()
         pairs = self._aggregates.collection
         order = [("reviewers", ASCENDING), ("state", ASCENDING), ("asked_at", ASCENDING)]
         pairs.create_index(order, name="review_list")
+        joined = [("reviewers", ASCENDING), ("decided_at", DESCENDING)]
+        is_joined = {"state": PairState.SAME.value}
+        pairs.create_index(joined, name="joined_lately", partialFilterExpression=is_joined)
         pairs.create_index([("peer_ids", ASCENDING)], name="pairs_of_person")
 
     def documents(self, found: Sequence[tuple[Pair, Sequence[str]]]) -> list[Document]:
@@ -97,6 +100,12 @@ class Links:
         """Pairs this source may review, the longest waiting first; those set aside come last."""
         query = {"reviewers": source_id, "state": {"$in": list(WAITING)}}
         found = self._aggregates.collection.find(query).sort([("state", -1), ("asked_at", 1)]).limit(limit)
+        return [pair_of(document) for document in found]
+
+    def joined(self, source_id: str, limit: int) -> list[Pair]:
+        """Merged pairs of this source, by whomever, the last one first."""
+        query = {"reviewers": source_id, "state": PairState.SAME.value}
+        found = self._aggregates.collection.find(query).sort("decided_at", DESCENDING).limit(limit)
         return [pair_of(document) for document in found]
 
     def doubled(self, source_id: str, limit: int = _MOST_SHOWN) -> list[Pair]:

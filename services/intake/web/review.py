@@ -59,10 +59,16 @@ def show_list(desk: Desk, request: Request) -> Response:
         (pair, pages.day_and_time(pair.found_at, zone, reader, now), _why(pair.caveats, reader))
         for pair in found.pairs
     ]
+    joined = [
+        (pair, pages.day_and_time(pair.decided_at, zone, reader, now))
+        for pair in found.joined
+        if pair.decided_at
+    ]
     told = request.query_params.get("told", "")
     doubled = [(pair, two) for pair in found.doubled for two in handlers.open_doubles(desk.room, pair)]
     told = told if told in _TOLD else ""
-    return desk.page(request, "review_list.html", session, waiting=waiting, doubled=doubled, told=told)
+    shown = {"waiting": waiting, "doubled": doubled, "joined": joined, "told": told}
+    return desk.page(request, "review_list.html", session, **shown)
 
 
 def show(desk: Desk, request: Request) -> Response:
