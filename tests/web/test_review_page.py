@@ -141,7 +141,10 @@ def test_whatever_was_joined_lately_is_found_again_and_undone(desk, ines):
     assert [words for _, words in joined] == ["by your record system", "by somebody at the desk"]
     assert not any(name in listed for name in names)
     shown = ines.get(f"/desk/review/{joined[0][0]}").text
-    assert "Osprey" in shown and 'id="undo"' in shown
+    assert 'id="undo"' in shown
+    cells = re.findall(r"<td>([^<]*)</td>", shown.split("Family name")[1].split("</tr>")[0])
+    assert sorted(cells) == ["Osprey", "Thistle"]  # each as before: a wrong join can be seen
+    assert "≠ differs" in shown.split("Family name")[1].split("</tr>")[0]
     with desk.signed_in(actor="coordinator-otto", role="coordinator", org=ELSEWHERE) as stranger:
         assert "pair-" not in stranger.get("/desk/review").text
     answer = ines.post(f"/desk/review/{joined[0][0]}/undo", data={"csrf": form_token(shown)})

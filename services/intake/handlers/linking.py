@@ -180,11 +180,13 @@ def list_pairs(room: Room, caller: Caller, *, cause: Cause) -> Waiting:
 def read_pair(room: Room, caller: Caller, pair_id: str, *, cause: Cause) -> tuple[Pair, Side, Side]:
     """Both identities as the caller's own organization told them; each read is in the audit trail before it is shown.
 
+    Of two who were joined each is as it was before, so that a wrong join can be seen.
     Raises PairUnknown, also for a pair one side of which another organization told (no hint that it is there).
     """
     pair = _own_pair(room, caller, pair_id, "read", cause)
+    beneath = {pair.surviving_id: pair.merged_id}
     one, other = (
-        Side(peer_id, tuple(room.people.faces_at(peer_id, caller.organization_id)))
+        Side(peer_id, tuple(room.people.faces_at(peer_id, caller.organization_id, beneath.get(peer_id, ""))))
         for peer_id in pair.peer_ids
     )
     _record(room, caller, pair, "read", cause)

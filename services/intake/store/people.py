@@ -156,9 +156,13 @@ class People:
         """Somebody of whom nothing but the number is known yet; a later submission finds them by it."""
         return self.known_as(Person(record_numbers=(number,)), "", source_id).peer_id
 
-    def faces_at(self, peer_id: str, source_id: str) -> list[Person]:
-        """What this source said about who somebody is, under this pseudonym and those that lead to it."""
-        members = self._links.members(peer_id)
+    def faces_at(self, peer_id: str, source_id: str, without: str = "") -> list[Person]:
+        """What this source said about who somebody is, under this pseudonym and those that lead to it.
+
+        `without` is one of those whose words are left out, with all that lead to it.
+        """
+        left_out = self._links.members(without) if without else []
+        members = [one for one in self._links.members(peer_id) if one not in left_out]
         return self._faces.told_by(self._people.find({"_id": {"$in": members}}, {"faces": 1}), source_id)
 
     def is_known_at(self, peer_id: str, source_id: str) -> bool:
