@@ -67,8 +67,9 @@ def show_list(desk: Desk, request: Request) -> Response:
     told = request.query_params.get("told", "")
     doubled = [(pair, two) for pair in found.doubled for two in handlers.open_doubles(desk.room, pair)]
     told = told if told in _TOLD else ""
-    shown = {"waiting": waiting, "doubled": doubled, "joined": joined, "told": told}
-    return desk.page(request, "review_list.html", session, **shown)
+    return desk.page(
+        request, "review_list.html", session, waiting=waiting, doubled=doubled, joined=joined, told=told
+    )
 
 
 def show(desk: Desk, request: Request) -> Response:
