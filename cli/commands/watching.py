@@ -65,6 +65,7 @@ def _tell(summary: Any, *, as_json: bool) -> None:
         return
     at = summary.status_at.ToDatetime().strftime("%H:%M:%S")
     arrival = summary.promised_arrival_at
-    promise = f", arrival promised {arrival.ToDatetime():%H:%M} UTC" if arrival.seconds else ""
+    is_coming = summary.status == "assigned" and arrival.seconds
+    promise = f", arrival promised {arrival.ToDatetime():%H:%M} UTC" if is_coming else ""
     reason = f" ({summary.reason_code})" if summary.reason_code else ""
     show.console.print(f"{at} UTC  {show.plain(summary.status)}{show.plain(reason)}{promise}")
