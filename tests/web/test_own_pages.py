@@ -97,8 +97,12 @@ def test_what_was_changed_meanwhile_is_looked_at_again(running, room):
         where = link(room)
         late = phone.post(where, data=GOOD)
         assert late.status_code == 422 and "Somebody changed this" in late.text
-        assert phone.post(where, data={**GOOD, "version": "1"}).status_code == 200
+        assert "Cuenta desde ahora" in phone.post(where, data={**GOOD, "version": "1"}).text
         assert not room.wishes.load(WREN).wishes.is_do_not_contact
+        handlers.join(room, WREN, "peer_silent", is_joined=True, at=room.clock.now())
+        silent = phone.post(link(room), data={**GOOD, "version": "2"})
+        handlers.join(room, WREN, "peer_silent", is_joined=False, at=room.clock.now())
+        assert "Ya no llega ningún mensaje" in silent.text, "as was said under another pseudonym"
 
 
 def test_who_referred_hands_the_link_over_and_nobody_else(running, room):

@@ -69,12 +69,14 @@ def save(room: Room, request: Request) -> Response:
         wrong = {fault.path.partition("[")[0] for fault in refusal.faults} or {refusal.code}
         return _page(room, request, invitation, fields, wrong=wrong, status=422)
     language = _spoken(request, wanted["language"] or invitation.language)
+    is_silent = wanted["is_do_not_contact"] or Channel.SMS in wanted["shared"]
     return _unlisted(
         pages.render(
             request,
             "own_done.html",
             language=language,
-            is_silent=wanted["is_do_not_contact"] or Channel.SMS in wanted["shared"],
+            # A silence that was asked for under another pseudonym holds, and is said.
+            is_silent=is_silent or room.people.is_silenced(invitation.person_id),
             caller=None,
         )
     )
