@@ -43,7 +43,7 @@ def join(room: Room, one: str, other: str, *, is_joined: bool, at: datetime) -> 
     """The two pseudonyms are one person from then on, or two again; what was said of either is asked of both.
 
     Each no that was said before holds for both of them at once, also for what is queued; and so does each silence that
-    the person asked for (docs/decisions/0050-a-peers-own-wishes.md).  Nothing of either is written into the other's
+    the person asked for (docs/decisions/0051-a-peers-own-wishes.md).  Nothing of either is written into the other's
     card, so that undoing it leaves both as they were.
     """
     room.joined.keep(one, other, is_joined=is_joined, at=at)
