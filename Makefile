@@ -119,6 +119,10 @@ check-gen: ready-check
 check-house: ready-check
 	$(BIN)/python -m pytest -q tests/house
 
+.PHONY: image
+image: ## build the container image twice with buildah, and fail unless both are the same bit for bit
+	@deploy/image.sh
+
 .PHONY: sbom advisories
 sbom: ready-dev ## what the system is made of, as CycloneDX documents in var/sbom/, from the hash-pinned locks
 	@mkdir -p var/sbom
