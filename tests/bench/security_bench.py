@@ -216,6 +216,15 @@ def main(seconds: int = 120) -> None:
     print(f"{len(rounds)} rounds, {os.cpu_count()} cores, load {before[0]:.1f} to {os.getloadavg()[0]:.1f}")
     for work in works:
         _tell(work, {name: [one[work, name] for one in rounds] for name in shown})
+    if set(works) == set(WORKS):
+        both = {name: [_both(one["submit", name], one["look", name]) for one in rounds] for name in shown}
+        _tell("one submit and one look", both)
+
+
+def _both(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
+    """The two calls one after the other, as somebody makes them who sends and then looks at what was sent."""
+    told = {key: one[key] + other[key] for key in one}
+    return told | {"per_s": 1 / (1 / one["per_s"] + 1 / other["per_s"])}
 
 
 def _tell(work: str, found: dict[str, list[dict[str, float]]]) -> None:
