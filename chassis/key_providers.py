@@ -9,6 +9,7 @@ unwrapping for as long as its file is there, so that old and new live side by si
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,8 +50,9 @@ class KeyFolder:
     service: str
 
     def mark(self) -> tuple[tuple[str, int], ...]:
-        """Differs when a key was added or removed, or another service was named."""
-        return tuple((path.name, path.stat().st_mtime_ns) for path in self._files())
+        """Differs when a key was added or removed, or another service was named; asked for every new person."""
+        with os.scandir(self.folder) as found:
+            return tuple(sorted((one.name, one.stat().st_mtime_ns) for one in found if self._wraps(one.name)))
 
     def read(self) -> KeyProviders:
         """The providers as they are named now; raises OSError without a master key, ProviderUnusable."""
@@ -64,9 +66,10 @@ class KeyFolder:
         named = self.folder / f"{self.service}.provider.json"
         return _served(named, unwrapping) if named.exists() else KeyProviders(unwrapping, wrapping)
 
-    def _files(self) -> list[Path]:
-        patterns = ("master.key", "wrapping.*.key", "provider.json")
-        return sorted(path for each in patterns for path in self.folder.glob(f"{self.service}.{each}"))
+    def _wraps(self, name: str) -> bool:
+        service, _, what = name.partition(".")
+        is_wrapping = what.startswith("wrapping.") and what.endswith(".key")
+        return service == self.service and (is_wrapping or what in ("master.key", "provider.json"))
 
 
 def _served(named: Path, unwrapping: dict[str, Any]) -> KeyProviders:
