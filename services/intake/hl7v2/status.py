@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from chassis.errors import Fault
 from services.intake.domain.person import RecordNumber
 from services.intake.domain.referral import Referral
-from services.intake.domain.states import State
+from services.intake.domain.states import CLOSED, State
 from services.intake.hl7v2 import charset as charsets
 from services.intake.hl7v2 import topics
 from services.intake.hl7v2.charset import Charset
@@ -153,9 +153,10 @@ def _observations(pen: Pen, standing: Standing) -> list[str]:
     told: list[tuple[str, str, Composite]] = [("state", coded, [standing.state.value, "", topics.SYSTEM])]
     if standing.reason_code:
         told.append(("reason", coded, [standing.reason_code, "", topics.SYSTEM]))
-    if standing.promised_arrival_at is not None:
+    is_open = standing.state not in CLOSED  # nobody is promised to come to what is over
+    if standing.promised_arrival_at is not None and is_open:
         told.append(("promised-arrival", timed, pen.time(standing.promised_arrival_at)))
-    if standing.modality:
+    if standing.modality and is_open:
         told.append(("modality", coded, [standing.modality, "", topics.SYSTEM]))
     empty = (None,) * 5
     return [

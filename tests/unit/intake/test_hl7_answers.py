@@ -11,7 +11,7 @@ from hl7apy.parser import parse_message
 
 from chassis.errors import HL7_ERR, Fault, Kind
 from services.intake.domain.referral import Referral
-from services.intake.domain.states import State
+from services.intake.domain.states import CLOSED, State
 from services.intake.hl7v2 import answers, message, times
 from services.intake.hl7v2.answers import Answer
 from services.intake.hl7v2.faults import condition
@@ -103,6 +103,16 @@ def test_who_asks_for_which_acknowledgement_gets_it(accept: str, application: st
         assert fields(found, "MSH")[9].startswith("RRI^I12^RRI_I12")
     always = answer(told, header, is_always=True)
     assert fields(always, "MSA")[1] == told.code
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_nobody_is_promised_to_come_to_what_is_over(state: State):
+    """The promised arrival and its modality are told of a referral that is open, and of no other."""
+    told = answer(replace(ACCEPTED, standing=replace(STANDING, state=state)), msh())
+    topics = [
+        fields(told, "OBX", number)[3].partition("^")[0] for number in range(1, told.count(b"\rOBX") + 1)
+    ]
+    assert topics == ["state"] + ["promised-arrival", "modality"] * (state not in CLOSED)
 
 
 @pytest.mark.parametrize("sign", list("+-#!$*;,"))
