@@ -61,6 +61,7 @@ REMOVING = {
     "services/audit/store/saved.py": {"saved_searches"},
     "services/audit/search/index.py": {"finds", "search_state"},
     "services/audit/store/entries.py": {"tiles", "root_tiles"},
+    "services/audit/store/tiles.py": {"tiles", "root_tiles"},
     "services/intake/store/outward.py": {"deliveries", "receivers"},
     "services/notifications/store/addresses.py": {"addresses"},
 }

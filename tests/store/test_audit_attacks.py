@@ -11,6 +11,7 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from services.audit import handlers
 from services.audit.appending.sequencer import Sequencer
 from services.audit.domain.entry import LogBroken, SealedEntry
 from services.audit.domain.leaf import parse_leaf
@@ -150,6 +151,19 @@ def test_a_flipped_bit_in_a_tile_is_named(log, path, at):
     found = log.room.inspection.check().findings
     assert {each.code for each in found} == {"tile-changed"}
     assert any(path in each.detail for each in found)
+
+
+@pytest.mark.parametrize("path", ["tile/0/000", "tile/0/001"])
+@pytest.mark.parametrize("lie", [lambda was: _flip(was, 60), lambda was: b"", lambda was: 7])
+def test_an_edited_middle_of_a_tile_is_named_and_believed_by_nobody(log, path, lie):
+    """What is kept beside a tile to prove faster: either check names it, and proofs are what they were."""
+    wanted = handlers.prove_inclusion(log.room, 300, 0)
+    _edit(log.room.store.tiles, {"_id": path}, "middle", lie)
+    for with_bodies in (True, False):
+        found = log.room.inspection.check(with_bodies=with_bodies).findings
+        assert [(each.code, each.detail) for each in found] == [("tile-middle-changed", path)]
+    fresh = Store(log.room.database)
+    assert fresh.tree(wanted[0], wanted[0]).prove_inclusion(300) == list(wanted[2])
 
 
 def test_a_flipped_bit_in_a_bundle_is_named(log):
@@ -343,7 +357,8 @@ def test_a_leaf_rewritten_with_its_tiles_and_bundle_is_found(log):
     leaves = list(store.leaves(0, SIZE))
     _, tiles = Edge().grow([leaf_hash(each) for each in leaves])
     for tile in tiles:
-        store.tiles.update_one({"_id": tile.place.path()}, {"$set": {"content": tile.content}})
+        middle = {"middle": tile.middle} if tile.middle else {}
+        store.tiles.update_one({"_id": tile.place.path()}, {"$set": {"content": tile.content} | middle})
     store.tiles.update_one({"_id": "tile/entries/001"}, {"$set": {"content": encode_bundle(leaves[256:512])}})
     assert log.codes() == {"root-mismatch"}
 

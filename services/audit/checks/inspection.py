@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from services.audit.checks.entry_check import EntryCheck, is_entry
-from services.audit.checks.tree_check import check_tree
+from services.audit.checks.tree_check import check_middles, check_tree
 from services.audit.domain import sequences
 from services.audit.domain.entry import Head, Heads, LogBroken
 from services.audit.domain.period import LogClosed
@@ -75,6 +75,7 @@ class Inspection:
             return report
         self._check_entries(report, heads.published)
         self._check_upper_tiles(report, heads.published)
+        check_middles(self._store, heads.published.size, report)
         for path, is_beginning in self._store.narrower_tiles():
             if not is_beginning:
                 report.note("tile-changed", -1, f"{path}, outgrown")

@@ -9,8 +9,16 @@ from services.audit.domain.entry import Head
 from services.audit.domain.report import Report
 from services.audit.store.entries import Store
 from services.audit.tlog import merkle
-from services.audit.tlog.merkle import HASH_BYTES
-from services.audit.tlog.tiles import TILE_WIDTH, TilePlace, TilesRefused, bundle_path, decode_bundle
+from services.audit.tlog.tiles import (
+    MIDDLE_HEIGHT,
+    TILE_WIDTH,
+    Tile,
+    TilePlace,
+    TilesRefused,
+    bundle_path,
+    decode_bundle,
+    places_of,
+)
 
 _AT_ONCE = 64
 
@@ -44,11 +52,11 @@ def _check_bundles(store: Store, numbers: Sequence[int], report: Report) -> list
     """The roots of these full tiles as the bundles lead to them."""
     bundles = store.stored_paths([bundle_path(number) for number in numbers])
     places = [TilePlace(0, number, TILE_WIDTH) for number in numbers]
-    tiles = store.stored_paths([place.path() for place in places])
+    tiles = store.stored_tiles(places)
     roots: list[bytes] = []
     for number, place in zip(numbers, places, strict=True):
         path = bundle_path(number)
-        stored = tiles.get(place.path())
+        stored = tiles[place].content if place in tiles else None
         try:
             leaves = decode_bundle(bundles[path]) if path in bundles else None
         except TilesRefused:
@@ -63,8 +71,28 @@ def _check_bundles(store: Store, numbers: Sequence[int], report: Report) -> list
         hashed = _hashed(leaves) if leaves is not None else (stored or b"")
         if stored is not None and hashed != stored:
             report.note("bundle-or-tile-changed", -1, f"{path} or {place.path()}")
-        roots.append(_root_of(hashed))
+        nodes = merkle.folded(hashed)
+        if place in tiles and hashed == stored:
+            _check_middle(tiles[place], nodes, report)
+        roots.append(nodes[-1])
     return roots
+
+
+def check_middles(store: Store, size: int, report: Report) -> None:
+    """The middle beside each full tile, where there is one, is the tile's own."""
+    full = [place for place in places_of(size) if place.is_full]
+    for first in range(0, len(full), _AT_ONCE):
+        for tile in store.stored_tiles(full[first : first + _AT_ONCE]).values():
+            if tile.middle:
+                _check_middle(tile, merkle.folded(tile.content), report)
+
+
+def _check_middle(tile: Tile, nodes: Sequence[bytes], report: Report) -> None:
+    """A tile that is named already is what was changed, and not its middle."""
+    path = tile.place.path()
+    is_right = not tile.middle or tile.middle == (nodes[MIDDLE_HEIGHT] if len(nodes) > MIDDLE_HEIGHT else b"")
+    if not is_right and not any(path in each.detail for each in report.findings):
+        report.note("tile-middle-changed", -1, path)
 
 
 def _hashed(leaves: Sequence[bytes]) -> bytes:
@@ -72,20 +100,13 @@ def _hashed(leaves: Sequence[bytes]) -> bytes:
     return b"".join([sha256(b"\x00" + leaf).digest() for leaf in leaves])
 
 
-def _root_of(hashes: bytes) -> bytes:
-    """The root of a power of two of hashes, side by side; any other number has one that nothing leads to."""
-    sha256 = hashlib.sha256
-    while len(hashes) > HASH_BYTES:
-        pairs = range(0, len(hashes), 2 * HASH_BYTES)
-        hashes = b"".join([sha256(b"\x01" + hashes[at : at + 2 * HASH_BYTES]).digest() for at in pairs])
-    return hashes
-
-
 def _check_tile(store: Store, head: Head, place: TilePlace, wanted: Sequence[bytes], report: Report) -> None:
     if not wanted:
         return
-    stored = store.tile(place, head.size)
+    stored = store.tiles_cut([place], head.size).get(place)
     if stored is None:
         report.note("tile-missing", -1, place.path())
-    elif stored != b"".join(wanted):
+    elif stored.content != b"".join(wanted):
         report.note("tile-changed", -1, place.path())
+    elif stored.middle:
+        _check_middle(stored, merkle.folded(stored.content), report)

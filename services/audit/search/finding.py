@@ -18,11 +18,10 @@ from services.audit.domain.entry import Head
 from services.audit.domain.leaf import LeafMalformed, parse_leaf
 from services.audit.fhir import ReadBody, facts_in, fhir_id, names, shown
 from services.audit.sealing.body_sealing import BodyUnreadable
-from services.audit.search import proving
 from services.audit.search.aside import aside
 from services.audit.search.asked import Asked, Criterion, Cursor, Value
 from services.audit.search.matching import is_asked_for
-from services.audit.search.proving import Proof
+from services.audit.search.proving import Proof, Prover
 
 if TYPE_CHECKING:
     from services.audit.reading_room import ReadingRoom as Room
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 _OUR_PEOPLE = re.compile(r"peer_[A-Za-z0-9_-]{1,64}")
 _OPENED_AT_ONCE = 64
+_WORTH_HALVING = 16
 _UNREADABLE = "unreadable"
 # So many rows a search may open that turn out to be something else; then it says what would narrow it.
 _MOST_OPENED = 10_000
@@ -117,21 +117,24 @@ def search(room: Room, asked: Asked, caller: Caller, cause: Cause) -> Page:
 
 
 def _page(room: Room, asked: Asked) -> Page:
-    now = covered(room)
+    with aside(lambda: room.finds.wanted(asked)) as looking:
+        now = covered(room)
+    wanted = looking.result()
     size = min(asked.cursor.size, now.size) if asked.cursor else now.size
     under = Covered(now.head, size, now.whole)
     if asked.only_total:
-        total = sum(1 for _ in _found(room, asked, size, None))
+        total = sum(1 for _ in _found(room, room.finds.candidates(asked, size, None, wanted), asked))
         return Page(under, [], {}, total=total)
     after = (asked.cursor.moment, asked.cursor.number) if asked.cursor else None
+    prover = Prover(room, now.head)
     hits: list[Hit] = []
-    for hit in _found(room, asked, size, after):
+    for hit in _found(room, room.finds.candidates(asked, size, after, wanted), asked, prover):
         if len(hits) == asked.count:
             last = hits[-1]
             cursor = Cursor(size, last.recorded_at, last.number)
-            return Page(under, hits, _proofs(room, hits, now.head), cursor)
+            return Page(under, hits, prover.of([hit.number for hit in hits]), cursor)
         hits.append(hit)
-    return Page(under, hits, _proofs(room, hits, now.head))
+    return Page(under, hits, prover.of([hit.number for hit in hits]))
 
 
 def read_one(room: Room, resource_id: str, caller: Caller, cause: Cause) -> Page:
@@ -139,8 +142,8 @@ def read_one(room: Room, resource_id: str, caller: Caller, cause: Cause) -> Page
     asked = Asked((Criterion("_id", "", (Value(resource_id),)),), count=1)
     with aside(lambda: note(room, caller, asked, cause, "read")):
         under = covered(room)
-        hits = list(_found(room, asked, under.size, None))[:1]
-        return Page(under, hits, _proofs(room, hits, under.head))
+        hits = list(_found(room, room.finds.candidates(asked, under.size, None), asked))[:1]
+        return Page(under, hits, Prover(room, under.head).of([hit.number for hit in hits]))
 
 
 def opened(room: Room, rows: Sequence[Json]) -> list[Hit]:
@@ -148,7 +151,7 @@ def opened(room: Room, rows: Sequence[Json]) -> list[Hit]:
 
     A row need say no more than where its entry is and when it was; the rest is fetched for those that need it.
     """
-    entries = room.store.entries_at([row["_id"] for row in rows])
+    entries = _entries(room, [row["_id"] for row in rows])
     keys = room.keyring.keys_by_id(entry["key_id"] for entry in entries.values())
     found: dict[int, Hit] = {}
     for row in rows:
@@ -165,11 +168,24 @@ def opened(room: Room, rows: Sequence[Json]) -> list[Hit]:
     return [found[row["_id"]] for row in rows if row["_id"] in found]
 
 
-def _found(room: Room, asked: Asked, size: int, after: tuple[datetime, int] | None) -> Iterator[Hit]:
+def _entries(room: Room, numbers: Sequence[int]) -> dict[int, Json]:
+    """The entries with these numbers; many are read in two halves at once."""
+    half = len(numbers) // 2
+    if half < _WORTH_HALVING:
+        return room.store.entries_at(numbers)
+    with aside(lambda: room.store.entries_at(numbers[half:])) as doing:
+        found = room.store.entries_at(numbers[:half])
+    return found | doing.result()
+
+
+def _found(
+    room: Room, candidates: Iterator[Json], asked: Asked, prover: Prover | None = None
+) -> Iterator[Hit]:
+    """The candidates that are what was asked for; the tiles that prove the first ones come while they are opened."""
     missed = 0
     first = min(asked.count + 1, _OPENED_AT_ONCE) if asked.count else _OPENED_AT_ONCE
-    for rows in _pieces(room.finds.candidates(asked, size, after), first):
-        for hit in opened(room, rows):
+    for rows in _pieces(candidates, first):
+        for hit in _opened_ahead(room, rows, prover):
             if any(start <= hit.recorded_at < end for start, end in asked.without):
                 continue
             if hit.said is None or is_asked_for(hit.document, asked):
@@ -182,6 +198,14 @@ def _found(room: Room, asked: Asked, size: int, after: tuple[datetime, int] | No
                     Kind.INVALID,
                     "Too many entries would have to be opened. Add a date, a person or a user.",
                 )
+        prover = None
+
+
+def _opened_ahead(room: Room, rows: Sequence[Json], prover: Prover | None) -> list[Hit]:
+    if prover is None:
+        return opened(room, rows)
+    with aside(lambda: prover.ahead([row["_id"] for row in rows])):
+        return opened(room, rows)
 
 
 def _pieces(rows: Iterator[Json], first: int) -> Iterator[list[Json]]:
@@ -193,10 +217,6 @@ def _pieces(rows: Iterator[Json], first: int) -> Iterator[list[Json]]:
             piece, first = [], _OPENED_AT_ONCE
     if piece:
         yield piece
-
-
-def _proofs(room: Room, hits: Sequence[Hit], head: Head) -> dict[int, Proof]:
-    return proving.proofs(room, [hit.number for hit in hits], head)
 
 
 def _hit(room: Room, row: Json, entry: Json, key: Any) -> Hit | None:

@@ -117,20 +117,35 @@ class SearchIndex:
     # -- finding
 
     def candidates(
-        self, asked: Asked, size: int, skip_until: tuple[datetime, int] | None
+        self,
+        asked: Asked,
+        size: int,
+        skip_until: tuple[datetime, int] | None,
+        wanted: Sequence[list[bytes]] | None = None,
     ) -> Iterator[Document]:
         """Times and numbers of entries that may be what was asked for, in its order; each must be opened and compared.
 
         As many at once as make a page and one, so that the first answer is the last one where all of them fit.
+        `wanted` is what `wanted` gave for what is asked, where it was looked up already.
         """
-        query = self._query(asked, size)
-        if query is None:
-            return
-        order, hint = _NEWEST_FIRST if asked.is_newest_first else _OLDEST_FIRST, _hint(query)
+        wanted = self.wanted(asked) if wanted is None else wanted
+        if not all(wanted):
+            return  # somebody without a key: nothing of theirs can be found
+        query = _bounds(asked, size)
+        if wanted:
+            query["k"] = {"$in": wanted[0]}
+        if len(wanted) > 1:
+            few = self._page(asked, query, skip_until, _FEW)
+            if len(few) < _FEW:
+                yield from self._also(few, wanted[1:])
+                return
+            # By expression, so that the index is entered at the narrowest mark and nowhere else.
+            query["$expr"] = {
+                "$and": [{"$gt": [{"$size": {"$setIntersection": ["$k", one]}}, 0]} for one in wanted[1:]]
+            }
         after, piece = skip_until, min(asked.count + 1, _MOST_AT_ONCE) if asked.count else _MOST_AT_ONCE
         while True:
-            here = _further(query, after, is_newest_first=asked.is_newest_first)
-            rows = list(self.finds.find(here, _PLACE).sort(order).hint(hint).limit(-piece).batch_size(piece))
+            rows = self._page(asked, query, after, piece)
             yield from rows
             if len(rows) < piece:
                 return
@@ -155,26 +170,35 @@ class SearchIndex:
         """The names of a person's keys, under which a report finds them; none where they were erased."""
         return [key.key_id for key in self._keyring.keys_of_subject(subject_id)]
 
-    def _query(self, asked: Asked, size: int) -> Document | None:
-        query: Document = {"_id": {"$lt": size}}
-        if asked.since.year > 1 or asked.until.year < 9999:
-            query["t"] = {"$gte": asked.since, "$lt": asked.until}
+    def wanted(self, asked: Asked) -> list[list[bytes]]:
+        """For each criterion the index knows, the marks of which a hit has one; that with the fewest entries first."""
         criteria = narrowing.joined(asked.criteria)
         keys = self._keys_of(criteria)
         marked = [(each.parameter, self._marks_of(each, keys)) for each in criteria]
         wanted = [(parameter, found) for parameter, found in marked if found is not None]
-        if any(not found for _, found in wanted):
-            return None  # somebody without a key: nothing of theirs can be found
-        if wanted:
-            first = self._narrowest(wanted)
-            query["k"] = {"$in": wanted[first][1]}
-            others = [found for place, (_, found) in enumerate(wanted) if place != first]
-            if others:
-                # By expression, so that the index is entered at the narrowest mark and nowhere else.
-                query["$expr"] = {
-                    "$and": [{"$gt": [{"$size": {"$setIntersection": ["$k", one]}}, 0]} for one in others]
-                }
-        return query
+        if len(wanted) > 1 and all(found for _, found in wanted):
+            wanted.insert(0, wanted.pop(self._narrowest(wanted)))
+        return [found for _, found in wanted]
+
+    def _page(
+        self, asked: Asked, query: Document, after: tuple[datetime, int] | None, most: int
+    ) -> list[Document]:
+        order = _NEWEST_FIRST if asked.is_newest_first else _OLDEST_FIRST
+        here = _further(query, after, is_newest_first=asked.is_newest_first)
+        found = self.finds.find(here, _PLACE).sort(order).hint(_hint(query))
+        return list(found.limit(-most).batch_size(most))
+
+    def _also(self, rows: list[Document], others: Sequence[list[bytes]]) -> list[Document]:
+        """Those of the rows that have one of each of the other marks too, asked of the index and of no row."""
+        for one in others:
+            if not rows:
+                break
+            times, numbers = list({row["t"] for row in rows}), [row["_id"] for row in rows]
+            query = {"k": {"$in": one}, "t": {"$in": times}, "_id": {"$in": numbers}}
+            found = self.finds.find(query, {"_id": 1}).hint("mark").batch_size(len(rows) + 1)
+            here = {row["_id"] for row in found}
+            rows = [row for row in rows if row["_id"] in here]
+        return rows
 
     def _narrowest(self, wanted: list[tuple[str, list[bytes]]]) -> int:
         places = sorted(range(len(wanted)), key=lambda place: narrowing.rank(wanted[place][0]))
@@ -223,6 +247,13 @@ class SearchIndex:
                     return None
                 found += [self._maker.blinded(place, text) for place in marks.under(parameter)]
         return sorted(set(found))
+
+
+def _bounds(asked: Asked, size: int) -> Document:
+    query: Document = {"_id": {"$lt": size}}
+    if asked.since.year > 1 or asked.until.year < 9999:
+        query["t"] = {"$gte": asked.since, "$lt": asked.until}
+    return query
 
 
 def _hint(query: Document) -> str:

@@ -39,6 +39,18 @@ def subtree_root(hashes: Sequence[bytes]) -> bytes:
     return level[0]
 
 
+def folded(hashes: bytes) -> tuple[bytes, ...]:
+    """Consecutive hashes, and above them level by level the nodes that are whole, each level in one piece."""
+    levels, pair, sha256 = [hashes], 2 * HASH_BYTES, hashlib.sha256
+    while len(levels[-1]) >= pair:
+        below = levels[-1]
+        whole = len(below) - len(below) % pair
+        levels.append(
+            b"".join([sha256(b"\x01" + below[at : at + pair]).digest() for at in range(0, whole, pair)])
+        )
+    return tuple(levels)
+
+
 def perfect_subtrees(start: int, end: int) -> Iterator[tuple[int, int]]:
     """The perfect subtrees, as (height, index at that height), that cover [start, end) left to right.
 

@@ -10,6 +10,7 @@ import pytest
 from kindred.access.v1.events_pb2 import AccessDenied, RecordRead
 from kindred.bus.v1.bus_pb2 import Provenance
 from services.audit.fhir import outside
+from services.audit.search import index
 from services.audit.search.bundle import render_refusal
 from services.audit.search.door import routes
 from services.audit.search.finding import covered
@@ -157,6 +158,16 @@ def test_each_parameter_finds_what_it_says_and_nothing_else(officer, query, foun
     """All 18 parameters of R4, with systems, modifiers and date prefixes; the count is exact."""
     answer = officer.get(f"/fhir/AuditEvent?{query}")
     assert len(matches(answer)) == found
+
+
+@pytest.mark.parametrize("few", [1, 1_500])
+def test_two_criteria_find_the_same_by_index_and_by_row(officer, monkeypatch, few):
+    """Where the narrower has many entries their rows are compared, else the index is asked for both; pages go on."""
+    monkeypatch.setattr(index, "_FEW", few)
+    assert len(matches(officer.get("/fhir/AuditEvent?patient=peer_3&agent=nurse-1"))) == 20
+    first = officer.get("/fhir/AuditEvent?patient=peer_3&agent=nurse-1&event-type=record.read.v1&_count=15")
+    following = next(each["url"] for each in first.json()["link"] if each["relation"] == "next")
+    assert len(matches(first)) + len(matches(officer.get(following))) == 20
 
 
 def test_pages_stand_still_while_the_log_grows(log, officer):
