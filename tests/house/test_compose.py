@@ -139,6 +139,9 @@ def test_the_image_holds_what_the_processes_need() -> None:
         assert f"COPY {package} /app/{package}" in text
     assert "--require-hashes -r runtime.txt" in text
     # What the day, the hour or a hash seed leaves in an image, no second build has (deploy/image.sh builds twice).
-    assert "PYTHONHASHSEED=0 /opt/kindred/bin/python -m compileall -qf --invalidation-mode unchecked-hash" in text
+    assert (
+        "PYTHONHASHSEED=0 /opt/kindred/bin/python -m compileall -qf --invalidation-mode unchecked-hash"
+        in text
+    )
     assert "RUN useradd" not in text and "&& useradd" not in text
     assert "USER 10001" in text
