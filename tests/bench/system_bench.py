@@ -9,7 +9,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -19,8 +18,8 @@ import httpx
 import psutil
 
 from cli.local import children
-from cli.local.place import Place
 from tests.bench import strangers
+from tests.bench.whole_system import a_whole_system
 from tests.driving import (
     PROCESSES,
     Er,
@@ -151,14 +150,8 @@ def _share(sorted_values: list[float], share: float) -> float:
 def main() -> None:
     """Measures and prints."""
     parts = {name: os.environ.pop(name) for name in ("MONGO_URI", "AMQP_URI") if name in os.environ}
-    with tempfile.TemporaryDirectory(prefix="kindred-bench-") as folder:
-        overrides = {"KINDRED_WAVE_SECONDS": "3600,3600", "KINDRED_LOG_LEVEL": "warning"}
-        running = Running(Place(Path(folder)), overrides, mongod_args=())
-        try:
-            running.start()
-            measure(running)
-        finally:
-            running.stop()
+    with a_whole_system() as running:
+        measure(running)
     print("the bus beside bare kombu and pymongo:", flush=True)
     argv = [sys.executable, "-m", "tests.bench.bus_bench"]
     subprocess.run(argv, env=os.environ | parts, check=True)

@@ -12,22 +12,21 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import kombu
 
 from chassis import topology
-from cli.local.place import ROOT, Place
+from cli.local.place import ROOT
 from tests.bench import strangers
 from tests.bench.budget import bare
 from tests.bench.system_bench import Numbers, cpu_s
+from tests.bench.whole_system import a_whole_system
 from tests.driving import (
     PROCESSES,
     SERVICES,
@@ -65,15 +64,8 @@ class Bus:
 
 def main() -> None:
     """Measures and prints."""
-    with tempfile.TemporaryDirectory(prefix="kindred-bench-") as folder:
-        running = Running(
-            Place(Path(folder)), {"KINDRED_WAVE_SECONDS": "3600,3600", "KINDRED_LOG_LEVEL": "warning"}
-        )
-        try:
-            running.start()
-            told = measured(running)
-        finally:
-            running.stop()
+    with a_whole_system() as running:
+        told = measured(running)
     print(
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {REFERRALS} referrals, {CLIENTS} clients\n"
     )

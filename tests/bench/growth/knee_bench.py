@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
-from cli.local.place import Place
 from tests.bench import strangers
 from tests.bench.system_bench import Numbers
+from tests.bench.whole_system import a_whole_system
 from tests.driving import Er, Roster, Running, a_specialist, a_supervisor, at_once, roster_csv, until
 from tests.faults import evidence
 
@@ -27,20 +25,13 @@ SENDERS = 32
 
 def main() -> None:
     """Measures and prints."""
-    with tempfile.TemporaryDirectory(prefix="kindred-bench-") as folder:
-        running = Running(
-            Place(Path(folder)), {"KINDRED_WAVE_SECONDS": "3600,3600", "KINDRED_LOG_LEVEL": "warning"}
-        )
-        try:
-            running.start()
-            roster, er, numbers = Roster(running), Er(running), Numbers()
-            people = [a_supervisor(), *(a_specialist(f"spec-{n:04}", capacity="50") for n in range(500))]
-            roster.load(roster_csv(people))
-            sent(running, er, numbers, 40, 4.0)
-            for rate in RATES:
-                print(json.dumps({"knee": sent(running, er, numbers, rate, SECONDS)}), flush=True)
-        finally:
-            running.stop()
+    with a_whole_system() as running:
+        roster, er, numbers = Roster(running), Er(running), Numbers()
+        people = [a_supervisor(), *(a_specialist(f"spec-{n:04}", capacity="50") for n in range(500))]
+        roster.load(roster_csv(people))
+        sent(running, er, numbers, 40, 4.0)
+        for rate in RATES:
+            print(json.dumps({"knee": sent(running, er, numbers, rate, SECONDS)}), flush=True)
 
 
 def sent(running: Running, er: Er, numbers: Numbers, rate: float, seconds: float) -> dict[str, Any]:

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
 
 from cli.local import children
-from cli.local.place import Place
 from cli.local.shape import Shape
 from tests.bench.system_bench import Numbers, end_to_end
+from tests.bench.whole_system import a_whole_system
 from tests.driving import Er, Officer, Roster, Running, a_specialist, a_supervisor, roster_csv, until
 from tests.faults import evidence
 
@@ -31,17 +29,8 @@ RUNS = 2
 def main() -> None:
     """Measures and prints."""
     for replicas in REPLICAS:
-        with tempfile.TemporaryDirectory(prefix="kindred-bench-") as folder:
-            running = Running(
-                Place(Path(folder)),
-                {"KINDRED_WAVE_SECONDS": "3600,3600", "KINDRED_LOG_LEVEL": "warning"},
-                Shape(1, replicas),
-            )
-            try:
-                running.start()
-                print(json.dumps({"replicas": measured(running, replicas)}), flush=True)
-            finally:
-                running.stop()
+        with a_whole_system(Shape(1, replicas)) as running:
+            print(json.dumps({"replicas": measured(running, replicas)}), flush=True)
 
 
 def measured(running: Running, replicas: int) -> dict[str, Any]:

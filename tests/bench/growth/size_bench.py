@@ -11,17 +11,15 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import httpx
 
-from cli.local.place import Place
 from tests.bench import strangers
 from tests.bench.growth.synthetic import Mold, copied, is_its_own
 from tests.bench.system_bench import Numbers, cpu_s
+from tests.bench.whole_system import a_whole_system
 from tests.driving import Er, Roster, Running, a_specialist, a_supervisor, at_once, roster_csv, until
 from tests.faults import evidence
 
@@ -35,15 +33,8 @@ NOT_COPIED = frozenset({"outbox", "specialists", "caseloads", "inbox", "handled"
 
 def main() -> None:
     """Measures and prints."""
-    with tempfile.TemporaryDirectory(prefix="kindred-bench-") as folder:
-        running = Running(
-            Place(Path(folder)), {"KINDRED_WAVE_SECONDS": "3600,3600", "KINDRED_LOG_LEVEL": "warning"}
-        )
-        try:
-            running.start()
-            grown(running)
-        finally:
-            running.stop()
+    with a_whole_system() as running:
+        grown(running)
 
 
 def grown(running: Running) -> None:

@@ -11,7 +11,7 @@ import pytest
 from chassis.sealing import PublicSeal
 from cli.local import keys
 from tests.integration.notifications.far_side import FarSide
-from tests.integration.notifications.posted_side import ACCOUNT, TOKEN, PostedSide
+from tests.integration.notifications.posted_side import PostedSide, sms_account
 from tests.integration.notifications.processes import Broker
 
 
@@ -85,12 +85,4 @@ def posted_side() -> Iterator[PostedSide]:
 @pytest.fixture
 def sms_environ(process_environ: dict[str, str], posted_side: PostedSide) -> dict[str, str]:
     """The environment of processes with an SMS account."""
-    return {
-        **process_environ,
-        "KINDRED_SMS_URL": posted_side.url,
-        "KINDRED_SMS_ACCOUNT": ACCOUNT,
-        "KINDRED_SMS_TOKEN": TOKEN,
-        "KINDRED_SMS_FROM": "+13125550100",
-        "KINDRED_NOTICES_URL": "https://notices.kindred.example.org",
-        "KINDRED_POST_ALLOW_PRIVATE": "true",
-    }
+    return process_environ | sms_account(posted_side.url, "https://notices.kindred.example.org")

@@ -16,6 +16,18 @@ from urllib.parse import parse_qs
 ACCOUNT, TOKEN = "AC0123456789abcdef0123456789abcdef", "quillfeather-sms-token"
 
 
+def sms_account(url: str, notices_url: str) -> dict[str, str]:
+    """The settings of a service that has an SMS account at this far side, and is reached at `notices_url`."""
+    return {
+        "KINDRED_SMS_URL": url,
+        "KINDRED_SMS_ACCOUNT": ACCOUNT,
+        "KINDRED_SMS_TOKEN": TOKEN,
+        "KINDRED_SMS_FROM": "+13125550100",
+        "KINDRED_NOTICES_URL": notices_url,
+        "KINDRED_POST_ALLOW_PRIVATE": "true",
+    }
+
+
 @dataclass(frozen=True)
 class Posted:
     """One request in its hands."""

@@ -16,7 +16,7 @@ from services.notifications.domain.contacts import Card, Contact, peer_contact_i
 from services.notifications.domain.intents import Happening
 from services.notifications.settings import Settings
 from tests.integration.notifications.driving_notices import an_offer, notices, settled, told
-from tests.integration.notifications.posted_side import ACCOUNT, TOKEN
+from tests.integration.notifications.posted_side import sms_account
 from tests.integration.notifications.test_notices_to_peers import zone_where_it_is
 
 CAUSE = Cause("cor_1", "")
@@ -28,14 +28,7 @@ LINK = "https://notices.example.org/notices/mine/"
 @pytest.fixture
 def room(environ, posted_side):
     """Wren, to whom a text message went, and a specialist to whom one went too."""
-    more = {
-        "KINDRED_SMS_URL": posted_side.url,
-        "KINDRED_SMS_ACCOUNT": ACCOUNT,
-        "KINDRED_SMS_TOKEN": TOKEN,
-        "KINDRED_SMS_FROM": "+13125550100",
-        "KINDRED_NOTICES_URL": "https://notices.example.org",
-        "KINDRED_POST_ALLOW_PRIVATE": "true",
-    }
+    more = sms_account(posted_side.url, "https://notices.example.org")
     room = build_room(chassis_settings.read(Settings, environ | more))
     prepare(room)
     now = SystemClock().now()

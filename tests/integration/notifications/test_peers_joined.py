@@ -16,7 +16,7 @@ from services.notifications.domain.contacts import Card, Contact, peer_contact_i
 from services.notifications.domain.intents import Happening
 from services.notifications.settings import Settings
 from tests.integration.notifications.driving_notices import notices
-from tests.integration.notifications.posted_side import ACCOUNT, TOKEN
+from tests.integration.notifications.posted_side import sms_account
 
 CAUSE = Cause("cor_1", "")
 WREN = Contact(language="en", time_zone="UTC", phone="+13125550181")
@@ -25,14 +25,7 @@ WREN = Contact(language="en", time_zone="UTC", phone="+13125550181")
 @pytest.fixture
 def room(environ, posted_side):
     """Notifications with an SMS account, and nobody in it."""
-    more = {
-        "KINDRED_SMS_URL": posted_side.url,
-        "KINDRED_SMS_ACCOUNT": ACCOUNT,
-        "KINDRED_SMS_TOKEN": TOKEN,
-        "KINDRED_SMS_FROM": "+13125550100",
-        "KINDRED_NOTICES_URL": "https://notices.example.org",
-        "KINDRED_POST_ALLOW_PRIVATE": "true",
-    }
+    more = sms_account(posted_side.url, "https://notices.example.org")
     room = build_room(chassis_settings.read(Settings, environ | more))
     prepare(room)
     yield room

@@ -47,7 +47,7 @@ from tests.integration.notifications.driving_notices import (
     told,
     until,
 )
-from tests.integration.notifications.posted_side import ACCOUNT, TOKEN
+from tests.integration.notifications.posted_side import TOKEN, sms_account
 from tests.unit.notifications.test_notice_far_sides import a_returned_mail
 
 OWN_URL = "https://notices.kindred.example.org"
@@ -59,13 +59,7 @@ CAUSE = Cause("cor_test", "")
 @pytest.fixture
 def room(environ, posted_side):
     """Notifications with an SMS account; a specialist with a mailbox and a phone."""
-    more = {
-        "KINDRED_SMS_URL": posted_side.url,
-        "KINDRED_SMS_ACCOUNT": ACCOUNT,
-        "KINDRED_SMS_TOKEN": TOKEN,
-        "KINDRED_SMS_FROM": "+13125550100",
-        "KINDRED_NOTICES_URL": OWN_URL,
-        "KINDRED_POST_ALLOW_PRIVATE": "true",
+    more = sms_account(posted_side.url, OWN_URL) | {
         "KINDRED_POST_TIMEOUT_S": "2",
         "KINDRED_WEBHOOK_MOST_FAILURES": "3",
     }
