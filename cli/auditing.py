@@ -149,16 +149,9 @@ def told_by(file: Path) -> tuple[dict[str, str], int]:
 def export(reach: Reach, asked: Any, to: Path) -> int:
     """The export is in the file `to`, whole; returns its bytes. Raises grpc.RpcError."""
     metadata = reach.metadata("compliance", "cli-compliance", purpose="HCOMPL")
-    draft = to.with_name(f"{to.name}.part")
-    try:
-        with draft.open("wb") as file:
-            for piece in reach.custody().ExportEntries(asked, timeout=VERIFY_S, metadata=metadata):
-                file.write(piece.content)
-        draft.replace(to)
-    except OSError as wrong:
-        raise show.fail(f"{to} cannot be written: {wrong.strerror}.", code=2) from None
-    finally:
-        draft.unlink(missing_ok=True)
+    with show.written(to) as file:
+        for piece in reach.custody().ExportEntries(asked, timeout=VERIFY_S, metadata=metadata):
+            file.write(piece.content)
     return to.stat().st_size
 
 

@@ -2,8 +2,10 @@
 
 import json
 import sys
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
 
 import typer
 from rich.console import Console
@@ -74,3 +76,18 @@ def fail(line: str, *details: str, code: int = 1) -> typer.Exit:
         errors.print(f"  {plain(detail)}", soft_wrap=True)
     sys.stderr.flush()
     return typer.Exit(code)
+
+
+@contextmanager
+def written(to: Path) -> Iterator[BinaryIO]:
+    """A file to write into that is `to` when all is well, and nothing else; exit code 2 where it cannot be."""
+    draft = to.with_name(f"{to.name}.part")
+    try:
+        with draft.open("wb") as file:
+            yield file
+        draft.replace(to)
+    except OSError as wrong:
+        raise fail(f"{to} cannot be written: {wrong.strerror}.", code=2) from None
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)

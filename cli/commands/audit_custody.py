@@ -73,10 +73,13 @@ def prove(
     except NotVerified as wrong:
         raise show.fail(f"The proof does not verify: {wrong}") from None
     path = (out or to / f"entry-{number}.tlog-proof").resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(answer.proof)
     leaf = path.with_suffix(".leaf")
-    leaf.write_bytes(answer.entry.leaf)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(answer.proof)
+        leaf.write_bytes(answer.entry.leaf)
+    except OSError as wrong:
+        raise show.fail(f"{wrong.filename} cannot be written: {wrong.strerror}.", code=2) from None
     show.record({"proven": True, **facts, "proof": str(path), "leaf": str(leaf)}, as_json=as_json)
 
 

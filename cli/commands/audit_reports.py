@@ -2,6 +2,7 @@
 
 import csv
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,13 @@ _ROW = (
     "outcome",
     "why",
 )
+
+
+class Language(StrEnum):
+    """What a report can be written in."""
+
+    EN = "en"
+    ES = "es"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -64,7 +72,7 @@ def report(
     since: Annotated[str, typer.Option("--from", help="Recorded at or after, UTC.")] = "",
     until: Annotated[str, typer.Option(help="Recorded before, UTC.")] = "",
     to: Annotated[Path | None, typer.Option(help="Write a .csv or .pdf here instead.")] = None,
-    language: Annotated[str, typer.Option(help="en or es.")] = "en",
+    language: Annotated[Language, typer.Option(help="What it is written in.")] = Language.EN,
     as_json: show.AsJson = False,
 ) -> None:
     """Run a named report: who saw this person, reads without a relationship, accounting of disclosures ..."""
@@ -79,8 +87,9 @@ def report(
     asked = [("language", language), *_pairs(parameter or [])]
     asked += [(key, value) for key, value in (("from", since), ("until", until)) if value]
     if to is not None:
-        content = door.content(f"/audit/reports/{name}", [*asked, ("format", to.suffix.lstrip("."))])
-        to.write_bytes(content)
+        with show.written(to) as file:  # opened first: what cannot be kept is not asked for
+            content = door.content(f"/audit/reports/{name}", [*asked, ("format", to.suffix.lstrip("."))])
+            file.write(content)
         show.record({"file": str(to), "bytes": len(content)}, as_json=as_json)
         return
     found = door.json(f"/audit/reports/{name}", asked)

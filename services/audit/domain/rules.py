@@ -55,16 +55,17 @@ def no_relationship(sights: Iterable[Sight]) -> list[Finding]:
 def break_glass(sights: Iterable[Sight]) -> list[Finding]:
     """Reads past a policy: purpose BTG, or glass that was said to be broken.
 
-    What somebody looks at through glass they broke within the hour is part of that breaking, and one review.
+    What somebody looks at through glass they broke within the hour is part of that breaking, and one review; that our
+    own services told others of it is none.
     """
-    found, broken = [], {}
+    found: list[Finding] = []
+    broken: dict[tuple[str, str], datetime] = {}
     for sight in sights:
         key = (sight.actor, sight.referral)
+        is_part = sight.is_read and sight.referral and _is_within(sight.at, broken.get(key))
         if sight.event_type == "glass.broken.v1":
             broken[key] = sight.at
-        elif sight.purpose != "BTG" or (
-            sight.is_read and sight.referral and _is_within(sight.at, broken.get(key))
-        ):
+        elif sight.purpose != "BTG" or sight.is_our_own or is_part:
             continue
         found.append(Finding(sight.number, "break-glass"))
     return found

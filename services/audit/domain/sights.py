@@ -38,6 +38,11 @@ class Sight:
         return self.event_type in READS
 
     @property
+    def is_our_own(self) -> bool:
+        """Whether one of our services did it by itself, as when it tells an overseer of broken glass."""
+        return self.actor.startswith("system:")
+
+    @property
     def is_somebodys(self) -> bool:
         """Whether a person did it, not one of our services or another system."""
         return (

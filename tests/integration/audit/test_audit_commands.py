@@ -51,10 +51,20 @@ def test_a_report_is_listed_run_and_written_to_a_file(told, tmp_path):
         target = tmp_path / f"rosa.{suffix}"
         told("report", "who-saw-person", "-w", "person=peer_rosa", "--to", str(target))
         assert target.read_bytes().startswith(begins)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["rosa.csv", "rosa.pdf"]
     assert "--with" in told("report", "who-saw-person", exit_code=1)
     nothing = told("report", "who-saw-person", "-w", "person=peer_nobody")
     assert "nothing found" in nothing and "under the checkpoint of size" in nothing
     assert "treatment (TREAT)" in told("report", "who-saw-person", "-w", "person=peer_rosa")
+
+
+def test_a_report_that_cannot_be_kept_is_not_asked_for(told, tmp_path):
+    """A folder that is not there: one sentence, exit code 2, and no entry that a file left; nor is a language guessed."""
+    asked = ("report", "who-saw-person", "-w", "person=peer_kept")
+    refused = told(*asked, "--to", str(tmp_path / "gone" / "rosa.csv"), exit_code=2)
+    assert "cannot be written: No such file or directory." in " ".join(refused.split())
+    assert json.loads(told(*asked, "--json"))["rows"] == []
+    told(*asked, "--language", "fr", exit_code=2)
 
 
 def test_a_review_is_listed_and_judged(told):

@@ -65,7 +65,17 @@ def test_broken_glass_is_found_by_purpose_and_by_word():
     story.add("nurse-17")
     by_purpose = story.add("nurse-17", purpose="BTG")
     by_word = story.add("nurse-17", event_type="glass.broken.v1")
-    assert numbers(rules.break_glass(story.sights)) == [by_purpose, by_word]
+    by_system = story.add("client:ehr", role="system", purpose="BTG")
+    assert numbers(rules.break_glass(story.sights)) == [by_purpose, by_word, by_system]
+
+
+def test_that_overseers_were_told_of_broken_glass_is_no_breaking_of_it():
+    """A nurse's one breaking is one review, whatever our own services do for that purpose afterwards."""
+    story = Story()
+    broken = story.add("nurse-17", event_type="glass.broken.v1", purpose="BTG")
+    for event_type in ("notice.sent.v1", "notice.delivered.v1", "record.read.v1"):
+        story.add("system:notifications", role="system", event_type=event_type, purpose="BTG")
+    assert numbers(rules.break_glass(story.sights)) == [broken]
 
 
 def test_an_emergency_is_a_declaration_or_a_read_for_it():
