@@ -33,6 +33,8 @@ _MODIFIERS = {
     **dict.fromkeys(marks.URIS, frozenset({""})),
     **dict.fromkeys(marks.DATES, frozenset({""})),
 }
+# R4 binds these two to whole value sets: another code is a slip of the pen, and "nothing found" would hide it.
+_CODES = {"action": "C, R, U, D, E", "outcome": "0, 4, 8, 12"}
 _IGNORED = frozenset({"_format", "_pretty"})
 _SORTS = {"date": False, "-date": True, "_lastUpdated": False, "-_lastUpdated": True}
 _EARLIEST, _LATEST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
@@ -131,6 +133,9 @@ def _criterion(parameter: str, modifier: str, text: str) -> Criterion:
         len(marks.folded(each.text)) < marks.PREFIXES[0] for each in values
     ):
         raise _refused(parameter, "search-value-unreadable", "Give at least two characters.")
+    known = _CODES.get(parameter)
+    if known and any(each.text and each.text.upper() not in known.split(", ") for each in values):
+        raise _refused(parameter, "search-value-unreadable", f"One of these codes is read: {known}.")
     return Criterion(parameter, modifier, values)
 
 

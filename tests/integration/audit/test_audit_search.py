@@ -232,6 +232,9 @@ def test_a_count_is_asked_for_without_entries(officer):
         ("_cursor=x", "_cursor"),
         ("agent-name=a", "agent-name"),
         ("date:missing=true", "date:missing"),
+        ("outcome=99", "outcome"),
+        ("outcome=8,99", "outcome"),
+        ("action=X", "action"),
     ],
 )
 def test_what_is_not_understood_is_refused_by_name(officer, query, place):

@@ -95,6 +95,16 @@ def test_a_search_is_read_or_refused_with_the_parameters_name(name, value):
         assert refusal.faults and (len(value) < 4 or value not in refusal.message)
 
 
+@pytest.mark.parametrize("value", ["8", "8,12", "|8", "http://hl7.org/fhir/audit-event-outcome|8", "urn:x|"])
+def test_a_code_of_a_closed_list_is_read_in_every_spelling_and_another_is_refused(value):
+    """R4 closes the lists of outcomes and of actions: outcome=99 is a slip, and nothing found would hide it."""
+    assert asked.read([("outcome", value), ("action", "r")], NOW).names() == ["action", "outcome"]
+    for wrong in (f"{value},99", "99", "|9"):
+        with pytest.raises(Refusal) as refused:
+            asked.read([("outcome", wrong)], NOW)
+        assert refused.value.message == "One of these codes is read: 0, 4, 8, 12."
+
+
 @given(st.integers(0, 7_000_000_000_000), st.integers(0, 10**9), st.integers(0, 10**9))
 def test_a_pages_cursor_is_read_back_as_it_was_written(millis, size, number):
     """To the millisecond, which is what the log keeps."""
