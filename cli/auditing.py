@@ -26,7 +26,7 @@ def verify_log(reach: Reach, folder: Path, given_key: str = "") -> dict[str, Any
     """
     from kindred.audit.v1 import audit_pb2
 
-    metadata = reach.metadata("compliance", "cli-compliance", purpose="HCOMPL")
+    metadata = reach.officer()
     stub = reach.audit()
     signed = stub.GetCheckpoint(audit_pb2.GetCheckpointRequest(), timeout=reach.deadline_s, metadata=metadata)
     key, key_from = _trusted(folder, given_key, signed.verifier_key)
@@ -61,7 +61,7 @@ def found(reach: Reach, asked: Any, limit: int) -> tuple[list[Any], bytes]:
     Page by page; each page is a search in the log, and the checkpoint is the first page's.
     `asked` is a SearchEntriesRequest; its limit and page token are set here.  Raises grpc.RpcError.
     """
-    metadata = reach.metadata("compliance", "cli-compliance", purpose="HCOMPL")
+    metadata = reach.officer()
     stub = reach.audit()
     entries: list[Any] = []
     asked.page_token, checkpoint = "", b""
@@ -79,7 +79,7 @@ def size(reach: Reach) -> int:
     """How many entries the newest checkpoint covers, as the service says (not verified); 0 before the first."""
     from kindred.audit.v1 import audit_pb2
 
-    metadata = reach.metadata("compliance", "cli-compliance", purpose="HCOMPL")
+    metadata = reach.officer()
     stub = reach.audit()
     signed = stub.GetCheckpoint(audit_pb2.GetCheckpointRequest(), timeout=reach.deadline_s, metadata=metadata)
     lines = signed.checkpoint.decode().split("\n")
@@ -148,7 +148,7 @@ def told_by(file: Path) -> tuple[dict[str, str], int]:
 
 def export(reach: Reach, asked: Any, to: Path) -> int:
     """The export is in the file `to`, whole; returns its bytes. Raises grpc.RpcError."""
-    metadata = reach.metadata("compliance", "cli-compliance", purpose="HCOMPL")
+    metadata = reach.officer()
     with show.written(to) as file:
         for piece in reach.custody().ExportEntries(asked, timeout=VERIFY_S, metadata=metadata):
             file.write(piece.content)

@@ -21,6 +21,7 @@ from cli.verify import Checkpoint, NotVerified, VerifierKey
 FRESH_S = 180.0
 _ASK_S = 10.0
 _FUTURE_S = 300.0
+_NOT_THERE = frozenset({404, 410})
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,13 @@ def newest_log(url: str) -> str:
         return ""
 
 
+class NoSuchLog(Exception):  # noqa: N818  it says what is not there
+    """There is no log of this name, and none was seen before."""
+
+    def __init__(self, name: str, url: str) -> None:
+        super().__init__(f"There is no log {name} at {url}.")
+
+
 @dataclass(frozen=True)
 class Seen:
     """What one look found."""
@@ -83,7 +91,8 @@ class Seen:
     origin: str
     size: int
     root: str
-    grown_by: int
+    compared_with: str
+    grown_by: int | None
     tiles_read: int
     cosigned: dict[str, str]
     age_s: float
@@ -102,9 +111,10 @@ class Monitor:
         """The newest checkpoint is signed, cosigned, fresh, and goes on from the last one; raises NotVerified.
 
         Codes: note-malformed, note-unsigned, signature-bad, cosignature-bad, cosignatures-missing, stale, rolled-back,
-        history-rewritten (with both signed notes as the evidence), root-differs, tile-missing, tile-changed.
+        history-rewritten (with both signed notes as the evidence), root-differs, tile-missing, tile-changed,
+        log-missing (it was seen before).  Raises NoSuchLog where none of this name was ever seen.
         """
-        note = self._fetch("checkpoint")
+        note = self._note()
         now = verify.open_checkpoint(note, self._key)
         cosigned = _cosigned(note, self._policy)
         before = self._remembered()
@@ -115,8 +125,9 @@ class Monitor:
         if newest and not -_FUTURE_S <= age_s <= FRESH_S:
             raise NotVerified("stale", f"the newest cosignature is {age_s:.0f} s old")
         times = {who: _utc(at) for who, at in cosigned.items()}
-        grown = now.size - (before.size if before else 0)
-        return Seen(now.origin, now.size, now.root.hex(), grown, read, times, round(age_s, 1))
+        known = f"the {before.size} entries seen before" if before else "nothing yet: this is the first look"
+        grown = now.size - before.size if before else None
+        return Seen(now.origin, now.size, now.root.hex(), known, grown, read, times, round(age_s, 1))
 
     def _compare(self, before: Checkpoint | None, now: Checkpoint, note: bytes) -> int:
         """How many tiles were read to see that the log goes on from what was seen before."""
@@ -135,6 +146,19 @@ class Monitor:
             raise NotVerified("history-rewritten", self._evidence(note))
         return tiles.check_grown(before.size if before else 0)
 
+    def _note(self) -> bytes:
+        """The newest checkpoint; that a log is not there is one thing, that it is gone another."""
+        try:
+            return self._fetch("checkpoint")
+        except NotVerified as missing:
+            if missing.code != "tile-missing":
+                raise
+        if before := self._remembered():
+            raise NotVerified(
+                "log-missing", f"{before.size} entries were seen before, now there is no such log"
+            )
+        raise NoSuchLog(self._key.name, self._url)
+
     def _evidence(self, note: bytes) -> str:
         return f"two signed histories:\n{self._kept.read_bytes().decode()}\n{note.decode()}"
 
@@ -144,6 +168,8 @@ class Monitor:
                 content: bytes = answer.read()
                 return content
         except urllib.error.HTTPError as refused:
+            if refused.code not in _NOT_THERE:
+                raise
             raise NotVerified("tile-missing", f"{path}: HTTP {refused.code}") from None
 
     def _remembered(self) -> Checkpoint | None:

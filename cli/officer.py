@@ -13,6 +13,8 @@ from cli import show
 from cli.reach import Reach
 
 _TIMEOUT_S = 60.0
+# What the door calls a parameter, and the command an option.
+_OPTIONS = {"from": "--from", "until": "--until", "format": "--to"}
 Pairs = Sequence[tuple[str, str]]
 
 
@@ -62,9 +64,17 @@ def _plain(refused: urllib.error.HTTPError) -> list[str]:
         return [f"Refused with HTTP {refused.code}."]
     if told.get("resourceType") == "OperationOutcome":
         return [
-            f"{one.get('diagnostics', '')} {' '.join(one.get('expression', ()))}" for one in told["issue"]
+            _fault(" ".join(one.get("expression", ())), one.get("diagnostics", "")) for one in told["issue"]
         ]
-    faults = [f"{one['path']}: {one['message']}" for one in told.get("faults", ())]
-    if told.get("code") == "report-parameter":
-        faults.append("Write it as --with name=value; `kindred audit report` lists what each report takes.")
-    return [told.get("message") or told.get("code", "Refused."), *faults]
+    paths = [one["path"] for one in told.get("faults", ())]
+    faults = [
+        _fault(_OPTIONS.get(one["path"], one["path"]), one["message"]) for one in told.get("faults", ())
+    ]
+    lines = faults or [told.get("message") or told.get("code", "Refused.")]
+    if told.get("code") == "report-parameter" and not set(paths) <= _OPTIONS.keys():
+        lines.append("Write it as --with name=value; `kindred audit report` lists what each report takes.")
+    return lines
+
+
+def _fault(where: str, what: str) -> str:
+    return f"{where}: {what}" if where else what

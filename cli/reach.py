@@ -114,6 +114,10 @@ class Reach:
             entries.append(("x-purpose-of-use", named))
         return tuple(entries)
 
+    def officer(self) -> Any:
+        """gRPC metadata of a compliance officer on duty, whose organization every entry about it names."""
+        return self.metadata("compliance", "cli-compliance", "kindred", purpose="HCOMPL")
+
     def channel(self, service: str) -> Any:
         """A gRPC channel to the service's api, opened once."""
         if service not in self._channels:

@@ -1,7 +1,7 @@
 """The privacy audit log: search it, and verify it without believing the service."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -53,9 +53,24 @@ def search(
         row.setdefault("index", 0)
     columns = ("index", "recorded_at", "event_type", "actor_id", "actor_role", "purpose_of_use", "peer_id",
                "referral_id", "outcome")  # fmt: skip
-    show.rows(rows, columns, as_json=as_json)
-    if not as_json:
-        print(_searched(checkpoint, since, until))
+    if as_json:
+        told = {
+            "entries": rows,
+            "searched": _range(checkpoint, since, until),
+            "checkpoint": checkpoint.decode(),
+        }
+        show.record(told, as_json=True)
+        return
+    show.rows(rows, columns, as_json=False)
+    print(_searched(checkpoint, since, until))
+
+
+def _range(checkpoint: bytes, since: datetime | None, until: datetime | None) -> dict[str, Any]:
+    """The same as facts: an end that nobody chose is null."""
+    origin, size = checkpoint.decode().split("\n")[:2]
+    ends = {"from": since, "until": until}
+    said = {name: moment.isoformat() if moment else None for name, moment in ends.items()}
+    return {**said, "log": origin, "size": int(size)}
 
 
 def _searched(checkpoint: bytes, since: datetime | None, until: datetime | None) -> str:

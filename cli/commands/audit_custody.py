@@ -27,16 +27,12 @@ def add_to(app: typer.Typer) -> None:
     app.command("release")(release)
 
 
-def _officer(reach: Reach) -> Any:
-    return reach.metadata("compliance", "cli-compliance", purpose="HCOMPL")
-
-
 def _shown(reach: Reach, number: int) -> Any:
     from kindred.audit.v1 import custody_pb2 as pb
 
     with reaching.plain_errors():
         asked = pb.ShowEntryRequest(number=number)
-        return reach.custody().ShowEntry(asked, timeout=reach.deadline_s, metadata=_officer(reach))
+        return reach.custody().ShowEntry(asked, timeout=reach.deadline_s, metadata=reach.officer())
 
 
 def show_entry(context: typer.Context, number: Number, as_json: show.AsJson = False) -> None:
@@ -140,7 +136,7 @@ def fsck(
     asked = pb.CheckAllLogsRequest(without_bodies=without_bodies)
     started = time.monotonic()
     with reaching.plain_errors():
-        report = reach.custody().CheckAllLogs(asked, timeout=CHECK_S, metadata=_officer(reach)).report
+        report = reach.custody().CheckAllLogs(asked, timeout=CHECK_S, metadata=reach.officer()).report
     findings = [
         {"code": one.code, "entry": one.index if one.index >= 0 else "", "detail": one.detail}
         for one in report.findings
@@ -162,7 +158,9 @@ def monitor(
     context: typer.Context,
     url: Annotated[str, typer.Option(help="Where the tiles are; else this system's audit service.")] = "",
     policy: Annotated[Path | None, typer.Option(help="The policy file; else this system's.")] = None,
-    log: Annotated[str, typer.Option(help="A quarter such as 2027Q1, or root; else the newest log.")] = "",
+    log: Annotated[
+        str, typer.Option(help="first, a later quarter such as 2027Q1, or root; else the newest.")
+    ] = "",
     every_s: Annotated[
         float, typer.Option("--every", help="Look again after so many seconds; 0 for once.")
     ] = 0.0,
@@ -178,7 +176,7 @@ def monitor(
     try:
         believed = monitoring.read_policy(file.read_text(encoding="utf-8"))
         while True:
-            name = log or monitoring.newest_log(where)
+            name = "" if log == "first" else log or monitoring.newest_log(where)
             watching = monitoring.Monitor(where, believed, var, name)
             show.record(monitoring.told(watching.look()), as_json=as_json)
             if not every_s:
@@ -189,6 +187,11 @@ def monitor(
             show.record({"verified": False, "code": wrong.code, "detail": wrong.detail}, as_json=True)
             raise typer.Exit(1) from None
         raise show.fail(f"The log does not verify: {wrong}") from None
+    except monitoring.NoSuchLog as missing:
+        hint = (
+            "`kindred audit health` lists them; --log takes first, a later quarter such as 2027Q1, or root."
+        )
+        raise show.fail(str(missing), hint) from None
     except OSError as away:
         raise show.fail(f"The log cannot be reached: {away}") from None
 
@@ -202,7 +205,7 @@ def health(context: typer.Context, as_json: show.AsJson = False) -> None:
     reach: Reach = context.obj
     with reaching.plain_errors():
         asked = pb.GetLogHealthRequest()
-        answer = reach.custody().GetLogHealth(asked, timeout=reach.deadline_s, metadata=_officer(reach))
+        answer = reach.custody().GetLogHealth(asked, timeout=reach.deadline_s, metadata=reach.officer())
     if as_json:
         show.record(MessageToDict(answer, preserving_proto_field_name=True), as_json=True)
         return
@@ -231,7 +234,7 @@ def erase(
     reach: Reach = context.obj
     with reaching.plain_errors():
         asked = pb.EraseSubjectRequest(peer_id=peer, reason=reason)
-        answer = reach.custody().EraseSubject(asked, timeout=reach.deadline_s, metadata=_officer(reach))
+        answer = reach.custody().EraseSubject(asked, timeout=reach.deadline_s, metadata=reach.officer())
     if as_json:
         facts: dict[str, list[str]] = {"erased_periods": [], "kept_periods": []}
         show.record(facts | MessageToDict(answer, preserving_proto_field_name=True), as_json=True)
@@ -264,7 +267,7 @@ def hold(
     reach: Reach = context.obj
     with reaching.plain_errors():
         asked = pb.PlaceHoldRequest(peer_id=peer, reason=reason)
-        answer = reach.custody().PlaceHold(asked, timeout=reach.deadline_s, metadata=_officer(reach))
+        answer = reach.custody().PlaceHold(asked, timeout=reach.deadline_s, metadata=reach.officer())
     show.record({"hold": answer.hold_id}, as_json=as_json)
 
 
@@ -279,7 +282,7 @@ def release(
     reach: Reach = context.obj
     with reaching.plain_errors():
         asked = pb.ReleaseHoldRequest(hold_id=hold_id, reason=reason)
-        reach.custody().ReleaseHold(asked, timeout=reach.deadline_s, metadata=_officer(reach))
+        reach.custody().ReleaseHold(asked, timeout=reach.deadline_s, metadata=reach.officer())
 
 
 def holds(context: typer.Context, as_json: show.AsJson = False) -> None:
@@ -291,7 +294,7 @@ def holds(context: typer.Context, as_json: show.AsJson = False) -> None:
     reach: Reach = context.obj
     with reaching.plain_errors():
         answer = reach.custody().ListHolds(
-            pb.ListHoldsRequest(), timeout=reach.deadline_s, metadata=_officer(reach)
+            pb.ListHoldsRequest(), timeout=reach.deadline_s, metadata=reach.officer()
         )
     rows = [MessageToDict(one, preserving_proto_field_name=True) for one in answer.holds]
     show.rows(rows, ("hold_id", "is_for_everybody", "reason", "placed_by", "placed_at"), as_json=as_json)

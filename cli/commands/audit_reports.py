@@ -26,6 +26,14 @@ _ROW = (
 )
 
 
+_USUAL = {
+    "everything": "everything the log holds",
+    "6-years": "the six years the law asks for",
+    "3-years": "the three years the law asks for",
+    "30-days": "the last 30 days",
+}
+
+
 class Language(StrEnum):
     """What a report can be written in."""
 
@@ -61,6 +69,8 @@ def find(
     rows = [_found(each) for each in entries if each["search"]["mode"] == "match"]
     show.rows(rows, ("index", "recorded", "action", "outcome", "who", "what"), as_json=False)
     print(entries[-1]["resource"]["issue"][0]["diagnostics"])
+    if older := next((one["url"] for one in bundle["link"] if one["relation"] == "next"), ""):
+        print(f"There is more. The next page: kindred audit find '{older.partition('?')[2]}'")
 
 
 def report(
@@ -87,6 +97,10 @@ def report(
     asked = [("language", language), *_pairs(parameter or [])]
     asked += [(key, value) for key, value in (("from", since), ("until", until)) if value]
     if to is not None:
+        if to.suffix not in (".csv", ".pdf"):
+            raise show.fail(
+                "A report is written as .csv or .pdf: name the file so. --json prints it.", code=2
+            )
         with show.written(to) as file:  # opened first: what cannot be kept is not asked for
             content = door.content(f"/audit/reports/{name}", [*asked, ("format", to.suffix.lstrip("."))])
             file.write(content)
@@ -99,9 +113,18 @@ def report(
     said = found.get("shown", found["rows"])
     columns = [column for column in found["columns"] if any(row.get(column) for row in said)]
     show.rows(said, columns or _ROW, as_json=False, title=found["title"])
+    print(found["rule"])
+    print(_range(found, is_chosen=bool(since)))
+    if found["is_cut"]:
+        print(f"There is more than these {len(said)} rows: ask for a shorter time with --from and --until.")
+
+
+def _range(found: dict[str, Any], *, is_chosen: bool) -> str:
+    """What the answer speaks for, and why for so long where nobody said from when."""
+    why = "" if is_chosen else f" ({_USUAL[found['usual_range']]}; --from and --until choose another)"
     size = found["checkpoint"].split("\n")[1]
-    searched = f"{found['searched']} entries searched, {found['from']} to {found['until']}"
-    print(f"{found['rule']}\n{searched}, under the checkpoint of size {size}.")
+    searched = f"{found['searched']} entries searched, {found['from']} to {found['until']}{why}"
+    return f"{searched}, under the checkpoint of size {size}."
 
 
 def reviews(

@@ -52,6 +52,6 @@ def erase(
         answer = reach.notifications().EraseContact(
             pb.EraseContactRequest(person_id=person),
             timeout=reach.deadline_s,
-            metadata=reach.metadata("compliance", "cli-compliance", purpose="HCOMPL"),
+            metadata=reach.officer(),
         )
     show.record({"person": person, "silenced": answer.silenced}, as_json=as_json)

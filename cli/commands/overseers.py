@@ -76,4 +76,4 @@ def _read(file: Path) -> list[dict[str, str]]:
 
 
 def _officer(reach: Reach) -> Any:
-    return reach.metadata("compliance", "cli-compliance", purpose="HCOMPL")
+    return reach.officer()

@@ -71,7 +71,7 @@ class Gatherer:
 
         asked = audit_pb2.SearchEntriesRequest(limit=PAGE)
         asked.recorded_from.FromDatetime(self.began)
-        metadata = self.reach.metadata("compliance", "demo-compliance", purpose="HCOMPL")
+        metadata = self.reach.metadata("compliance", "demo-compliance", "kindred", purpose="HCOMPL")
         found: list[Any] = []
         while True:
             answer = self.reach.audit().SearchEntries(asked, timeout=RPC_S, metadata=metadata)

@@ -31,11 +31,13 @@ class Run:
     is_stopped: str = ""
     _giving_up: threading.Event = field(default_factory=threading.Event)
     _is_listener_asked: bool = False
+    _newest: str = ""
+    _is_whole: bool | None = None
+    _asking: threading.Lock = field(default_factory=threading.Lock)
 
     def over(self, files: list[Path]) -> Iterator[Outcome]:
         """The outcome of each piece in the order of the files; what cannot be read is told as one refused piece."""
-        if (known := self.journal.newest_referral()) and not self.doors.knows(known):
-            self.journal.forget()  # the system was emptied or set back since: what it took then, it may not have
+        self._newest = self.journal.newest_referral()
         with ThreadPoolExecutor(self.senders, thread_name_prefix="send") as pool:
             for file in files:
                 try:
@@ -63,7 +65,7 @@ class Run:
         if self._giving_up.is_set() and known is None:
             return Outcome(piece, End.UNSENT)
         try:
-            if known is not None and (piece.form is not Form.HL7 or self._is_there(piece, known[0])):
+            if known is not None and self._holds(piece, known[0]):
                 return Outcome(piece, End.KNOWN, *known)
             outcome = self.doors.send(piece)
         except Unavailable as trouble:
@@ -73,6 +75,23 @@ class Run:
         if outcome.end in {End.STORED, End.KNOWN}:
             journal.note(piece.key, outcome.referral_id, outcome.status)
         return outcome
+
+    def _holds(self, piece: Piece, referral_id: str) -> bool:
+        """True where what the journal says of this piece is still so."""
+        return self._is_there(piece, referral_id) if piece.form is Form.HL7 else self._has_the_newest()
+
+    def _has_the_newest(self) -> bool:
+        """True where the system has the newest referral of the run before; else it was emptied or set back since.
+
+        Asked once a run, and only where the journal is about to be believed: asking is a read, and stands in the
+        audit log of a person whom this run may have nothing to do with.
+        """
+        with self._asking:
+            if self._is_whole is None:
+                self._is_whole = not self._newest or self.doors.knows(self._newest)
+                if not self._is_whole:
+                    self.journal.forget()
+        return self._is_whole
 
     def _is_there(self, piece: Piece, referral_id: str) -> bool:
         """True where the listener still has what it took; asked once a run, in the name of the message's sender."""

@@ -226,7 +226,12 @@ def watching(log, tmp_path):
         return content
 
     monitor._fetch = fetch
-    assert monitor.look().size == 300
+    first = monitor.look()
+    assert (first.size, first.compared_with, first.grown_by) == (
+        300,
+        "nothing yet: this is the first look",
+        None,
+    )
     return monitor
 
 
@@ -240,10 +245,12 @@ def _swap(path, old: bytes, new: bytes) -> None:
         (lambda folder: _swap(folder / "checkpoint", b"\n300\n", b"\n301\n"), "signature-bad"),
         (lambda folder: _drop_last_line(folder / "checkpoint"), "cosignatures-missing"),
         (lambda folder: (folder / "root" / "checkpoint").replace(folder / "checkpoint"), "note-unsigned"),
+        (lambda folder: (folder / "checkpoint").unlink(), "log-missing"),
     ],
 )
 def test_the_monitor_names_what_is_wrong_with_a_checkpoint(watching, tmp_path, attack, code):
-    """Edited, stripped of its cosignature, or another log's: each has its name."""
+    """Edited, stripped of its cosignature, another log's, or gone: each has its name."""
+    assert watching.look().compared_with == "the 300 entries seen before"
     attack(tmp_path / "mirror")
     with pytest.raises(NotVerified) as wrong:
         watching.look()

@@ -48,7 +48,7 @@ def _changed(path: Path, name: str, change) -> Path:
     """The export with one of its files changed."""
     with zipfile.ZipFile(path) as archive:
         files = {each: archive.read(each) for each in archive.namelist()}
-    files[name] = change(files[name])
+    files[name] = change(files.get(name, b""))
     other = path.with_name("changed.zip")
     with zipfile.ZipFile(other, "w") as archive:
         for each, content in files.items():
@@ -82,6 +82,19 @@ def test_a_stranger_verifies_it_with_one_file(log, tmp_path):
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert "proven: 30 entries" in done.stdout and "cosigned by: ours at 20" in done.stdout
+
+
+def test_an_export_from_before_files_were_named_still_verifies(log, tmp_path, capsys):
+    """What it proved it proves; that its README may say anything is said."""
+    path = _export(log, tmp_path / "export.zip", peer_id="peer_3")
+    older = _changed(path, "manifest.json", lambda c: json.dumps(_without_files(json.loads(c))).encode())
+    assert verifier.main([str(older)]) == 0
+    told = capsys.readouterr().out
+    assert "proven: 30 entries" in told and "not proven by this file: what its README.txt says" in told
+
+
+def _without_files(manifest: dict) -> dict:
+    return {name: value for name, value in manifest.items() if name != "files"}
 
 
 def test_a_wrong_call_is_told_apart_from_what_is_not_proven(log, tmp_path, capsys):
@@ -119,6 +132,12 @@ def test_a_wrong_call_is_told_apart_from_what_is_not_proven(log, tmp_path, capsy
         ("logs/root/checkpoint", lambda c: c.replace(b"/root\n1\n", b"/root\n2\n"), "signature"),
         ("policy", lambda c: c.replace(b"log kindred", b"log wundred"), "malformed key"),
         ("manifest.json", lambda c: b"{}", "no export"),
+        (
+            "README.txt",
+            lambda c: c + b"Nothing else is needed.",
+            "README.txt is not the file that was exported",
+        ),
+        ("extra.txt", lambda c: c + b"Look here.", "extra.txt is not the file that was exported"),
     ],
 )
 def test_what_was_changed_in_an_export_is_not_proven(log, tmp_path, capsys, name, change, says):

@@ -231,6 +231,20 @@ def test_a_nurse_is_not_let_in_and_an_officers_sign_in_is_an_entry(log, address)
     assert "role-not-allowed" in denied
 
 
+def test_an_entry_is_found_by_its_number_too_and_a_number_that_is_not_there_yet_says_so(log, address):
+    """Papers name an entry by its number; that it was not reached is said with how far the log goes."""
+    with httpx.Client(base_url=address) as client:
+        signed_in(client, Sessions(log.room.database, log.room.clock), "kindred-console", log.officer())
+        found = client.get("/console/entries/3", follow_redirects=True)
+        assert found.status_code == 200 and "<dt>" in found.text and "/entries/3" not in str(found.url)
+        beyond = client.get("/console/entries/999999")
+        assert beyond.status_code == 404 and "There is no entry of this number yet" in beyond.text
+        assert f"0–{log.room.finds.reached() - 1}" in beyond.text
+        client.headers["accept-language"] = "es"
+        assert "Todavía no hay" in client.get("/console/entries/999999").text
+        assert "Esa entrada no existe" in client.get("/console/entries/evt-none").text
+
+
 def test_a_form_of_another_session_is_refused_and_a_session_ends_by_itself(log, address):
     """No token, no change; after a quarter of an hour of nothing the chair is empty."""
     with httpx.Client(base_url=address) as client:

@@ -134,7 +134,7 @@ def _packed(
         leaves = RecordExported(
             provenance=provenance(caller, peer_id),
             record_type="AuditEvent",
-            record_id="audit export",
+            record_id="export",
             format="zip",
             criteria=list(asked),
             rows=rows,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +38,7 @@ _README = """This file proves what it shows. Unpack it, or leave it as it is, an
 with Python 3.9 or newer and `pip install cryptography`. No network is needed.
 The keys that are believed are in `policy`; compare it with a copy you got another way, or pass that one: --policy FILE.
 verify.py is also at the source of Kindred, where others have read it; it is the same file in every export.
+manifest.json says what was asked for, and names every other file here with its SHA-256: a changed one is not proven.
 
 entries.ndjson has one line for each entry: its number, its log and index there, the leaf that was hashed, the proof,
 and the body (FHIR R4 AuditEvent), or null where the person was erased. What it does not prove is in
@@ -89,18 +91,21 @@ def write_export(
     exporting = _Exporting(room)
     with zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         with archive.open("entries.ndjson", "w") as lines:
-            count = 0
+            count, hashed = 0, hashlib.sha256()
             for line in exporting.lines(query):
-                lines.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+                content = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+                hashed.update(content)
+                lines.write(content)
                 count += 1
         manifest = exporting.manifest(asked, known_sizes) | {"count": count}
-        for name, content in exporting.files.items():
+        program = offline.program().encode()
+        files = exporting.files | {"policy": room.policy.text().encode(), "README.txt": _README.encode()}
+        files |= {"verify.py": program, "__main__.py": program}
+        sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        manifest["files"] = {"entries.ndjson": hashed.hexdigest(), **sums}
+        for name, content in files.items():
             archive.writestr(name, content)
         archive.writestr("manifest.json", json.dumps(manifest, indent=1))
-        archive.writestr("policy", room.policy.text())
-        archive.writestr("README.txt", _README)
-        for name in ("verify.py", "__main__.py"):
-            archive.writestr(name, offline.program())
     return count
 
 

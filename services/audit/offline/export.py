@@ -41,6 +41,19 @@ class Export:
             self._check(entry)
         if len(self.entries) != self.manifest["count"]:
             raise NotProven(f"the export says {self.manifest['count']} entries and holds {len(self.entries)}")
+        self._check_files()
+
+    def _check_files(self) -> None:
+        """Every file is the one the manifest names, and there is no other; exports from before name none."""
+        told: dict[str, str] | None = self.manifest.get("files")
+        if told is None:
+            return
+        for name in sorted({*told, *self.files} - {"manifest.json"}):
+            if (
+                hashlib.sha256(self.files.get(name, b"")).hexdigest() != told.get(name)
+                or name not in self.files
+            ):
+                raise NotProven(f"{name} is not the file that was exported")
 
     def _log(self, said: dict[str, Any]) -> Checkpoint:
         checkpoint = Checkpoint(self.files[said["checkpoint"]], self.policy)
@@ -148,6 +161,8 @@ def report(export: Export) -> Iterator[str]:
         if erased
         else ""
     )
+    if "files" not in export.manifest:
+        yield "  not proven by this file: what its README.txt says (its manifest names no files: it is an older one)"
     if not numbers:
         yield "  NOTHING WAS FOUND for what was asked: this file holds no entry"
     else:

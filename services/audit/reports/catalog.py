@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -78,6 +79,13 @@ class Report:
         """Its rule in words a lawyer reads."""
         return WORDS[reader][f"{self.name}.rule"]
 
+    @property
+    def usual_range(self) -> str:
+        """Of what it speaks where nobody said from when: a person asks who ever saw them, an officer of late."""
+        if self.document:
+            return "3-years" if self.document in ("2.24", "2.25") else "6-years"
+        return "everything" if self.narrowed_by == "person" else "30-days"
+
 
 def _plain(rule: Callable[[Sequence[Sight]], list[Finding]]) -> Rule:
     return lambda sights, told: rule(sights)
@@ -123,6 +131,8 @@ _USER = Parameter("user", "actor", is_needed=True)
 _MINUTES = Parameter("minutes", "number", "60")
 _MONTHS = timedelta(days=90)
 _YEARS = timedelta(days=6 * 366)
+_USUAL = {"30-days": timedelta(days=30), "3-years": timedelta(days=3 * 366), "6-years": _YEARS}
+_DAY = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}")
 
 REPORTS: dict[str, Report] = {
     report.name: report
@@ -212,6 +222,7 @@ def described(reader: str = "en") -> list[dict[str, Any]]:
             "group": report.group,
             "title": report.title(reader),
             "rule": report.explanation(reader),
+            "usual_range": report.usual_range,
             "parameters": [
                 {"name": each.name, "kind": each.kind, "usual": each.usual, "needed": each.is_needed}
                 for each in report.parameters
@@ -227,8 +238,13 @@ def told(
     now: datetime,
     ties: Mapping[tuple[str, str], str],
     ended: Mapping[str, datetime],
+    *,
+    begins: datetime | None = None,
 ) -> Told:
-    """What a report is told; raises Refusal INVALID naming the parameter at fault."""
+    """What a report is told; raises Refusal INVALID naming the parameter at fault.
+
+    `begins` is when the oldest entry was recorded, where there is one. A day that a range ends with is in it.
+    """
     known = {each.name: each for each in report.parameters}
     for name in given:
         if name not in known and name not in ("from", "until"):
@@ -237,25 +253,29 @@ def told(
     for name, each in known.items():
         if each.is_needed and not values[name]:
             raise refused(name, f"This report needs the parameter {name}.")
-    usual = _YEARS if report.document else timedelta(days=30)
-    if report.document in ("2.24", "2.25"):
-        usual = timedelta(days=3 * 366)
-    until = _moment(given, "until", now)
-    since = _moment(given, "from", until - usual)
+    until = _moment(given, "until", now, timedelta(days=1))
+    since = _moment(given, "from", _usually_since(report, until, begins))
     if since >= until:
         raise refused("from", "The range ends before it begins.")
     return Told(since, until, values, ties, ended)
 
 
-def _moment(given: Mapping[str, str], name: str, usual: datetime) -> datetime:
+def _usually_since(report: Report, until: datetime, begins: datetime | None) -> datetime:
+    if report.usual_range == "everything" and begins is not None:
+        return min(begins.replace(hour=0, minute=0, second=0, microsecond=0), until - timedelta(days=1))
+    return until - _USUAL.get(report.usual_range, _USUAL["30-days"])
+
+
+def _moment(given: Mapping[str, str], name: str, usual: datetime, day: timedelta = timedelta()) -> datetime:
     text = given.get(name, "").strip()
     if not text:
         return usual
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+        return moment + day if _DAY.fullmatch(text) else moment
+    except (ValueError, OverflowError):
         raise refused(name, "Write 2026-11-21 or 2026-11-21T22:00.") from None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
 
 
 def _hour(told: Told, name: str) -> time:

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from chassis import telemetry
 from chassis.access import provenance
 from chassis.envelope import Cause
-from chassis.errors import Kind, Refusal
+from chassis.errors import Fault, Kind, Refusal
 from chassis.identity import Caller, current_caller, expiry_of, require, require_fresh
 from chassis.ids import new_id
 from kindred.access.v1.events_pb2 import RecordExported
@@ -65,6 +65,7 @@ def run_report(room: ReadingRoom, request: Request) -> Response:
     """A report as JSON, CSV or PDF; a file is fingerprinted in the log before it leaves, and asks for a fresh sign-in."""
     form = request.query_params.get("format", "json")
     if form != "json":
+        _require_known(form)
         require_fresh(current_caller(), *room.settings.step_up)
     given = {name: value for name, value in request.query_params.items() if name not in _NOT_PARAMETERS}
     reader, caller, cause = _reader(request), current_caller(), telemetry.current_cause()
@@ -79,11 +80,17 @@ def exported(
     room: ReadingRoom, result: Result, *, form: str, reader: str, caller: Caller, cause: Cause
 ) -> bytes:
     """The file's bytes; that it leaves, with its SHA-256, is durable before this returns."""
-    if form not in _MEDIA:
-        raise Refusal("format-unknown", Kind.INVALID, "json, csv or pdf.")
+    _require_known(form)
     content = files.to_csv(result, reader) if form == "csv" else files.to_pdf(result, reader)
     note_export(room, result, content, form=form, caller=caller, cause=cause)
     return content
+
+
+def _require_known(form: str) -> None:
+    if form not in _MEDIA:
+        message = "A report is handed out as json, csv or pdf."
+        faults = [Fault("format", "format-unknown", message)]
+        raise Refusal("format-unknown", Kind.INVALID, message, faults=faults)
 
 
 def note_export(
@@ -117,6 +124,7 @@ def as_json(result: Result, reader: str) -> dict[str, Any]:
         "rule": result.report.explanation(reader),
         "from": timestamp(result.told.since),
         "until": timestamp(result.told.until),
+        "usual_range": result.report.usual_range,
         "parameters": dict(result.told.values),
         "searched": result.searched,
         "covered": result.covered.size,

@@ -37,6 +37,8 @@ COLUMNS = (
 )
 # How an access is called that is no mere read, by its FHIR action.
 _DEEDS = {"E": "record.search", "C": "record.create", "U": "record.update", "D": "record.delete"}
+# Ways of reading that FHIR has no word for: our entries name them where a denial names what was tried.
+_OTHER_DEEDS = frozenset({"record.watch", "record.hand-over"})
 MOST_SIGHTS = 500_000
 MOST_ROWS = 5_000
 MOST_IDS = 20
@@ -73,7 +75,7 @@ def run(
     """The report's rows; that it was run is itself an entry, durable before this returns."""
     report = catalog.report_named(name)
     now = room.clock.now()
-    told = catalog.told(report, given, now, room.register.ties(), room.register.ended())
+    told = catalog.told(report, given, now, room.register.ties(), room.register.ended(), begins=_begins(room))
     note(room, report, told, caller, cause)
     covered = finding.covered(room)
     searched, findings = _judged(room, report, told, covered.size)
@@ -85,6 +87,12 @@ def run(
     rows = [_row(one, hit, reader) for one, hit in zip(findings, hits, strict=False)]
     numbers = tuple(int(row["number"]) for row in rows)
     return replace(result, rows=rows, numbers=numbers, is_cut=len(findings) > MOST_ROWS)
+
+
+def _begins(room: Room) -> datetime | None:
+    """When the oldest entry that the index holds was recorded."""
+    oldest = room.finds.finds.find_one({}, {"t": 1}, sort=[("t", 1)])
+    return oldest["t"] if oldest else None
 
 
 def people_of(told: Told) -> list[str]:
@@ -225,7 +233,10 @@ def entry_row(hit: Hit, reader: str) -> Row:
     """An entry as a line of a list."""
     body, words = hit.body, catalog.WORDS[reader]
     event_type = body.event_type if body else str(hit.facts.get("y", ""))
+    reason = body.reason if body else ""
     deed = _DEEDS.get(body.action) if body and event_type == "record.read.v1" else None
+    if event_type == "record.read.v1" and f"record.{reason.removeprefix('at ')}" in _OTHER_DEEDS:
+        deed, reason = f"record.{reason.removeprefix('at ')}", ""
     kind = deed or event_type
     outcome = body.outcome if body else str(hit.facts.get("o", "0"))
     said = {"0": "success", "4": "refused"}.get(outcome, "denied")
@@ -240,5 +251,5 @@ def entry_row(hit: Hit, reader: str) -> Row:
         "what": words.get(f"what.{kind}", kind),
         "record": record,
         "person": body.peer_id if body else "",
-        "outcome": words[f"doc.{said}"] + (f" ({body.reason})" if body and body.reason else ""),
+        "outcome": words[f"doc.{said}"] + (f" ({reason})" if reason else ""),
     }

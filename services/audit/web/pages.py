@@ -68,7 +68,7 @@ def refusal_page(request: Request, refusal: Refusal, **shown: Any) -> HTMLRespon
     """The refusal in plain words, with a way on; never a value that was sent."""
     words = WORDS[reader_of(request)]
     known = refusal.code if f"told_{refusal.code}" in words else refusal.kind.value
-    faults = [f"{fault.path}: {fault.message}" for fault in refusal.faults]
+    faults = [": ".join(filter(None, (fault.path, fault.message))) for fault in refusal.faults]
     shown = {"again": "", **shown}
     heading = words.get(f"told_{known}", words["told_invalid"])
     text = words.get(f"told_{known}_text", words["told_invalid_text"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,7 +13,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from chassis import telemetry
-from chassis.errors import Kind, Refusal
+from chassis.errors import Fault, Kind, Refusal
+from services.audit.fhir import fhir_id
 from services.audit.reports import catalog
 from services.audit.reports.running import entry_row
 from services.audit.reports.saying import in_words
@@ -26,6 +28,7 @@ from services.audit.web.words import WORDS, reader_of
 _FIELDS = ("patient", "agent", "purpose", "event-type", "outcome")
 _COUNT = "50"
 _ON_A_LINE = 500
+_NUMBER = re.compile(r"[0-9]{1,15}")
 EVENT_TYPES = (
     "record.read.v1",
     "access.denied.v1",
@@ -76,9 +79,14 @@ def search(console: Console, request: Request) -> Response:
 
 
 def show_entry(console: Console, request: Request) -> Response:
-    """GET: one entry as it stands, with leaf, proof and checkpoint; `?proof=1` hands the proof over as a file."""
-    caller = console.caller(request)
-    page = finding.read_one(console.room, request.path_params["id"], caller, telemetry.current_cause())
+    """GET: one entry as it stands, with leaf, proof and checkpoint; `?proof=1` hands the proof over as a file.
+
+    A number, as papers name an entry, leads to its own address.
+    """
+    caller, asked_for = console.caller(request), request.path_params["id"]
+    if _NUMBER.fullmatch(asked_for):
+        return RedirectResponse(f"{pages.HOME}/entries/{_named(console, int(asked_for))}", 303)
+    page = finding.read_one(console.room, asked_for, caller, telemetry.current_cause())
     if not page.hits:
         raise Refusal("no-such-entry", Kind.NOT_FOUND, "There is no such entry.")
     hit = page.hits[0]
@@ -105,6 +113,20 @@ def show_entry(console: Console, request: Request) -> Response:
         request, "entry.html", row=row, hit=hit, text=text, leaf=leaf, proof=proof, told=told,
         is_proven=is_proven,
     )  # fmt: skip
+
+
+def _named(console: Console, number: int) -> str:
+    """The id of the entry with a number, as papers and the command line name it; raises Refusal NOT_FOUND."""
+    covered = finding.covered(console.room)
+    if number >= covered.size:
+        message = f"0–{covered.size - 1}"
+        raise Refusal(
+            "no-such-number", Kind.NOT_FOUND, message, faults=[Fault("", "no-such-number", message)]
+        )
+    row = console.room.store.rows.find_one({"index": number}, {"_id": 1})
+    if row is None:
+        raise Refusal("no-such-entry", Kind.NOT_FOUND, "There is no such entry.")
+    return fhir_id(row["_id"])
 
 
 def show_person(console: Console, request: Request) -> Response:

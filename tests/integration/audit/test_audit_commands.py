@@ -39,7 +39,10 @@ def test_a_search_prints_the_hits_and_what_was_searched(told):
     assert "nurse-1" in told("find", "patient=peer_rosa&agent=nurse-1")
     bundle = json.loads(told("find", "patient=peer_rosa", "--json"))
     assert len(bundle["entry"]) == 4 and bundle["entry"][0]["search"]["extension"]
-    assert "not known" in told("find", "weather=fine", exit_code=1)
+    assert "weather: This parameter is not known" in told("find", "weather=fine", exit_code=1)
+    first = told("find", "patient=peer_rosa&_count=1")
+    following = first.partition("kindred audit find '")[2].partition("'")[0]
+    assert "nurse" in told("find", following) and told("find", following) != first
 
 
 def test_a_report_is_listed_run_and_written_to_a_file(told, tmp_path):
@@ -53,9 +56,15 @@ def test_a_report_is_listed_run_and_written_to_a_file(told, tmp_path):
         assert target.read_bytes().startswith(begins)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["rosa.csv", "rosa.pdf"]
     assert "--with" in told("report", "who-saw-person", exit_code=1)
+    wrong = told("report", "who-saw-person", "-w", "person=peer_rosa", "--from", "nonsense", exit_code=1)
+    assert "--from: Write 2026" in wrong and "--with" not in wrong
+    unknown = told("report", "who-saw-person", "-w", "person=peer_rosa", "--to", "rosa.txt", exit_code=2)
+    assert ".csv or .pdf" in unknown
     nothing = told("report", "who-saw-person", "-w", "person=peer_nobody")
     assert "nothing found" in nothing and "under the checkpoint of size" in nothing
-    assert "treatment (TREAT)" in told("report", "who-saw-person", "-w", "person=peer_rosa")
+    ever = told("report", "who-saw-person", "-w", "person=peer_rosa")
+    assert "treatment (TREAT)" in ever and "everything the log holds" in ever
+    assert "the last 30 days" in told("report", "what-user-saw", "-w", "user=nurse-1")
 
 
 def test_a_report_that_cannot_be_kept_is_not_asked_for(told, tmp_path):

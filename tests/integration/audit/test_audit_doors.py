@@ -162,7 +162,9 @@ def test_the_command_fetches_pages_until_its_limit(address, environ, broker, log
         asked = ["audit", "search", "--type", "weather.changed.v9", "--limit", str(limit), "--json"]
         result = CliRunner().invoke(app, asked)
         assert result.exit_code == 0, result.output
-        return [entry["event_id"] for entry in json.loads(result.stdout)]
+        told = json.loads(result.stdout)
+        assert told["searched"]["from"] is None and f"\n{told['searched']['size']}\n" in told["checkpoint"]
+        return [entry["event_id"] for entry in told["entries"]]
 
     assert len(shown(20)) == len(set(shown(20))) == 20
     assert sorted(shown(5_000_000_000)) == sorted(each.id for each in envelopes)

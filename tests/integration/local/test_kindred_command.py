@@ -87,7 +87,7 @@ def test_a_referral_is_followed_from_the_file_to_the_log(
         "the submission's entry",
         lambda: told(
             kindred("audit", "search", "--referral", referral, "--type", "referral.submitted.v1", "--json")
-        ),
+        )["entries"],
     )
     assert [entry["event_type"] for entry in entries] == ["referral.submitted.v1"]
     assert told(kindred("notices", "--referral", referral, "--json")) is not None
@@ -153,7 +153,9 @@ def test_an_entry_is_shown_proven_exported_and_the_log_watched(
     referral = Er(running).submit(a_referral("held")).referral_id
     case = until("the case", lambda: running.database("matching").cases.find_one({"_id": referral}))
     person = case["need"]["peer_id"]
-    until("an entry about them", lambda: told(kindred("audit", "search", "--peer", person, "--json")))
+    until(
+        "an entry about them", lambda: told(kindred("audit", "search", "--peer", person, "--json"))["entries"]
+    )
     held = kindred("audit", "erase", "--peer", person, "--reason", "req-1")
     assert held.exit_code == 1 and "legal-hold" in held.stderr
     assert kindred("audit", "release", hold, "--reason", "over").exit_code == 0

@@ -356,6 +356,22 @@ def test_a_system_that_was_set_back_gets_everything_again(tmp_path: Path):
     assert len(doors.sent) == 3
 
 
+def test_a_run_reads_an_earlier_referral_only_where_it_believes_its_journal(tmp_path: Path):
+    """Asking for a referral is an entry about its person: once, and never where every piece is new."""
+
+    class Asked(_Doors):
+        def knows(self, referral_id: str) -> bool:
+            asked.append(referral_id)
+            return True
+
+    asked: list[str] = []
+    for lines, times in (("1\n2\n", 0), ("3\n", 0), ("4\n1\n2\n3\n", 1)):
+        run = _run(Asked(), tmp_path)
+        list(run.over([_file(tmp_path, f"record_number\n{lines}", "rows")]))
+        run.journal.close()
+        assert len(asked) == times
+
+
 def test_a_file_that_cannot_be_read_is_told_in_a_line(tmp_path: Path):
     """What is gone, or is another user's, is one refused piece; the other files go on."""
     rows = _file(tmp_path, "record_number\n1\n", "rows")
