@@ -37,7 +37,7 @@ cluster-status: ready ## how each node and process of the cluster stands
 
 .PHONY: test
 test: ready-dev ## run every test against a real RabbitMQ and a real MongoDB (T=path for some)
-	@$(BIN)/python -m cli.local.testbed pytest $(or $(T),tests --ignore=tests/bench)
+	@$(BIN)/python -m cli.local.testbed pytest $(or $(T),tests --ignore=tests/bench --ignore=tests/providers)
 
 .PHONY: faults
 faults: ready-dev ## the fault matrix: everything killed, frozen and filled; ends with its table (FAULT_SEED=, FAULTS_MINUTES=120, T=path)
@@ -68,6 +68,13 @@ attacks: ready-dev ## play the database administrator, the thief of keys and the
 security: ready-dev ## walk every door as every persona, attack the running doors, scan the code; prints the counts
 	@$(BIN)/python -m cli.local.testbed pytest -q --no-header tests/security tests/house/test_no_phi_leaves.py
 	@$(BIN)/bandit -q -r chassis services cli -ll --skip B104,B108,B310 && echo "bandit: nothing of medium or high severity"
+
+# It speaks to nobody outside this machine; only its mongod is needed of the testbed, so no broker is started.
+.PHONY: providers
+providers: ready-dev ## every key service and an OpenID provider that are not ours, over TLS: wrap, rotate, away and back, sign in
+	@deploy/bootstrap.sh providers
+	@AMQP_URI=none KINDRED_PROVIDERS_VENV=$(abspath $(BIN)/../providers) $(BIN)/python -m cli.local.testbed \
+	  pytest -v --no-header -p no:randomly $(or $(T),tests/providers)
 
 .PHONY: kills
 kills: ready-dev ## 10^6 events into the audit log while its processes are killed: 0 lost, 0 twice (N=events T=seconds S=seed)

@@ -3,20 +3,23 @@
 `<service>.provider.json` beside the keys names a service: {"provider": "aws", "credentials": {...}, "master_key": {...},
 "tls": {...}}, each part as PyMongo's ClientEncryption takes it for aws, azure, gcp or kmip.  Without it the newest
 `<service>.wrapping.<id>.key` wraps, and where there is none `<service>.master.key`.  Whatever has wrapped before goes on
-unwrapping for as long as its file is there, so that old and new live side by side while keys are wrapped anew.
+unwrapping for as long as its file is there, so that old and new live side by side while keys are wrapped anew: a service
+that wraps no more is `<service>.provider.<id>.json`, and one of the same kind beside it is called `aws:<id>`.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pymongo import MongoClient
-from pymongo.encryption import ClientEncryption
+from pymongo.encryption import Algorithm, ClientEncryption
 
 from chassis.mongo import CODEC_OPTIONS
 
@@ -31,12 +34,16 @@ class ProviderUnusable(Exception):  # noqa: N818  it says what is so
 
 @dataclass(frozen=True)
 class KeyProviders:
-    """`unwrapping` are all providers as PyMongo wants them; `wrapping` is the one for new keys, `master` its own key."""
+    """`unwrapping` are all providers as PyMongo wants them; `wrapping` is the one for new keys, `master` its own key.
+
+    `files` says which file of the folder each was read from.
+    """
 
     unwrapping: Mapping[str, Any]
     wrapping: str = LOCAL
     master: Mapping[str, Any] | None = None
     tls: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"KeyProviders({', '.join(self.unwrapping)}; new keys: {self.wrapping})"
@@ -56,38 +63,65 @@ class KeyFolder:
 
     def read(self) -> KeyProviders:
         """The providers as they are named now; raises OSError without a master key, ProviderUnusable."""
-        unwrapping: dict[str, Any] = {
-            LOCAL: {"key": (self.folder / f"{self.service}.master.key").read_bytes()}
-        }
-        wrapping = LOCAL
+        master = self.folder / f"{self.service}.master.key"
+        found = KeyProviders({LOCAL: {"key": master.read_bytes()}}, files={LOCAL: master.name})
         for path in sorted(self.folder.glob(f"{self.service}.wrapping.*.key")):
-            wrapping = f"{LOCAL}:{path.name.split('.')[-2]}"
-            unwrapping[wrapping] = {"key": path.read_bytes()}
-        named = self.folder / f"{self.service}.provider.json"
-        return _served(named, unwrapping) if named.exists() else KeyProviders(unwrapping, wrapping)
+            name = f"{LOCAL}:{path.name.split('.')[-2]}"
+            found = _with(found, _Named(name, {"key": path.read_bytes()}, path.name), wraps=True)
+        for path in sorted(self.folder.glob(f"{self.service}.provider.*.json")):
+            found = _with(found, _named(path), wraps=False)
+        present = self.folder / f"{self.service}.provider.json"
+        return _with(found, _named(present, wraps=True), wraps=True) if present.exists() else found
 
     def _wraps(self, name: str) -> bool:
         service, _, what = name.partition(".")
         is_wrapping = what.startswith("wrapping.") and what.endswith(".key")
-        return service == self.service and (is_wrapping or what in ("master.key", "provider.json"))
+        is_service = what.startswith("provider.") and what.endswith(".json")
+        return service == self.service and (is_wrapping or is_service or what == "master.key")
 
 
-def _served(named: Path, unwrapping: dict[str, Any]) -> KeyProviders:
-    try:
-        told = json.loads(named.read_text(encoding="utf-8"))
-        kind = told["provider"]
-        found = KeyProviders(
-            unwrapping | {kind: dict(told["credentials"])}, kind, told.get("master_key"), _tls(kind, told)
+@dataclass(frozen=True)
+class _Named:
+    """One provider as its file names it."""
+
+    name: str
+    credentials: Mapping[str, Any]
+    file: str
+    master: Mapping[str, Any] | None = None
+    tls: Mapping[str, Any] | None = None
+
+
+def _with(found: KeyProviders, one: _Named, *, wraps: bool) -> KeyProviders:
+    """The provider beside the others; raises ProviderUnusable where another one has its name."""
+    if found.unwrapping.get(one.name, one.credentials) != one.credentials:
+        raise ProviderUnusable(
+            f"{one.file} and {found.files[one.name]} are both called {one.name}: "
+            f"call the newer {one.name.partition(':')[0]}:<name of yours>"
         )
+    return KeyProviders(
+        {**found.unwrapping, one.name: one.credentials},
+        one.name if wraps else found.wrapping,
+        one.master if wraps else found.master,
+        {**found.tls, one.name: one.tls} if one.tls else found.tls,
+        {**found.files, one.name: one.file},
+    )
+
+
+def _named(path: Path, *, wraps: bool = False) -> _Named:
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        name, master = str(told["provider"]), told.get("master_key")
+        found = _Named(name, dict(told["credentials"]), path.name, master, dict(told.get("tls") or {}))
+        is_pinned = bool((master or {}).get("keyVersion"))
     except (ValueError, KeyError, TypeError, AttributeError) as wrong:
-        raise ProviderUnusable(f"{named.name} is not usable: {type(wrong).__name__}") from None
-    if kind.partition(":")[0] not in SERVICES:
-        raise ProviderUnusable(f"{named.name} names none of {', '.join(SERVICES)}")
+        raise ProviderUnusable(f"{path.name} is not usable: {type(wrong).__name__}") from None
+    kind = name.partition(":")[0]
+    if kind not in SERVICES:
+        raise ProviderUnusable(f"{path.name} names none of {', '.join(SERVICES)}")
+    if wraps and kind == "azure" and not is_pinned:
+        # Key Vault unwraps with the newest version where none is named: nobody would read what an older one wrapped.
+        raise ProviderUnusable(f"{path.name} names no keyVersion in master_key")
     return found
-
-
-def _tls(kind: str, told: Mapping[str, Any]) -> dict[str, Any]:
-    return {kind: dict(told["tls"])} if told.get("tls") else {}
 
 
 def encryption(
@@ -101,6 +135,34 @@ def encryption(
         codec_options=CODEC_OPTIONS,
         kms_tls_options=providers.tls or None,
     )
+
+
+class _Aside:
+    """A key vault for one key that is tried and forgotten."""
+
+    def __init__(self) -> None:
+        self._keys: list[Any] = []
+
+    def insert_one(self, key: Any) -> None:
+        self._keys.append(key)
+
+    def find(self, _: Any) -> AbstractContextManager[list[Any]]:
+        return nullcontext(self._keys)
+
+
+def tried(client: MongoClient[dict[str, Any]], providers: KeyProviders) -> None:
+    """A key that nobody uses was wrapped and unwrapped by what wraps new keys; raises EncryptionError.
+
+    Nothing is stored.
+    """
+    aside, word = _Aside(), secrets.token_hex(16)
+    for is_wrapping in (True, False):  # the second remembers nothing of the first, and so must unwrap
+        with encryption(client, "tried.keys", providers) as made:
+            cast("Any", made._io_callbacks).key_vault_coll = aside
+            if is_wrapping:
+                key = made.create_data_key(providers.wrapping, providers.master)
+            else:
+                made.encrypt(word, Algorithm.AEAD_AES_256_CBC_HMAC_SHA_512_Random, key_id=key)
 
 
 def wrapped_otherwise(providers: KeyProviders) -> dict[str, Any]:

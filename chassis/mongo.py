@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC
 from functools import wraps
@@ -22,6 +23,7 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
     WTimeoutError,
 )
+from pymongocrypt.errors import MongoCryptError
 
 CODEC_OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
 # Over ten million rows an index takes the better part of an hour; a server that is gone is noticed by its heartbeat.
@@ -77,8 +79,15 @@ _OUTSIDE_CODES = frozenset(
 )
 
 
+# What libmongocrypt says where a key management service did not answer, or said no: it has no code of its own for it.
+_OF_KEY_SERVICE = re.compile(r"\bKM(S|IP)\b.{0,40}\b(request|response)\b")
+
+
 def is_outside_trouble(exc: BaseException) -> bool:
-    """True where the error means "the database or a socket is away", so that trying again later is right."""
+    """True where the error means "the database or a socket is away", so that trying again later is right.
+
+    So is a key management service that does not answer, or does not let us in: nothing was destroyed by that.
+    """
     if isinstance(exc, EncryptionError):  # the vault's wrapping of whatever its key lookup met
         return exc.cause is not None and is_outside_trouble(exc.cause)
     if isinstance(
@@ -90,6 +99,8 @@ def is_outside_trouble(exc: BaseException) -> bool:
         return (
             exc.timeout or any(map(exc.has_error_label, labels)) or not _OUTSIDE_CODES.isdisjoint(_codes(exc))
         )
+    if isinstance(exc, MongoCryptError):
+        return bool(_OF_KEY_SERVICE.search(str(exc)))
     return isinstance(exc, (ConnectionError, TimeoutError))
 
 

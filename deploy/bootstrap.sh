@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Makes the virtual environment this checkout needs: deploy/bootstrap.sh {run|dev|check|monitoring|faults}
+# Makes the virtual environment this checkout needs: deploy/bootstrap.sh {run|dev|check|monitoring|faults|providers}
 #   run    what `make up` and `make demo` need: the services, a real mongod, a real SMTP server, RabbitMQ
 #   dev    and what `make test` needs
 #   monitoring  a Prometheus, for `make monitoring`
 #   faults      a library that shifts the clock of one process, for `make faults`
+#   providers   other people's key services and sign-in service, apart from ours, for `make providers`
 #   check  and what `make check` needs: buf, by npm
 # Quick when nothing changed.  As root on Debian or Ubuntu it installs missing packages; as an ordinary user
 # it says exactly which are missing.
@@ -100,10 +101,36 @@ if [ "$wanted" = faults ]; then  # where it cannot be had, the tests of wrong cl
   exit 0
 fi
 
+# Programs of other people, each where it can import nothing of ours: $venv/providers, and node_modules beside the tests.
+install_providers() {
+  local theirs="$venv/providers" stamp="$venv/.kindred-providers" now
+  now="$(sha256sum requirements/providers.txt | cut -d' ' -f1)"
+  if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$now" ] || [ ! -x "$theirs/bin/python" ]; then
+    say "Installing the key services (requirements/providers.txt) ..."
+    "$venv/bin/python" -m venv --clear "$theirs"
+    "$theirs/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
+      -r requirements/providers.txt ||
+      stop "pip could not install the key services." "Check the connection to the package index (pip config list)."
+    printf '%s\n' "$now" > "$stamp"
+  fi
+  if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+    say "Without node and npm the OpenID provider that is not ours is not tried."
+    return
+  fi
+  local lock=tests/providers/openid/package-lock.json installed=tests/providers/openid/node_modules/.kindred
+  now="$(sha256sum "$lock" | cut -d' ' -f1)"
+  [ -f "$installed" ] && [ "$(cat "$installed")" = "$now" ] && return
+  say "Installing the OpenID provider (npm ci) ..."
+  npm ci --prefix tests/providers/openid --loglevel=error --no-fund --no-audit >&2 ||
+    stop "npm could not install the OpenID provider." "Check the connection to the npm registry."
+  printf '%s\n' "$now" > "$installed"
+}
+
 make_venv
 case "$wanted" in
   run)   install_locked run requirements/runtime.txt requirements/local.txt; need_rabbitmq ;;
   dev)   install_locked dev requirements/dev.txt; need_rabbitmq ;;
   check) install_locked dev requirements/dev.txt; need_buf ;;
-  *)     stop "deploy/bootstrap.sh does not know '$wanted'." "Use run, dev or check." ;;
+  providers) install_locked dev requirements/dev.txt; install_providers ;;
+  *)     stop "deploy/bootstrap.sh does not know '$wanted'." "Use run, dev, check or providers." ;;
 esac

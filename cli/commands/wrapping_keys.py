@@ -1,10 +1,13 @@
 """What wraps the keys of people: which keys there are, and wrapping everything anew while the system runs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 from pymongo import MongoClient
+from pymongo.errors import EncryptionError
 
 from chassis import mongo
 from chassis.access import AccessLog
@@ -12,7 +15,15 @@ from chassis.clock import SystemClock
 from chassis.envelope import Cause
 from chassis.identity import Caller
 from chassis.ids import new_id
-from chassis.key_providers import LOCAL, KeyFolder, KeyProviders, wrap_anew, wrapped_otherwise
+from chassis.key_providers import (
+    LOCAL,
+    KeyFolder,
+    KeyProviders,
+    ProviderUnusable,
+    tried,
+    wrap_anew,
+    wrapped_otherwise,
+)
 from chassis.vault import KEYS
 from cli import show
 from cli.local import keys, place, rights
@@ -21,6 +32,7 @@ from cli.local.place import Place, read_state
 app = typer.Typer(no_args_is_help=True)
 # Those that keep a key for each person in MongoDB's form.
 SERVICES = ("intake", "notifications")
+_MOST_SAID = 400
 Service = Annotated[str, typer.Argument(help=f"{' or '.join(SERVICES)}")]
 Client = MongoClient[dict[str, Any]]
 
@@ -31,7 +43,7 @@ def show_all(as_json: show.AsJson = False) -> None:
     here, client = _reached()
     rows = []
     for service in SERVICES:
-        providers = KeyFolder(here.keys, service).read()
+        providers = _read(KeyFolder(here.keys, service))
         counted = _counted(client, service)
         for name in sorted({*providers.unwrapping, *counted}):
             is_present = name == providers.wrapping
@@ -44,13 +56,14 @@ def show_all(as_json: show.AsJson = False) -> None:
 def rotate(service: Service, as_json: show.AsJson = False) -> None:
     """Wrap every person's key with a new wrapping key, while the system runs; killed, say it again and it goes on.
 
-    Where `<service>.provider.json` names a key management service, its key is used instead of a new file of ours.
+    Where `<service>.provider.json` names a key management service, its key is used instead of a new file of ours, after
+    it was tried; to leave a service call its file `<service>.provider.<name of yours>.json` and rotate.
     """
     here, client = _reached()
     providers = _providers(here, client, service)
     _say(client, service, "rotate-begun", providers)
     done = 0
-    with show.console.status("wrapping") as status:
+    with show.console.status("wrapping") as status, _plainly():
         while some := wrap_anew(client, _namespace(service), providers):
             done += some
             status.update(f"wrapped {done}")
@@ -68,10 +81,9 @@ def retire(
 ) -> None:
     """Forget the wrapping keys that wrap nothing any more; backups from before the rotation cannot be read without."""
     here, client = _reached()
-    folder = KeyFolder(here.keys, _checked(service))
-    providers, counted = folder.read(), _counted(client, service)
-    idle = [name for name in providers.unwrapping if not counted.get(name) and name != providers.wrapping]
-    gone = [name.partition(":")[2] for name in idle if name.startswith(f"{LOCAL}:")]
+    providers, counted = _read(KeyFolder(here.keys, _checked(service))), _counted(client, service)
+    kept = (LOCAL, providers.wrapping)
+    gone = [name for name in providers.unwrapping if not counted.get(name) and name not in kept]
     if gone and not yes:
         raise show.fail(
             "Backups from before the last rotation need these keys.", "Say --yes if none is kept."
@@ -79,21 +91,43 @@ def retire(
     _say(client, service, "retire", providers)
     for each in gone:
         for where in (here.keys / service, here.keys):
-            (where / f"{service}.wrapping.{each}.key").unlink(missing_ok=True)
-    show.record({"service": service, "forgotten": gone}, as_json=as_json)
+            (where / providers.files[each]).unlink(missing_ok=True)
+    names = [each.removeprefix(f"{LOCAL}:") for each in gone]
+    show.record({"service": service, "forgotten": names}, as_json=as_json)
 
 
 def _providers(here: Place, client: Client, service: str) -> KeyProviders:
     """What to wrap with: the newest key where its rotation was interrupted or is a service's, else a new one."""
     folder = KeyFolder(here.keys, _checked(service))
-    providers = folder.read()
+    providers = _read(folder)
     is_ours = providers.wrapping.partition(":")[0] == LOCAL
     is_done = _keys(client, service).count_documents(wrapped_otherwise(providers), limit=1) == 0
     if is_ours and (is_done or providers.wrapping == LOCAL):
         keys.new_wrapping_key(here.keys, service, datetime.now(UTC))
+    with _plainly():  # no process is told of a service that does not work
+        tried(client, _read(folder))
     # Before the first key is wrapped with it, every process can unwrap: each looks at its folder when it meets one.
     keys.portion(here.keys, service, here.keys / service)
-    return folder.read()
+    return _read(folder)
+
+
+def _read(folder: KeyFolder) -> KeyProviders:
+    try:
+        return folder.read()
+    except ProviderUnusable as wrong:
+        raise show.fail(f"{wrong}.", "docs/operations.md, Wrapping keys, says what stands in it.") from None
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Whatever the key management service says instead of wrapping ends the command, in its own words."""
+    try:
+        yield
+    except EncryptionError as no:
+        said = " ".join(str(no).split())[:_MOST_SAID]
+        raise show.fail(
+            f"What wraps keys did not: {said}", "Nothing is lost; mend the file and say it again."
+        ) from None
 
 
 def _checked(service: str) -> str:

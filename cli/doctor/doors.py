@@ -76,8 +76,8 @@ def speaks_tls(host: str, port: int) -> bool:
         return False
 
 
-def settings(name: str, env: Mapping[str, str]) -> Iterator[Finding]:
-    """What a process was told that is for development, for tests, or weak."""
+def settings(name: str, env: Mapping[str, str], wanted_mode: str = "") -> Iterator[Finding]:
+    """What a process was told that is for development, for tests, or weak; `wanted_mode` is whoever examines' own."""
     for setting in sorted(env):
         if setting.startswith("KINDRED_") and setting.endswith("_ALLOW_PLAIN") and _is_on(env[setting]):
             yield Finding("plain-allowed", name, f"{setting} lets it speak in clear off this machine")
@@ -88,6 +88,11 @@ def settings(name: str, env: Mapping[str, str]) -> Iterator[Finding]:
     reachable = [env[each] for each in _ADDRESSES if env.get(each) and not is_local(env[each])]
     if env.get("KINDRED_MODE") == "development" and reachable:
         yield Finding("development-in-the-open", name, "it can be reached from elsewhere")
+    elif (
+        wanted_mode == "production"
+        and env.get("KINDRED_MODE", "" if reachable else "development") == "development"
+    ):
+        yield Finding("development-for-production", name, "KINDRED_MODE is not production there")
 
 
 def _is_on(text: str) -> bool:

@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from cli.doctor import broker, database, doors, files
+from cli.doctor import broker, database, doors, files, wrapping
 from cli.doctor.findings import Finding
-from cli.local import children, cluster, ports, processes, rabbit, shape, system
+from cli.local import children, cluster, keys, ports, processes, rabbit, shape, system
 from cli.local.place import Addresses, Place, read_state
 from cli.local.ports import Ports
 
@@ -73,7 +73,8 @@ def _processes(place: Place, known: Addresses, tell: Tell) -> Iterator[Finding]:
     tell("how each process stands and was set")
     yield from doors.ready({each.name: each.state for each in system.status(place)})
     for part in processes.parts(place, known, {}):
-        yield from doors.settings(part.name, _environ(place, part.name) or dict(part.env))
+        env = _environ(place, part.name) or dict(part.env)
+        yield from doors.settings(part.name, env, os.environ.get("KINDRED_MODE", ""))
         if part.ready_url and (theirs := doors.clock_of(part.ready_url.replace("/readyz", "/healthz"))):
             yield from doors.clock(part.name, theirs, datetime.now(UTC))
 
@@ -101,6 +102,9 @@ def _database(place: Place, known: Addresses, tell: Tell) -> Iterator[Finding]:
         yield from database.users(client)
         yield from database.counts(client)
         yield from database.indexes(client)
+        tell("who wraps keys")
+        for folder in (place.keys / service for service in keys.SERVICES):
+            yield from wrapping.services(client, folder)
     except PyMongoError as trouble:
         yield Finding("database-unreachable", address, type(trouble).__name__)
     finally:

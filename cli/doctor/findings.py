@@ -20,6 +20,10 @@ KNOWN = {
         "restore it from the backup of the keys; what is sealed with a lost master key is lost",
     ),
     "key-misplaced": (FAULT, "delete it there: that process must not hold it; then renew it"),
+    "key-service-refuses": (
+        FAULT,
+        "mend its provider.json or the service: until then nobody new is sealed, and after a minute nobody is opened",
+    ),
     "certificate-ended": (FAULT, "kindred certs renew"),
     "certificate-ends-soon": (WARNING, "kindred certs renew"),
     "certificate-not-ours": (FAULT, "kindred certs renew, or name the authority that signed it"),
@@ -31,6 +35,7 @@ KNOWN = {
     "failpoints-on": (FAULT, "unset KINDRED_FAILPOINTS and restart: they are for tests and kill processes"),
     "logs-too-much": (WARNING, "set KINDRED_LOG_LEVEL=info"),
     "development-in-the-open": (FAULT, "set KINDRED_MODE=production"),
+    "development-for-production": (FAULT, "set KINDRED_MODE=production for it, and restart it"),
     "process-not-ready": (FAULT, "kindred status and kindred logs NAME say what it waits for"),
     "clock-differs": (
         FAULT,

@@ -76,21 +76,24 @@ def _private(key: Ed25519PrivateKey | X25519PrivateKey) -> bytes:
 
 
 def _write(path: Path, make: Callable[[], bytes]) -> None:
-    if path.exists():
-        return
-    draft = path.with_suffix(".draft")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(make())
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    if not path.exists():
+        _replace(path, make())
 
 
 def _put(path: Path, content: bytes) -> None:
     if not path.exists() or path.read_bytes() != content:
-        path.unlink(missing_ok=True)
-        _write(path, lambda: content)
+        _replace(path, content)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Whoever looks finds the whole file of before or the whole new one."""
+    draft = path.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
 
 
 def secret_of(service: str) -> str:
@@ -107,8 +110,12 @@ def portion(folder: Path, service: str, to: Path) -> Path:
     to.mkdir(parents=True, exist_ok=True, mode=0o700)
     if service == "audit":
         (to / "audit.signer.pem").unlink(missing_ok=True)
-    for name in needed(folder, service):
+    names = needed(folder, service)
+    for name in names:
         _put(to / name, (folder / name).read_bytes())
+    # Only now: whoever looks in between finds the new name beside the old one, and never neither.
+    for gone in {path.name for path in to.glob(f"{service}.provider*.json")} - set(names):
+        (to / gone).unlink()
     return to
 
 
@@ -118,7 +125,7 @@ def needed(folder: Path, service: str) -> list[str]:
         return ["audit.signer.pem", "audit.signer.token"]
     if service == "witness":
         return ["witness.pem", "audit.signer.pub.pem"]
-    wrapping = [*folder.glob(f"{service}.wrapping.*.key"), *folder.glob(f"{service}.provider.json")]
+    wrapping = [*folder.glob(f"{service}.wrapping.*.key"), *folder.glob(f"{service}.provider*.json")]
     own = [
         f"{service}.master.key",
         *sorted(path.name for path in wrapping),

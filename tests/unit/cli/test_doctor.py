@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from cli.doctor import broker, doors, files, findings
+from cli.doctor import broker, doors, files, findings, wrapping
 from cli.doctor.findings import Finding
 from cli.local import access, authority, keys, rabbit, rights
 
@@ -161,6 +161,31 @@ def test_the_machine_tells_who_listens() -> None:
 def test_weak_settings_are_noticed(env: dict[str, str], code: str) -> None:
     """Each by its name, without its value."""
     assert codes(doors.settings("intake-api", env)) == ([code] if code else [])
+
+
+def test_a_key_service_that_cannot_be_used_is_noticed(tmp_path: Path) -> None:
+    """Also where only its file is wrong; what a real one answers is shown in tests/store/test_wrapping_keys.py."""
+    (tmp_path / "intake.master.key").write_bytes(bytes(96))
+    assert list(wrapping.services(SimpleNamespace(), tmp_path)) == []
+    (tmp_path / "intake.provider.json").write_text("{")
+    (found,) = wrapping.services(SimpleNamespace(), tmp_path)
+    assert (found.code, found.where) == ("key-service-refuses", "intake.provider.json")
+
+
+@pytest.mark.parametrize(
+    ("env", "is_found"),
+    [
+        ({"KINDRED_MODE": "development"}, True),
+        ({"KINDRED_MODE": "production"}, False),
+        ({"KINDRED_HTTP_ADDRESS": "127.0.0.1:1"}, True),  # nobody said so, and so it is
+        ({"KINDRED_HTTP_ADDRESS": "0.0.0.0:1", "KINDRED_HTTP_TLS_CERT": "c"}, False),
+    ],
+)
+def test_who_examines_for_production_is_told_of_development(env: dict[str, str], is_found: bool) -> None:
+    """`KINDRED_MODE=production kindred doctor` names each process that is not in it; without, nobody is named."""
+    found = ["development-for-production"] if is_found else []
+    assert codes(doors.settings("intake-api", env, "production")) == found
+    assert codes(doors.settings("intake-api", env)) == []
 
 
 def test_who_is_not_ready_is_noticed() -> None:
