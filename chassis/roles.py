@@ -71,7 +71,7 @@ def run_api(
 ) -> int:
     """Serves gRPC and HTTP until told to stop; the exit code is 0 after a clean stop."""
     isolation.forbid_eventlet()
-    sys.setswitchinterval(_TURN_S)
+    take_short_turns()
     settings = lifecycle.begin(settings_class, environ, service, "api")
     stopping = Stopping()
     stopping.listen()
@@ -85,6 +85,11 @@ def run_api(
         api.open(room, open_doors(room))
 
     return api.run(open_all)
+
+
+def take_short_turns() -> None:
+    """The threads of this process change often, so that one that computes does not keep the others' answers waiting."""
+    sys.setswitchinterval(_TURN_S)
 
 
 class _Api:

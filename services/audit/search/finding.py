@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -25,8 +25,10 @@ from services.audit.search.proving import Proof, Prover
 
 if TYPE_CHECKING:
     from services.audit.reading_room import ReadingRoom as Room
+    from services.audit.sealing.keyring import DataKey
 
 Json = dict[str, Any]
+_NOBODYS: Mapping[bytes, DataKey] = {}
 _OUR_PEOPLE = re.compile(r"peer_[A-Za-z0-9_-]{1,64}")
 _OPENED_AT_ONCE = 64
 _WORTH_HALVING = 16
@@ -123,12 +125,14 @@ def _page(room: Room, asked: Asked) -> Page:
     size = min(asked.cursor.size, now.size) if asked.cursor else now.size
     under = Covered(now.head, size, now.whole)
     if asked.only_total:
-        total = sum(1 for _ in _found(room, room.finds.candidates(asked, size, None, wanted), asked))
+        rows = room.finds.candidates(asked, size, None, wanted)
+        total = sum(1 for _ in _found(room, rows, asked, wanted.keys))
         return Page(under, [], {}, total=total)
     after = (asked.cursor.moment, asked.cursor.number) if asked.cursor else None
     prover = Prover(room, now.head)
     hits: list[Hit] = []
-    for hit in _found(room, room.finds.candidates(asked, size, after, wanted), asked, prover):
+    rows = room.finds.candidates(asked, size, after, wanted)
+    for hit in _found(room, rows, asked, wanted.keys, prover):
         if len(hits) == asked.count:
             last = hits[-1]
             cursor = Cursor(size, last.recorded_at, last.number)
@@ -146,13 +150,15 @@ def read_one(room: Room, resource_id: str, caller: Caller, cause: Cause) -> Page
         return Page(under, hits, Prover(room, under.head).of([hit.number for hit in hits]))
 
 
-def opened(room: Room, rows: Sequence[Json]) -> list[Hit]:
+def opened(room: Room, rows: Sequence[Json], known: Mapping[bytes, DataKey] = _NOBODYS) -> list[Hit]:
     """The entries of these index rows in their order, opened as far as their keys still exist.
 
     A row need say no more than where its entry is and when it was; the rest is fetched for those that need it.
+    `known` are keys that were read for this very answer.
     """
     entries = _entries(room, [row["_id"] for row in rows])
-    keys = room.keyring.keys_by_id(entry["key_id"] for entry in entries.values())
+    absent = {entry["key_id"] for entry in entries.values()} - known.keys()
+    keys = {**known, **room.keyring.keys_by_id(absent)} if absent else known
     found: dict[int, Hit] = {}
     for row in rows:
         entry = entries.get(row["_id"])
@@ -179,13 +185,17 @@ def _entries(room: Room, numbers: Sequence[int]) -> dict[int, Json]:
 
 
 def _found(
-    room: Room, candidates: Iterator[Json], asked: Asked, prover: Prover | None = None
+    room: Room,
+    candidates: Iterator[Json],
+    asked: Asked,
+    keys: Mapping[bytes, DataKey] = _NOBODYS,
+    prover: Prover | None = None,
 ) -> Iterator[Hit]:
     """The candidates that are what was asked for; the tiles that prove the first ones come while they are opened."""
     missed = 0
     first = min(asked.count + 1, _OPENED_AT_ONCE) if asked.count else _OPENED_AT_ONCE
     for rows in _pieces(candidates, first):
-        for hit in _opened_ahead(room, rows, prover):
+        for hit in _opened_ahead(room, rows, keys, prover):
             if any(start <= hit.recorded_at < end for start, end in asked.without):
                 continue
             if hit.said is None or is_asked_for(hit.document, asked):
@@ -201,11 +211,13 @@ def _found(
         prover = None
 
 
-def _opened_ahead(room: Room, rows: Sequence[Json], prover: Prover | None) -> list[Hit]:
+def _opened_ahead(
+    room: Room, rows: Sequence[Json], keys: Mapping[bytes, DataKey], prover: Prover | None
+) -> list[Hit]:
     if prover is None:
-        return opened(room, rows)
+        return opened(room, rows, keys)
     with aside(lambda: prover.ahead([row["_id"] for row in rows])):
-        return opened(room, rows)
+        return opened(room, rows, keys)
 
 
 def _pieces(rows: Iterator[Json], first: int) -> Iterator[list[Json]]:

@@ -8,6 +8,7 @@ proven.  A person's marks hang on their own key: without it nobody can make them
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +35,14 @@ _OLDEST_FIRST = [("t", ASCENDING), ("_id", ASCENDING)]
 _PLACE = {"t": 1}
 _FEW = 1_500
 _MOST_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Where a search looks: of each of `marks` a hit has one, the first has the fewest; `keys` of who is named, by id."""
+
+    marks: list[list[bytes]]
+    keys: Mapping[bytes, DataKey]
 
 
 class SearchIndex:
@@ -121,27 +130,27 @@ class SearchIndex:
         asked: Asked,
         size: int,
         skip_until: tuple[datetime, int] | None,
-        wanted: Sequence[list[bytes]] | None = None,
+        wanted: Wanted | None = None,
     ) -> Iterator[Document]:
         """Times and numbers of entries that may be what was asked for, in its order; each must be opened and compared.
 
         As many at once as make a page and one, so that the first answer is the last one where all of them fit.
         `wanted` is what `wanted` gave for what is asked, where it was looked up already.
         """
-        wanted = self.wanted(asked) if wanted is None else wanted
-        if not all(wanted):
+        found = (wanted or self.wanted(asked)).marks
+        if not all(found):
             return  # somebody without a key: nothing of theirs can be found
         query = _bounds(asked, size)
-        if wanted:
-            query["k"] = {"$in": wanted[0]}
-        if len(wanted) > 1:
+        if found:
+            query["k"] = {"$in": found[0]}
+        if len(found) > 1:
             few = self._page(asked, query, skip_until, _FEW)
             if len(few) < _FEW:
-                yield from self._also(few, wanted[1:])
+                yield from self._also(few, found[1:])
                 return
             # By expression, so that the index is entered at the narrowest mark and nowhere else.
             query["$expr"] = {
-                "$and": [{"$gt": [{"$size": {"$setIntersection": ["$k", one]}}, 0]} for one in wanted[1:]]
+                "$and": [{"$gt": [{"$size": {"$setIntersection": ["$k", one]}}, 0]} for one in found[1:]]
             }
         after, piece = skip_until, min(asked.count + 1, _MOST_AT_ONCE) if asked.count else _MOST_AT_ONCE
         while True:
@@ -170,15 +179,16 @@ class SearchIndex:
         """The names of a person's keys, under which a report finds them; none where they were erased."""
         return [key.key_id for key in self._keyring.keys_of_subject(subject_id)]
 
-    def wanted(self, asked: Asked) -> list[list[bytes]]:
-        """For each criterion the index knows, the marks of which a hit has one; that with the fewest entries first."""
+    def wanted(self, asked: Asked) -> Wanted:
+        """The marks of each criterion that the index knows, and whose keys were read to know them."""
         criteria = narrowing.joined(asked.criteria)
         keys = self._keys_of(criteria)
         marked = [(each.parameter, self._marks_of(each, keys)) for each in criteria]
         wanted = [(parameter, found) for parameter, found in marked if found is not None]
         if len(wanted) > 1 and all(found for _, found in wanted):
             wanted.insert(0, wanted.pop(self._narrowest(wanted)))
-        return [found for _, found in wanted]
+        by_id = {key.key_id: key for each in keys.values() for key in each}
+        return Wanted([found for _, found in wanted], by_id)
 
     def _page(
         self, asked: Asked, query: Document, after: tuple[datetime, int] | None, most: int
