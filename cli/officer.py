@@ -14,7 +14,7 @@ from cli.reach import Reach
 
 _TIMEOUT_S = 60.0
 # What the door calls a parameter, and the command an option.
-_OPTIONS = {"from": "--from", "until": "--until", "format": "--to"}
+_OPTIONS = {"from": "--from", "until": "--until", "format": "--to", "state": "--state"}
 Pairs = Sequence[tuple[str, str]]
 
 

@@ -43,6 +43,8 @@ class Review:
     state: str = "open"
     reviewer: str = ""
     steps: tuple[Step, ...] = ()
+    # The highest number it was ever raised by: of more than a hundred only the first hundred are kept.
+    last: int = -1
 
     def is_overdue(self, now: datetime) -> bool:
         """Whether nobody judged it in time."""
@@ -66,10 +68,19 @@ def decided(review: Review, state: str, by: str, at: datetime, note: str) -> Rev
     return replace(review, state=state, reviewer=by, steps=(*review.steps, step))
 
 
-def with_more(review: Review, numbers: Sequence[int]) -> Review:
-    """The same review about further entries; what was judged is not opened again by what was known."""
-    fresh = [number for number in numbers if number not in review.numbers]
+def with_more(review: Review, numbers: Sequence[int], by: str, now: datetime) -> Review:
+    """The same review about further entries.
+
+    What was judged is not opened again by what was known; by anything else it is, with a new due time: nobody looked
+    at that yet.
+    """
+    last, is_full = max((review.last, *review.numbers)), len(review.numbers) >= MOST_ENTRIES
+    fresh = [each for each in numbers if each not in review.numbers and (each > last or not is_full)]
     if not fresh:
         return review
     known = (*review.numbers, *fresh)[:MOST_ENTRIES]
-    return replace(review, numbers=known, count=review.count + len(fresh))
+    more = replace(review, numbers=known, count=review.count + len(fresh), last=max(last, *fresh))
+    if review.state == "open":
+        return more
+    steps = (*review.steps, Step("open", by, now))
+    return replace(more, state="open", reviewer="", due_at=due_at(review.rule, now), steps=steps)

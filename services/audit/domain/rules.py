@@ -105,6 +105,8 @@ def volume(sights: Sequence[Sight], *, since: datetime, times: float, at_least: 
 
     Usual is the median over their own days before, and over the days of everybody of the same role.  A day is found
     where it has at least `at_least` persons and more than `times` times the larger of the two medians.
+    The finding is the entry that made it too many: a detection that runs every hour sees that one, and the day's first
+    entry is long out of its range.
     """
     days: dict[tuple[str, str], dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
     for sight in sights:
@@ -122,7 +124,8 @@ def volume(sights: Sequence[Sight], *, since: datetime, times: float, at_least: 
             usual = max(median(before) if before else 0.0, median(of_role[role]))
             if day >= since.date().isoformat() and counts[day] >= at_least and counts[day] > times * usual:
                 figures = (("persons", str(counts[day])), ("usual", f"{usual:g}"), ("day", day))
-                found.append(Finding(min(own[day].values()), "more-than-usual", figures))
+                crossing = sorted(own[day].values())[max(at_least, int(times * usual) + 1) - 1]
+                found.append(Finding(crossing, "more-than-usual", figures))
     return found
 
 

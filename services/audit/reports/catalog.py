@@ -129,7 +129,7 @@ def _related(*kinds: str) -> Rule:
 _PERSON = Parameter("person", "person", is_needed=True)
 _USER = Parameter("user", "actor", is_needed=True)
 _MINUTES = Parameter("minutes", "number", "60")
-_MONTHS = timedelta(days=90)
+_A_DAY, _MONTHS = timedelta(days=1), timedelta(days=90)
 _YEARS = timedelta(days=6 * 366)
 _USUAL = {"30-days": timedelta(days=30), "3-years": timedelta(days=3 * 366), "6-years": _YEARS}
 _DAY = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}")
@@ -193,11 +193,10 @@ REPORTS: dict[str, Report] = {
             "search-without-opening",
             _searches,
             (Parameter("minutes", "number", "15"), Parameter("at_least", "number", "5")),
+            _A_DAY,
         ),
-        Report("denied-then-succeeded", _denied, (_MINUTES,), looks_back=timedelta(days=1)),
-        Report(
-            "shared-account", _shared, (Parameter("minutes", "number", "10"),), looks_back=timedelta(days=1)
-        ),
+        Report("denied-then-succeeded", _denied, (_MINUTES,), looks_back=_A_DAY),
+        Report("shared-account", _shared, (Parameter("minutes", "number", "10"),), looks_back=_A_DAY),
         Report("terminated-account", lambda sights, told: rules.terminated(sights, told.ended)),
         Report("exports", _plain(rules.exports)),
         Report("purpose-mismatch", _plain(rules.purpose_mismatch)),
@@ -253,7 +252,7 @@ def told(
     for name, each in known.items():
         if each.is_needed and not values[name]:
             raise refused(name, f"This report needs the parameter {name}.")
-    until = _moment(given, "until", now, timedelta(days=1))
+    until = _moment(given, "until", now, _A_DAY)
     since = _moment(given, "from", _usually_since(report, until, begins))
     if since >= until:
         raise refused("from", "The range ends before it begins.")
@@ -262,7 +261,8 @@ def told(
 
 def _usually_since(report: Report, until: datetime, begins: datetime | None) -> datetime:
     if report.usual_range == "everything" and begins is not None:
-        return min(begins.replace(hour=0, minute=0, second=0, microsecond=0), until - timedelta(days=1))
+        since = begins.replace(hour=0, minute=0, second=0, microsecond=0)
+        return min(since, until - timedelta(microseconds=1))
     return until - _USUAL.get(report.usual_range, _USUAL["30-days"])
 
 
@@ -295,6 +295,5 @@ def _zone(told: Told, name: str) -> ZoneInfo:
 def refused(name: str, message: str) -> Refusal:
     """A parameter at fault, by its name and never its value."""
     shown = name if name.replace("_", "").isalnum() and len(name) <= 32 else ""
-    return Refusal(
-        "report-parameter", Kind.INVALID, message, faults=[Fault(shown, "report-parameter", message)]
-    )
+    faults = [Fault(shown, "report-parameter", message)]
+    return Refusal("report-parameter", Kind.INVALID, message, faults=faults)

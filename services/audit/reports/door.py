@@ -20,7 +20,7 @@ from chassis.identity import Caller, current_caller, expiry_of, require, require
 from chassis.ids import new_id
 from kindred.access.v1.events_pb2 import RecordExported
 from services.audit.domain.leaf import timestamp
-from services.audit.domain.review import Review
+from services.audit.domain.review import STATES, Review
 from services.audit.reading_room import ReadingRoom
 from services.audit.reports import catalog, files, running
 from services.audit.reports.running import Result
@@ -141,6 +141,9 @@ def as_json(result: Result, reader: str) -> dict[str, Any]:
 def list_reviews(room: ReadingRoom, request: Request) -> Response:
     """The queue, the one due first before the others."""
     state = request.query_params.get("state", "open")
+    if state not in (*STATES, "all"):
+        message = f"One of: {', '.join((*STATES, 'all'))}."
+        raise Refusal("review-state", Kind.INVALID, message, faults=[Fault("state", "review-state", message)])
     room.access.record_read(
         current_caller(), record_type="Review", record_id="", action="search", criteria=["state"],
         cause=telemetry.current_cause(),

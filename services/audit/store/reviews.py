@@ -42,23 +42,17 @@ class Reviews:
     def raise_one(
         self, rule: str, about: str, *, actor: str, numbers: Sequence[int], caller: Caller, cause: Cause
     ) -> bool:
-        """There is a review of this; True where it is new."""
+        """There is a review of this; True where it is new, or was judged and waits again for what came since."""
         digest = hashlib.sha256(f"{rule}\n{about}".encode()).hexdigest()
         review_id, now = f"rev_{digest[:24]}", self._clock.now()
         kept = tuple(numbers[: reviewing.MOST_ENTRIES])
-        review = Review(review_id, rule, actor, now, reviewing.due_at(rule, now), kept, len(numbers))
-        event = ReviewOpened(
-            provenance=provenance(caller),
-            review_id=review_id,
-            rule=rule,
-            due_at=_stamp(review.due_at),
-            entries=kept,
-        )
+        due = reviewing.due_at(rule, now)
+        review = Review(review_id, rule, actor, now, due, kept, len(numbers), last=max(numbers, default=-1))
+        event = _opened(review, caller)
         try:
             self._aggregates.insert(review_id, self._body(review), cause=cause, says=[event])
         except AlreadyThere:
-            self._add(review_id, numbers, cause)
-            return False
+            return self._add(review_id, numbers, caller, cause)
         return True
 
     def decide(self, review_id: str, state: str, note: str, caller: Caller, cause: Cause) -> Review:
@@ -89,12 +83,15 @@ class Reviews:
         overdue = {"state": "open", "due_by": {"$lt": now}}
         return collection.count_documents({"state": "open"}), collection.count_documents(overdue)
 
-    def _add(self, review_id: str, numbers: Sequence[int], cause: Cause) -> None:
+    def _add(self, review_id: str, numbers: Sequence[int], caller: Caller, cause: Cause) -> bool:
         loaded = self._loaded(review_id)
         before = self._review(loaded)
-        after = reviewing.with_more(before, numbers)
+        after = reviewing.with_more(before, numbers, caller.actor_id, self._clock.now())
+        is_open_again = after.state != before.state
         if after != before:
-            self._aggregates.save(loaded, self._body(after), cause=cause)
+            says = [_opened(after, caller)] if is_open_again else []
+            self._aggregates.save(loaded, self._body(after), cause=cause, says=says)
+        return is_open_again
 
     def _loaded(self, review_id: str) -> Loaded:
         loaded = self._aggregates.load(review_id)
@@ -110,6 +107,7 @@ class Reviews:
             "due_by": review.due_at,
             "numbers": list(review.numbers),
             "count": review.count,
+            "last": review.last,
             "state": review.state,
             "reviewer": review.reviewer,
             "steps": [
@@ -140,7 +138,18 @@ class Reviews:
             body["state"],
             body["reviewer"],
             steps,
+            body.get("last", -1),
         )
+
+
+def _opened(review: Review, caller: Caller) -> ReviewOpened:
+    return ReviewOpened(
+        provenance=provenance(caller),
+        review_id=review.review_id,
+        rule=review.rule,
+        due_at=_stamp(review.due_at),
+        entries=review.numbers,
+    )
 
 
 def _stamp(moment: datetime) -> Timestamp:

@@ -76,6 +76,11 @@ def test_a_report_that_cannot_be_kept_is_not_asked_for(told, tmp_path):
     told(*asked, "--language", "fr", exit_code=2)
 
 
+def test_a_state_that_no_review_has_is_refused(told):
+    """ "Nothing found" would say that nothing waits."""
+    assert "--state: One of: open" in told("reviews", "--state", "opne", exit_code=1)
+
+
 def test_a_review_is_listed_and_judged(told):
     """The queue, a decision with its reason, and the queue without it."""
     (review,) = json.loads(told("reviews", "--json"))

@@ -39,6 +39,7 @@ def test_a_day_that_a_range_ends_with_is_in_it():
     assert told("break-glass", since="2026-11-01", until="2026-11-21").until == NOW.replace(hour=0)
     assert told("break-glass", until="2026-11-21T10:00").until == datetime(2026, 11, 21, 10, tzinfo=UTC)
     assert told("who-saw-person", person="p", until="2020-01-01").since < BEGINS
+    assert told("who-saw-person", person="p", until="2021-03-04").since == BEGINS.replace(hour=0, minute=0)
 
 
 @pytest.mark.parametrize("text", ["nonsense", "2026-02-31", "0001-01-01T00:00+14:00", "9999-12-31"])

@@ -18,6 +18,14 @@ from kindred.notifications.v1 import notifications_pb2
 FILES = (audit_pb2, intake_pb2, matching_pb2, notifications_pb2)
 
 
+def test_an_entry_about_an_officers_call_names_their_organization(monkeypatch):
+    """Whoever exports or erases is of somewhere, as whoever reads a report is."""
+    minted: list[tuple[str, ...]] = []
+    monkeypatch.setattr(reach.Reach, "token", lambda self, *who: minted.append(who) or "token")
+    assert dict(reach.Reach().officer())["x-purpose-of-use"] == "HCOMPL"
+    assert minted == [("compliance", "cli-compliance", "kindred")]
+
+
 class Busy(matching_pb2_grpc.MatchingServiceServicer):
     """A matching service whose database is slow the first time."""
 
