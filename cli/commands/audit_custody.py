@@ -296,8 +296,5 @@ def holds(context: typer.Context, as_json: show.AsJson = False) -> None:
         answer = reach.custody().ListHolds(
             pb.ListHoldsRequest(), timeout=reach.deadline_s, metadata=reach.officer()
         )
-    rows = [
-        {"is_for_everybody": False} | MessageToDict(one, preserving_proto_field_name=True)
-        for one in answer.holds
-    ]
+    rows = [MessageToDict(one, preserving_proto_field_name=True) for one in answer.holds]
     show.rows(rows, ("hold_id", "is_for_everybody", "reason", "placed_by", "placed_at"), as_json=as_json)
