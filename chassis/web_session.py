@@ -76,6 +76,10 @@ class WebSessions:
         """What is over is forgotten, and a sign-in that nobody came back from (chassis/oidc/attempts.py)."""
         for collection in (self._sessions, self._sign_ins):
             collection.create_index([("gone_at", ASCENDING)], name="forgotten", expireAfterSeconds=0)
+        for name in ("sub", "sid"):  # what `of_provider` asks for
+            self._sessions.create_index(
+                [(f"elsewhere.{name}", ASCENDING)], name=f"elsewhere_{name}", sparse=True
+            )
 
     def start(
         self, caller: Caller, tokens: Mapping[str, str] = _NOTHING, elsewhere: Mapping[str, str] = _NOTHING

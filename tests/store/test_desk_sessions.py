@@ -164,3 +164,14 @@ def test_the_worklist_reads_by_its_indexes_and_sorts_nothing_itself(database, cl
         plan = database["referrals"].find(query).sort(NEWEST).limit(200).explain()
         told = json.dumps(plan["queryPlanner"]["winningPlan"], default=str)
         assert "COLLSCAN" not in told and '"stage": "SORT"' not in told
+
+
+@pytest.mark.parametrize("ended", [{"sub": "ada-there", "sid": ""}, {"sub": "", "sid": "s-1"}])
+def test_who_was_signed_out_elsewhere_is_found_without_looking_at_everybody(sessions, clock, ended):
+    """By the provider's name of the person, or of its session, each with an index; nobody else is found."""
+    sessions.start(ADA, {}, {"sub": "ada-there", "sid": "s-1"})
+    sessions.start(OTTO, {}, {"sub": "otto-there", "sid": "s-2"})
+    assert [one.caller.actor_id for one in sessions.of_provider(ended, clock.now())] == ["nurse-ada"]
+    [(name, value)] = [(name, value) for name, value in ended.items() if value]
+    plan = sessions._sessions.find({f"elsewhere.{name}": value}).explain()["queryPlanner"]["winningPlan"]
+    assert f"elsewhere_{name}" in str(plan)

@@ -3,6 +3,8 @@
 # ruff: noqa: F811  the fixtures of another file are used by name
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -37,7 +39,8 @@ def room(running):
     room = running.room
     for name in ("wishes", "invitations"):
         room.database[name].delete_many({"person_id": WREN})
-    cards = [Card(source_contact_id("ref_wren"), "harbor", 1, Contact("er@example.org"), "harbor", WREN)]
+    where = Contact("er@example.org", time_zone="America/Chicago")
+    cards = [Card(source_contact_id("ref_wren"), "harbor", 1, where, "harbor", WREN)]
     handlers.keep_contacts(room, cards)
     return room
 
@@ -113,6 +116,7 @@ def test_who_referred_hands_the_link_over_and_nobody_else(running, room):
         assert ada.post("/notices/hand-over", data={**data, "csrf": "x"}).status_code == 403
         page = ada.post("/notices/hand-over", data=data).text
         assert ada.post("/notices/hand-over", data={**data, "referral": "ref_none"}).status_code == 404
+    assert re.search(r"It works once, until \d+:\d\d [AP]M C[SD]T, ", page), "the unit's zone, named"
     word = page.partition("/notices/mine/")[2].partition('"')[0]
     assert room.invitations.find(word).person_id == WREN and WREN not in page
     reads = [

@@ -10,6 +10,8 @@ from starlette.routing import Route
 from chassis import telemetry
 from services.notifications import handlers
 from services.notifications.bootstrap import Room
+from services.notifications.domain.contacts import source_contact_id
+from services.notifications.domain.reach import reach_of
 from services.notifications.web.door import HOME, Visit, signed_in
 from services.notifications.web.inbox import contact_of
 
@@ -33,9 +35,17 @@ def hand_over(visit: Visit) -> Response:
     """POST: the link, shown this once; it is on record who asked for it, also where there is no such request."""
     referral_id = visit.fields.get("referral", "").strip()
     made = handlers.hand_over(visit.room, visit.caller, referral_id, telemetry.current_cause())
-    zone = contact_of(visit.room, visit.caller.actor_id).time_zone
+    zone = _zone(visit, referral_id)
     rows = picture(made.link)
     return visit.page("handed_over.html", made=made, zone=zone, rows=rows, size=len(rows) + 8)
+
+
+def _zone(visit: Visit, referral_id: str) -> str:
+    """Where the unit is, as its coordinator or the request said; the reader's own where nobody did."""
+    room, unit, card_id = visit.room, visit.caller.organization_id, source_contact_id(referral_id)
+    reach = reach_of(room.contacts.open_many([card_id]).get(card_id), room.wishes.of([unit]).get(unit))
+    known = reach.contact.time_zone if reach else ""
+    return known if known not in ("", "UTC") else contact_of(room, visit.caller.actor_id).time_zone
 
 
 def picture(link: str) -> list[list[tuple[int, int]]]:
