@@ -8,7 +8,7 @@ import ssl
 import struct
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -88,11 +88,14 @@ def settings(name: str, env: Mapping[str, str], wanted_mode: str = "") -> Iterat
     reachable = [env[each] for each in _ADDRESSES if env.get(each) and not is_local(env[each])]
     if env.get("KINDRED_MODE") == "development" and reachable:
         yield Finding("development-in-the-open", name, "it can be reached from elsewhere")
-    elif (
-        wanted_mode == "production"
-        and env.get("KINDRED_MODE", "" if reachable else "development") == "development"
-    ):
+    elif wanted_mode == "production" and _is_development(env, reachable):
         yield Finding("development-for-production", name, "KINDRED_MODE is not production there")
+
+
+def _is_development(env: Mapping[str, str], reachable: Sequence[str]) -> bool:
+    """As chassis/settings.py has it; a process without doors of ours knows no mode."""
+    has_doors = any(env.get(each) for each in ("KINDRED_GRPC_ADDRESS", "KINDRED_HTTP_ADDRESS"))
+    return env.get("KINDRED_MODE", "development" if has_doors and not reachable else "") == "development"
 
 
 def _is_on(text: str) -> bool:

@@ -35,7 +35,10 @@ KNOWN = {
     "failpoints-on": (FAULT, "unset KINDRED_FAILPOINTS and restart: they are for tests and kill processes"),
     "logs-too-much": (WARNING, "set KINDRED_LOG_LEVEL=info"),
     "development-in-the-open": (FAULT, "set KINDRED_MODE=production"),
-    "development-for-production": (FAULT, "set KINDRED_MODE=production for it, and restart it"),
+    "development-for-production": (
+        FAULT,
+        "set KINDRED_MODE=production for it, and restart it; instead of the development issuer name your provider",
+    ),
     "process-not-ready": (FAULT, "kindred status and kindred logs NAME say what it waits for"),
     "clock-differs": (
         FAULT,

@@ -179,6 +179,7 @@ def test_a_key_service_that_cannot_be_used_is_noticed(tmp_path: Path) -> None:
         ({"KINDRED_MODE": "production"}, False),
         ({"KINDRED_HTTP_ADDRESS": "127.0.0.1:1"}, True),  # nobody said so, and so it is
         ({"KINDRED_HTTP_ADDRESS": "0.0.0.0:1", "KINDRED_HTTP_TLS_CERT": "c"}, False),
+        ({}, False),  # the witness, say
     ],
 )
 def test_who_examines_for_production_is_told_of_development(env: dict[str, str], is_found: bool) -> None:
