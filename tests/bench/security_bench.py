@@ -29,7 +29,7 @@ import bson
 from bson import Binary
 from bson.codec_options import CodecOptions
 
-from chassis import grpc_client, identity, mongo, tls
+from chassis import garbage, grpc_client, identity, mongo, roles, tls
 from chassis.grpc_server import GrpcService, build_server
 from chassis.identity import Caller
 from chassis.policy import AnyDoor
@@ -206,6 +206,8 @@ def main(seconds: int = 120) -> None:
             place = Path(folder) / name.replace(" ", "-")
             asked[name] = Asked(*stack.enter_context(serving(off, uri, place)), off)
             stack.callback(asked[name].close)
+        roles.take_short_turns()  # as the process of an api does, which this one stands for
+        garbage.look_seldom()
         turns = [(work, name) for work in works for name in shown]
         for work, name in turns:
             asked[name].slice(work)  # connections, keys, plans of the database
