@@ -9,6 +9,9 @@ from services.intake.domain.states import State
 
 SUBMITTED_AT = "submitted_at"
 CHANGED_AT = "changed_at"
+# How many matches are counted where nobody asked for more: to count a hundred thousand took longer than to show them.
+COUNTED_UNASKED = 1_000
+ALL = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Wanted:
     is_descending: bool = True
     after: After | None = None
     limit: int = 50
-    is_counted: bool = True
+    count_to: int = COUNTED_UNASKED  # more than so many are not told as a number; 0 counts nothing
 
 
 def narrowed(known: frozenset[str] | None, more: frozenset[str]) -> frozenset[str]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 from chassis.errors import Fault, Kind, Refusal
-from services.intake.domain.wanted import CHANGED_AT, SUBMITTED_AT, After, Wanted, narrowed
+from services.intake.domain.wanted import ALL, CHANGED_AT, SUBMITTED_AT, After, Wanted, narrowed
 from services.intake.fhir import search_values as values
 from services.intake.fhir.search_values import Marker, Unreadable
 
@@ -206,7 +206,7 @@ def _sort(reading: _Reading, value: str) -> None:
 def _total(reading: _Reading, value: str) -> None:
     if value not in ("none", "estimate", "accurate"):
         raise Unreadable("The total is none, estimate or accurate.")
-    reading.wanted = replace(reading.wanted, is_counted=value != "none")
+    reading.wanted = replace(reading.wanted, count_to=0 if value == "none" else ALL)
     reading.used.append(("_total", value))
 
 
@@ -214,7 +214,7 @@ def _summary(reading: _Reading, value: str) -> None:
     if value not in ("count", "false"):
         raise Unreadable("Of the summaries only count is made.")
     if value == "count":
-        reading.wanted = replace(reading.wanted, limit=0)
+        reading.wanted = replace(reading.wanted, limit=0, count_to=ALL)
         reading.used.append(("_summary", value))
 
 

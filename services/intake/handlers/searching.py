@@ -38,7 +38,7 @@ def search(
 
 def matching(room: Room, caller: Caller, wanted: Wanted) -> list[Referral]:
     """Whether the caller's organization has such a referral, or several; nothing that was sealed leaves."""
-    sought = replace(wanted, limit=_ENOUGH, is_counted=False)
+    sought = replace(wanted, limit=_ENOUGH, count_to=0)
     return [referral for referral, _ in room.finding.page(caller.organization_id, sought).rows]
 
 

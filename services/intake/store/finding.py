@@ -51,7 +51,7 @@ class Finding:
     def page(self, source_id: str, wanted: Wanted) -> Found:
         """The source's referrals that are wanted, with what was sealed; those of erased people are left out."""
         query = self.query(source_id, wanted)
-        total = self._aggregates.collection.count_documents(query) if wanted.is_counted else None
+        total = self._count(query, wanted.count_to)
         if not wanted.limit:
             return Found((), total, None)
         field = _FIELDS[wanted.sort_by]
@@ -62,6 +62,13 @@ class Finding:
         last = ends[wanted.limit - 1] if len(ends) > wanted.limit else None
         rows = tuple(row for one in held if (row := self._opened(one)) is not None)
         return Found(rows, total, After(last[field], last["_id"]) if last else None)
+
+    def _count(self, query: Document, most: int) -> int | None:
+        """How many there are; None where nobody asked, or where there are more than `most`."""
+        if not most:
+            return None
+        found = self._aggregates.collection.count_documents(query, limit=most + 1)
+        return found if found <= most else None
 
     def cursor(self, source_id: str, wanted: Wanted) -> Cursor[Document]:
         """Where the page's referrals are, and one more; tests ask it to explain itself."""

@@ -15,7 +15,7 @@ from services.intake import handlers
 from services.intake.bootstrap import Room, build_room, prepare
 from services.intake.domain.person import RecordNumber
 from services.intake.domain.states import State
-from services.intake.domain.wanted import CHANGED_AT, SUBMITTED_AT, After, Span, Wanted
+from services.intake.domain.wanted import ALL, CHANGED_AT, SUBMITTED_AT, After, Span, Wanted
 from services.intake.settings import Settings
 from tests.unit.intake.intake_builders import NOW, SOURCE, a_person, a_submission
 
@@ -84,6 +84,13 @@ def test_no_page_looks_at_what_it_does_not_show(crowded: Room):
         assert told["executionStats"]["totalDocsExamined"] <= MOST_LOOKED_AT, wanted
         ids = [document["_id"] for document in crowded.finding.cursor(SOURCE, wanted)]
         assert ids and all(f"-{SOURCE}-" in one for one in ids), wanted
+
+
+def test_a_total_is_told_as_far_as_it_is_counted(crowded: Room):
+    """All 300 where that many are counted, no number where there are more, and none where nobody asked."""
+    for most, told in ((ALL, 300), (300, 300), (299, None), (0, None)):
+        found = crowded.finding.page(SOURCE, Wanted(limit=0, count_to=most))
+        assert (found.rows, found.total) == ((), told)
 
 
 def submit(room: Room, **given: Any) -> Any:
