@@ -84,12 +84,12 @@ def shown(document: Json) -> Json:
     """The AuditEvent a reader sees of a parsed body: ours, or the one another system sent, with our id and flags."""
     details = [each for entity in document["entity"] for each in entity.get("detail", ())]
     received = next((each for each in details if each["type"] == "received"), None)
-    if received is None:
-        return document
     flags = [each["valueString"] for each in details if each["type"] == "flag"]
+    if received is None and "outside" not in flags:
+        return document
     tags: list[Json] = [names.coding("urn:kindred:flag", flag) for flag in flags]
     try:
-        sent = json.loads(base64.b64decode(received["valueBase64Binary"]))
+        sent = json.loads(base64.b64decode(received["valueBase64Binary"])) if received else None
     except ValueError:
         sent = None
     if not isinstance(sent, dict) or sent.get("resourceType") != "AuditEvent":

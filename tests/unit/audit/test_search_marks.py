@@ -1,6 +1,7 @@
 """What an event is found by: whatever a search looks at has a mark, and a search without a mark cannot miss it."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -59,6 +60,13 @@ def test_a_rare_thing_a_user_did_is_found_by_both_together(event_type):
                     for under in marks.under(each.parameter)
                 }
                 assert places & together or (each.parameter, user) in marks.COMMON, (each, user)
+
+
+def test_what_another_system_sent_without_content_is_found_by_its_flags():
+    """The answer said that it was flagged: an officer who looks for the flag finds it."""
+    empty = replace(facts_of(golden("event.received.v1")), flags=("outside", "not-json"), unread=b"")
+    found = marks.marks(shown(json.loads(audit_event(empty))))
+    assert {("_tag", "outside"), ("_tag", "not-json")} <= found
 
 
 @pytest.mark.parametrize("name", ["Referral", "Offer", "AuditEvent", "Dr. Ángela Ruiz"])
