@@ -242,7 +242,7 @@ def test_an_entry_is_found_by_its_number_too_and_a_number_that_is_not_there_yet_
         assert f"0–{log.room.finds.reached() - 1}" in beyond.text
         client.headers["accept-language"] = "es"
         assert "Todavía no hay" in client.get("/console/entries/999999").text
-        assert "Esa entrada no existe" in client.get("/console/entries/evt-none").text
+        assert "Esa anotación no existe" in client.get("/console/entries/evt-none").text
 
 
 def test_a_form_of_another_session_is_refused_and_a_session_ends_by_itself(log, address):
