@@ -15,7 +15,7 @@ from services.intake.bootstrap import Room
 from services.intake.domain.errors import SubmissionRejected
 from services.intake.domain.referral import Referral
 from services.intake.doorway import SUBMITTERS, of_an_organization, rejections_audited
-from services.intake.fhir import asking, body, creating, patching, reading, task, updating
+from services.intake.fhir import asking, body, creating, patching, reading, scoped, task, updating
 from services.intake.r4 import validator
 
 Resource = dict[str, Any]
@@ -41,6 +41,8 @@ def patch_task(room: Room, request: Request) -> Response:
     with rejections_audited(room, caller, "fhir"):
         asking.json_sent(request, asking.JSON_PATCH)
         steps = body.parse(request.state.body, "patch")
+        if patching.asks(steps):
+            scoped.require(caller, "Task", "r")
         version = asking.seen_version(request.headers.get("if-match"), {}, "http.If-Match")
         current, known = _current(room, caller, referral_id, version)
         sent = _valid(patching.apply(current, steps), "Task", referral_id)

@@ -21,6 +21,12 @@ def apply(document: dict[str, Any], steps: Any) -> dict[str, Any]:
     return changed
 
 
+def asks(steps: Any) -> bool:
+    """True where the answer tells what the resource holds, whatever becomes of it."""
+    found = steps if isinstance(steps, list) else []
+    return any(isinstance(step, dict) and step.get("op") == "test" for step in found)
+
+
 def _step(document: dict[str, Any], step: Any, place: str) -> None:
     operation = step.get("op") if isinstance(step, dict) else None
     if not isinstance(operation, str) or operation not in _OPERATIONS:

@@ -41,9 +41,7 @@ def read_referral(
     if caller.purpose_of_use == _BREAKING and why_broken:
         room.access.record_glass_broken(caller, **about, reason_code=why_broken, cause=cause)
         return held.referral, kept
-    if is_behind_glass(caller, kept) and caller.purpose_of_use != _BREAKING:
-        _deny(room, caller, record_type, referral_id, cause)
-        raise GlassNeeded
+    refuse_behind_glass(room, caller, kept, record_type, referral_id, cause=cause)
     room.access.record_read(caller, **about, action="read", cause=cause)
     return held.referral, kept
 
@@ -65,6 +63,15 @@ def is_behind_glass(caller: Caller, kept: Kept) -> bool:
     The record system that sent it keeps its own glass.
     """
     return caller.role != "system" and labels.read(kept.submission.labels).confidentiality == "V"
+
+
+def refuse_behind_glass(
+    room: Room, caller: Caller, kept: Kept, record_type: str, referral_id: str, *, cause: Cause
+) -> None:
+    """Raises GlassNeeded, on record, where the caller is a person who has not broken the glass that it is behind."""
+    if is_behind_glass(caller, kept) and caller.purpose_of_use != _BREAKING:
+        _deny(room, caller, record_type, referral_id, cause)
+        raise GlassNeeded
 
 
 def _about(held: Held, record_type: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from tests.integration.intake.fhir_client import Fhir, a_request, a_task, codes,
 from tests.integration.intake.intake_processes import Bus, Er, referral_of, until
 
 REASONS = "https://kindred.example/fhir/CodeSystem/referral-reason"
+CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 
 
 @pytest.fixture(scope="module")
@@ -546,3 +547,45 @@ def test_a_search_that_means_nothing_is_refused(fhir: Fhir, query: str, code: st
     """A value or modifier nobody understands is 400 with the parameter's name, never an empty answer or an error."""
     answer = fhir.get(f"Task?{query}")
     assert (answer.status_code, codes(answer)) == (400, [code])
+
+
+def test_behind_glass_nobody_finds_by_whom_nor_compares_with_guesses(fhir: Fhir, bus: Bus):
+    """A colleague's number finds a very restricted referral for its record system and for no person; no test tells."""
+    made = a_request("behind-glass", meta={"security": [{"system": CONFIDENTIALITY, "code": "V"}]})
+    consent = next(one for one in made["contained"] if one["resourceType"] == "Consent")
+    who = {
+        "coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]
+    }
+    consent["provision"]["actor"] = [{"role": who, "reference": {"display": "Kindred"}}]
+    system = Fhir(replace(fhir.er, role="system"))
+    sent = system.send("POST", "ServiceRequest", made)
+    assert sent.status_code == 201, sent.text
+    here, number = sent.json()["id"], quote("urn:oid:2.999.1|MRN-behind-glass")
+    task = system.get(f"Task/{here}")
+    peer = quote("|".join(task.json()["for"]["identifier"][one] for one in ("system", "value")))
+    order = quote("urn:oid:2.999.7|ORD-behind-glass")
+    for query in (f"patient.identifier={number}", f"patient:identifier={peer}", f"identifier={order}"):
+        assert system.ids(f"ServiceRequest?{query}") == [here], query
+        for counted in ("", "&_summary=count", "&_count=1"):
+            found = fhir.get(f"ServiceRequest?{query}{counted}").json()
+            assert (found["total"], found.get("entry", [])) == (0, []), (query, counted)
+            assert {link["relation"] for link in found["link"]} == {"self", "first"}
+    assert fhir.get(f"ServiceRequest?_id={here}").json()["total"] == 1, "what is on the worklist is counted"
+    tagged = {"If_Match": task.headers["etag"]}
+    step = [{"op": "test", "path": "/status", "value": "draft"}]
+    guess = a_task("guess", id=here, focus={"reference": f"ServiceRequest/{here}"}) | {"contained": []}
+    del guess["contained"]
+    guess["for"] = {"identifier": {"system": "urn:oid:2.999.1", "value": "MRN-behind-glass"}}
+    guess["requester"] = {"display": "Somebody"}
+    tried = [
+        fhir.send("PATCH", f"Task/{here}", step, Content_Type="application/json-patch+json", **tagged),
+        fhir.send("PUT", f"Task/{here}", task.json(), **tagged),
+        fhir.send("PUT", f"ServiceRequest/{here}", sent.json(), If_Match=sent.headers["etag"]),
+        fhir.send("POST", "Task", {name: value for name, value in guess.items() if name != "id"}),
+    ]
+    assert [(one.status_code, codes(one)) for one in tried] == [(403, ["glass-needed"])] * len(tried)
+    until("denied", lambda: bus.said("access.denied.v1", record_id=here, reason_code="glass-needed"))
+    elsewhere = system.send(
+        "PATCH", f"Task/{here}", step, Content_Type="application/json-patch+json", **tagged
+    )
+    assert codes(elsewhere) == ["patch-test-failed"], "the record system keeps its own glass"

@@ -142,9 +142,13 @@ def test_a_bundle_a_condition_and_a_preference_open_no_more_than_the_paths(base:
         )
         searched = client.post("/ServiceRequest", json=order, headers=headers(narrow) | condition)
         assert (searched.status_code, codes(searched)) == (403, ["scope-missing"])
-        patch = [{"op": "test", "path": "/status", "value": "requested"}]
+        patch = [{"op": "replace", "path": "/status", "value": "requested"}]
         asked_for = {"content-type": "application/json-patch+json", "prefer": "return=representation"}
         version = client.get(f"/Task/{referral_id}", headers=headers(whole)).headers["etag"]
+        told = headers(narrow) | asked_for | {"if-match": version}
+        guess = json.dumps([{"op": "test", "path": "/status", "value": "draft"}, *patch])
+        guessed = client.patch(f"/Task/{referral_id}", content=guess, headers=told)
+        assert (guessed.status_code, codes(guessed)) == (403, ["scope-missing"]), "a test tells what is there"
         for token, has_body in ((narrow, False), (whole, True)):
             told = headers(token) | asked_for | {"if-match": version}
             patched = client.patch(f"/Task/{referral_id}", content=json.dumps(patch), headers=told)
