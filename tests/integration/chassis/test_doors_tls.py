@@ -108,6 +108,28 @@ def test_only_who_shows_a_certificate_of_our_authority_is_served(folder: Path, a
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
+def spoken(folder: Path, port: int, version: ssl.TLSVersion) -> str | None:
+    """What a far side that knows this version only is answered in; raises SSLError where it is not answered."""
+    context = ssl.create_default_context(cafile=folder / authority.AUTHORITY)
+    context.load_cert_chain(folder / authority.file_of("cli"))
+    context.set_ciphers("DEFAULT@SECLEVEL=0")  # by itself OpenSSL 3 would not even ask in TLS 1.1
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    context.minimum_version = context.maximum_version = version
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as shown,
+    ):
+        return shown.version()
+
+
+def test_the_grpc_door_speaks_nothing_older_than_tls_1_2(folder: Path, address: str):
+    """TLS 1.1 is turned away by the server, and what follows it is answered."""
+    port = int(address.rpartition(":")[2])
+    assert spoken(folder, port, ssl.TLSVersion.TLSv1_2) == "TLSv1.2"
+    with pytest.raises(ssl.SSLError, match=r"(?i)protocol"):
+        spoken(folder, port, ssl.TLSVersion.TLSv1_1)
+
+
 def test_a_renewed_certificate_is_shown_to_the_next_caller(folder: Path, address: str, own: Path):
     """No restart; a file that is broken while it is written changes nothing."""
     host, port = address.split(":")
@@ -148,6 +170,9 @@ def test_the_http_door_speaks_tls_and_takes_a_renewed_certificate(folder: Path, 
         assert httpx.get(f"https://127.0.0.1:{server.port}/", verify=context).text == "https"
         with pytest.raises(httpx.TransportError):
             httpx.get(f"http://127.0.0.1:{server.port}/")
+        assert spoken(folder, server.port, ssl.TLSVersion.TLSv1_2) == "TLSv1.2"
+        with pytest.raises(ssl.SSLError, match=r"(?i)protocol"):
+            spoken(folder, server.port, ssl.TLSVersion.TLSv1_1)
     finally:
         server.stop(0.5)
     renewing = HttpsContext(own)
