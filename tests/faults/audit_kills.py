@@ -35,6 +35,7 @@ _SLICE = 2_000
 # So many events wait in the inbox at most: the broker keeps them all in memory.
 _MOST_WAITING = 20_000
 _TWICE_EVERY = 10
+_TOLD_EVERY = 50_000
 _KILL_EVERY_S = (5.0, 25.0)
 _DRAINED_WITHIN_S = 900.0
 
@@ -79,6 +80,8 @@ def run(number: int, limit_s: float, seed: int) -> dict[str, Any]:
             events = _events(sent + 1, min(_SLICE, number - sent))
             publish(publisher, [*events, *events[::_TWICE_EVERY]])
             sent += len(events)
+            if sent % _TOLD_EVERY < len(events):
+                print(f"  {sent:,} events, killed {killing.killed}", file=sys.stderr, flush=True)
             while sent - parts.size() > _MOST_WAITING:
                 killing.look()
                 time.sleep(0.2)
