@@ -111,6 +111,22 @@ class Publisher:
         except Exception:  # noqa: BLE001  a new connection is the cure
             self.drop()
 
+    def depths(self, queues: Iterable[str]) -> dict[str, int]:
+        """How many messages wait in each of these queues; {} where the broker is away or does not know one of them."""
+        try:
+            if self._channel is None:
+                self._connect()
+            asking = self._raw.channel()
+            try:
+                return {name: asking.queue_declare(name, passive=True).message_count for name in queues}
+            except amqp.NotFound:
+                return {}
+            finally:
+                asking.close()
+        except Exception:  # noqa: BLE001  a new connection is the cure, at the next publish
+            self.drop()
+            return {}
+
     def drop(self) -> None:
         """The connection is gone at once, without a word to a broker that may be frozen."""
         raw, self._raw, self._channel = self._raw, None, None

@@ -124,6 +124,7 @@ class Relay:
         """One round: collect, publish, mark; returns how many events moved. Raises what went wrong."""
         self._publisher.keep_alive()
         if not self._has_lease():
+            self._forget_measures()
             return 0
         self._measure()
         collected = self.outbox.collect(BATCH)
@@ -195,6 +196,19 @@ class Relay:
         self._measured_at = now
         metrics.RELAY_LAG_SECONDS.labels(self._producer).set(self.outbox.lag_s())
         metrics.RELAY_HELD.labels(self._producer).set(self.outbox.held_count())
+        # The worker says it too; of a worker that is dead nobody else could say how much waits for it.
+        for queue, depth in self._publisher.depths(topology.queues_of(self._producer)).items():
+            metrics.QUEUE_DEPTH.labels(self._producer, queue).set(depth)
+
+    def _forget_measures(self) -> None:
+        """Another relay of the service measures: what this one saw last is no alarm for ever."""
+        if not self._measured_at:
+            return
+        self._measured_at = 0.0
+        for gauge in (metrics.RELAY_LAG_SECONDS, metrics.RELAY_HELD):
+            gauge.remove(self._producer)
+        for queue in topology.queues_of(self._producer):
+            metrics.QUEUE_DEPTH.remove(self._producer, queue)
 
     def _note(self, exc: Exception) -> None:
         is_outside = is_outside_trouble(exc) or isinstance(exc, (amqp.AMQPError, OSError))

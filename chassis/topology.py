@@ -26,6 +26,11 @@ def dead_name(service: str) -> str:
     return f"{service}.dead"
 
 
+def queues_of(service: str) -> tuple[str, str]:
+    """Both queues of a service."""
+    return inbox_name(service), dead_name(service)
+
+
 def again_name(service: str) -> str:
     """The exchange through which a service's own api puts what was parked back into its inbox, and nobody else's."""
     return f"{service}.again"
@@ -62,5 +67,5 @@ def declare_service(channel: Any, service: str, binding_keys: Iterable[str]) -> 
 
 def expect_service(channel: Any, service: str) -> None:
     """Raises amqp.NotFound where the set-up has not made the service's queues; needs no right to declare them."""
-    for name in (inbox_name(service), dead_name(service)):
+    for name in queues_of(service):
         channel.queue_declare(name, passive=True)

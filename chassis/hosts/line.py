@@ -232,7 +232,7 @@ class Line:
             raise
 
     def _measure_depth(self) -> None:
-        for queue in (topology.inbox_name(self._service), topology.dead_name(self._service)):
+        for queue in topology.queues_of(self._service):
             found = self._channel.queue_declare(queue, passive=True)
             metrics.QUEUE_DEPTH.labels(self._service, queue).set(found.message_count)
 
