@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from chassis import logs, metrics
+from chassis import logs, metrics, out_of_memory
 from chassis.errors import Kind, Refusal
 from chassis.identity import Caller
 from chassis.ids import new_id
@@ -19,7 +19,8 @@ log = logs.get()
 
 
 def refusal_for(error: BaseException) -> Refusal | None:
-    """The refusal that the error means to the caller, or None where it is a bug."""
+    """The refusal that the error means to the caller, or None where it is a bug; a lack of memory ends the process."""
+    out_of_memory.end_if_meant(error)
     if isinstance(error, Refusal):
         return error
     if is_outside_trouble(error):

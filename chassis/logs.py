@@ -20,6 +20,7 @@ from typing import Any
 
 from opentelemetry import trace
 
+from chassis import out_of_memory
 from chassis.plain_structlog import structlog
 
 _NAMES = frozenset(
@@ -250,6 +251,7 @@ def _capture_uncaught() -> None:
     def on_thread_exception(args: threading.ExceptHookArgs) -> None:
         if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
             get().critical("uncaught in a thread", exc_info=args.exc_value)
+            out_of_memory.end_if_meant(args.exc_value)
 
     def on_unraisable(args: Any) -> None:
         if args.exc_value is not None:

@@ -18,7 +18,7 @@ import amqp
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from chassis import logs, metrics, topology
+from chassis import logs, metrics, out_of_memory, topology
 from chassis.clock import Clock, SystemClock
 from chassis.envelope import to_amqp
 from chassis.failpoints import failpoint
@@ -211,6 +211,7 @@ class Relay:
             metrics.QUEUE_DEPTH.remove(self._producer, queue)
 
     def _note(self, exc: Exception) -> None:
+        out_of_memory.end_if_meant(exc)
         is_outside = is_outside_trouble(exc) or isinstance(exc, (amqp.AMQPError, OSError))
         metrics.RELAY_ERRORS.labels(self._producer, str(is_outside).lower()).inc()
         level = log.warning if is_outside else log.error

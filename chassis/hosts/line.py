@@ -18,7 +18,7 @@ from typing import Any
 
 from kombu import Connection
 
-from chassis import broker, logs, metrics, topology
+from chassis import broker, logs, metrics, out_of_memory, topology
 from chassis.delivery import Delivery
 from chassis.gathering import Gatherer, Unit, Work
 from chassis.hosts import frames, tolerance
@@ -237,6 +237,7 @@ class Line:
             metrics.QUEUE_DEPTH.labels(self._service, queue).set(found.message_count)
 
     def _note_loss(self, exc: Exception, attempt: int) -> None:
+        out_of_memory.end_if_meant(exc)
         metrics.BUS_CONNECTIONS.labels(self._service, "lost").inc()
         log.warning("bus.away", service=self._service, attempt=attempt, **logs.described(exc))
 

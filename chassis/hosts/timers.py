@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from chassis import logs, metrics, telemetry
+from chassis import logs, metrics, out_of_memory, telemetry
 from chassis.mongo import is_outside_trouble
 from chassis.receiving import Receiver, Sitting
 
@@ -56,6 +56,7 @@ class Timers:
         try:
             method()
         except Exception as exc:  # noqa: BLE001  a timer comes again; its errors are counted
+            out_of_memory.end_if_meant(exc)
             metrics.TIMER_ERRORS.labels(service, name).inc()
             level = log.warning if is_outside_trouble(exc) else log.error
             level("timer.failed", service=service, method=name, **logs.described(exc))

@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from chassis import catalog, metrics, telemetry
+from chassis import catalog, metrics, out_of_memory, telemetry
 from chassis.catalog import UnknownEventType
 from chassis.envelope import Cause
 from chassis.failpoints import failpoint
@@ -43,6 +43,7 @@ def call(worker: Any, service: str, listening: Listening, heards: Sequence[Heard
         else:
             _call_single(method, heards[0])
     except Exception as exc:  # noqa: BLE001  every error of a listener has an end
+        out_of_memory.end_if_meant(exc)
         return exc
     finally:
         seconds = time.perf_counter() - started

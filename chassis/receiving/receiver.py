@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from pymongo.database import Database
 
-from chassis import logs, metrics
+from chassis import logs, metrics, out_of_memory
 from chassis.at_rest import AtRest
 from chassis.catalog import UnknownEventType
 from chassis.clock import Clock
@@ -85,6 +85,7 @@ class Receiver:
         except Abandoned:
             log.info("bus.abandoned", service=self.service, count=len(work.units))
         except Exception as exc:  # noqa: BLE001  an end for every message, also where this file is wrong
+            out_of_memory.end_if_meant(exc)
             log.error("bus.receiver-failed", service=self.service, **logs.described(exc))
             self._park_rest(work, place(exc), sitting)
 
