@@ -246,15 +246,17 @@ def _capture_uncaught() -> None:
     def on_exception(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
         if isinstance(error, KeyboardInterrupt):
             return
+        out_of_memory.end_if_meant(error)
         get().critical("uncaught", exc_info=error)
 
     def on_thread_exception(args: threading.ExceptHookArgs) -> None:
         if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
-            get().critical("uncaught in a thread", exc_info=args.exc_value)
             out_of_memory.end_if_meant(args.exc_value)
+            get().critical("uncaught in a thread", exc_info=args.exc_value)
 
     def on_unraisable(args: Any) -> None:
         if args.exc_value is not None:
+            out_of_memory.end_if_meant(args.exc_value)
             get().error("uncaught while cleaning up", exc_info=args.exc_value)
 
     sys.excepthook = on_exception

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import posix
 from collections.abc import Callable, Iterator
 
 EXIT_CODE = 71
@@ -24,8 +25,8 @@ def is_meant(error: BaseException) -> bool:
 
 def end_if_meant(error: BaseException, end: Callable[[int], None] = os._exit) -> None:
     """The process is gone with `EXIT_CODE`, and its last line says why; returns where the error means something else."""
-    if is_meant(error):
-        os.write(2, _LINE)
+    if isinstance(error, MemoryError) or is_meant(error):  # to ask further takes memory itself
+        posix.write(2, _LINE)  # os.write is eventlet's in a worker, and waits, which its hub must not
         end(EXIT_CODE)
 
 

@@ -16,7 +16,7 @@ from nameko.extensions import DependencyProvider, Entrypoint, SharedExtension, r
 from nameko.timer import Timer
 
 from chassis.gathering import Work
-from chassis.hosts import Hosting
+from chassis.hosts import Hosting, hub
 from chassis.hosts.beat import Heart
 from chassis.hosts.line import Line
 from chassis.hosts.timers import Timers
@@ -153,6 +153,7 @@ class NamekoHost:
 
     def start(self) -> None:
         """The container runs; returns at once."""
+        hub.end_without_memory()
         self._heart.start()
         self._container.start()
 

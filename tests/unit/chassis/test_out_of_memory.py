@@ -1,6 +1,8 @@
 """What is taken for a lack of memory, and where a process ends because of it."""
 
 import errno
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -28,7 +30,6 @@ def ends(monkeypatch):
         raise Ended(code)
 
     monkeypatch.setattr(out_of_memory.end_if_meant, "__defaults__", (end,))
-    monkeypatch.setattr(out_of_memory.os, "write", lambda *_: None)
 
 
 def _wrapped(inner):
@@ -76,6 +77,28 @@ def test_a_listener_without_memory_ends_the_process(ends):
     with pytest.raises(Ended) as ended:
         calling.call(Worker(), "audit", listening, [Heard(_ENVELOPE, None, _ENVELOPE.cause(), False)])
     assert ended.value.args == (out_of_memory.EXIT_CODE,)
+
+
+_HUB = """
+import eventlet
+eventlet.monkey_patch()
+from chassis.hosts.hub import end_without_memory
+end_without_memory()
+def forgotten():
+    raise {error}
+eventlet.hubs.get_hub().schedule_call_global(0, forgotten)
+eventlet.sleep(0.01)
+raise SystemExit(3)
+"""
+
+
+@pytest.mark.parametrize(("error", "code"), [("MemoryError", out_of_memory.EXIT_CODE), ("ValueError", 3)])
+def test_a_greenlet_the_hub_cannot_resume_ends_the_process(error, code):
+    """The hub would go on without it, with its message in hand for as long as the connection lasts; other errors stay."""
+    argv, env = [sys.executable, "-c", _HUB.format(error=error)], {"PYTHONPATH": ":".join(sys.path)}
+    ended = subprocess.run(argv, env=env, capture_output=True, check=False, timeout=60)
+    assert ended.returncode == code
+    assert (b"process.out-of-memory" in ended.stderr) is (code == out_of_memory.EXIT_CODE)
 
 
 def test_a_door_without_memory_ends_the_process(ends):
