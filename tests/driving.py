@@ -133,6 +133,10 @@ class Running:
         """Every mail that arrived, as it came."""
         return [path.read_bytes() for path in sorted(self.place.mail.rglob("*.eml"))]
 
+    def texts(self) -> list[str]:
+        """The notice of every SMS that arrived; where there is no account, none does."""
+        return []
+
     def logs(self) -> str:
         """Everything any process logged."""
         return "".join(path.read_text(errors="replace") for path in sorted(self.place.log.glob("*.log")))

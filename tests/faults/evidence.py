@@ -169,7 +169,7 @@ def _reads(officer: Officer, actors: set[str]) -> Counter[tuple[str, str]]:
 
 
 def _notices(running: Running, wanted: Iterable[str]) -> Iterable[Notice]:
-    arrived = Counter(_arrived(running))
+    arrived = Counter([*_arrived(running), *running.texts()])
     for row in running.database("notifications").notices.find({"referral_id": {"$in": sorted(wanted)}}):
         yield Notice(
             row["_id"],
