@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from chassis.readiness import Readiness, page
+from chassis.thread_each import ThreadEach
 
 _SLOW_CLIENT_S = 5.0
 
@@ -36,7 +37,7 @@ class StatusServer:
         self._server.server_close()
 
 
-class _Server(socketserver.ThreadingMixIn, HTTPServer):
+class _Server(ThreadEach, HTTPServer):
     daemon_threads = True
     block_on_close = False
 
@@ -44,9 +45,6 @@ class _Server(socketserver.ThreadingMixIn, HTTPServer):
         # HTTPServer asks DNS for the host's name here, which can take long or fail; nobody needs it.
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = "kindred", self.server_address[1]
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is no event; the default prints a traceback."""
 
 
 def _handler(readiness: Readiness) -> type[BaseHTTPRequestHandler]:

@@ -20,6 +20,7 @@ from chassis.clock import SystemClock
 from chassis.lifecycle import Stopping
 from chassis.readiness import Readiness, page
 from chassis.settings import SettingsFaults, read, setting
+from chassis.thread_each import ThreadEach
 from services.audit.domain.entry import LogBroken
 from services.audit.keepers.asking import PREVIOUS
 from services.audit.keepers.remembered import RememberedNotes
@@ -169,7 +170,7 @@ def open_server(address: str, route: Route, readiness: Readiness) -> HTTPServer:
     return _Server((host.strip("[]"), int(port)), _handler(route, readiness))
 
 
-class _Server(socketserver.ThreadingMixIn, HTTPServer):
+class _Server(ThreadEach, HTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
@@ -178,9 +179,6 @@ class _Server(socketserver.ThreadingMixIn, HTTPServer):
         # HTTPServer asks DNS for the host's name here, which can take long or fail; nobody needs it.
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = "kindred", self.server_address[1]
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is no event; the default prints a traceback."""
 
 
 def _handler(route: Route, readiness: Readiness) -> type[BaseHTTPRequestHandler]:
