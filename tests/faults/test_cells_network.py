@@ -142,6 +142,7 @@ def test_between_notifications_and_far_sides(wired_cell: Cell, wired: Any, way: 
         wired_cell, [*wired[0].between(at.MAIL), *wired[0].between(at.SMS)], way, all_s=OTHERS_S, each_s=12.0
     )
     wired_cell.notes["texts"] = len(wired[0].running.texts()) - texts
+    assert wired_cell.notes["texts"], "nobody was told by SMS"
 
 
 @WAYS

@@ -37,14 +37,13 @@ class Echo:
 
     def _serve(self, line: socket.socket) -> None:
         with line:
-            word = b"?"
-            while word:
-                try:
-                    word = line.recv(100)
+            try:
+                while word := line.recv(100):
+                    self.heard.put(word)
                     line.sendall(word)
-                except OSError:
-                    word = b""
-                self.heard.put(word)
+            except OSError:
+                pass
+            self.heard.put(b"")
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from chassis import tls
 from cli.local import access, policy, processes
 from cli.local.children import Child
 from cli.local.place import Place
-from tests.driving import SERVICES, Officer, Roster, Running, a_specialist, a_supervisor, roster_csv
+from kindred.notifications.v1 import notifications_pb2, notifications_pb2_grpc
+from tests.driving import SERVICES, Client, Officer, Roster, Running, a_specialist, a_supervisor, roster_csv
 from tests.faults.clients import Clients
 from tests.faults.ground import Cell, Ground, begin_cell, patiently
 from tests.faults.proxy import Fault, FaultProxy
@@ -197,14 +198,23 @@ def open_wired(folder: Path, specialists: int) -> WiredGround:
     ground.up()
     ground.wire_all()
     ground.officer, ground.roster = Officer(running), Roster(running)
-    people = [a_supervisor(phone=""), *(_somebody(number) for number in range(specialists))]
-    patiently(lambda: ground.roster.load(roster_csv(people)))
+    names = [f"spec-{number:03}" for number in range(specialists)]
+    patiently(lambda: ground.roster.load(roster_csv([a_supervisor(), *map(a_specialist, names)])))
+    for number, name in enumerate(names[::3]):
+        _wants_texts(running, name, f"+1518555{number:04}")
     return ground
 
 
-def _somebody(number: int) -> dict[str, str]:
-    phone = f"+1518555{number:04}" if number % 3 == 0 else ""
-    return a_specialist(f"spec-{number:03}", phone=phone)
+def _wants_texts(running: Running, specialist_id: str, phone: str) -> None:
+    """From here on whatever they are told comes by SMS."""
+    client = Client(running, "notifications", running.token("specialist", specialist_id, "harbor"), "PATRQT")
+    stub = notifications_pb2_grpc.NotificationsServiceStub(client.channel)
+    wishes = notifications_pb2.Wishes(phone=phone, channels=["sms"])
+    change = notifications_pb2.ChangeContactRequest(
+        person_id=specialist_id, wishes=wishes, fields=["phone", "channels"]
+    )
+    patiently(lambda: client.call(stub.ChangeContact, change))
+    client.channel.close()
 
 
 def begin_wired(ground: WiredGround, fault_id: str, seen: Running) -> Cell:
