@@ -79,8 +79,9 @@ _OUTSIDE_CODES = frozenset(
 )
 
 
-# What libmongocrypt says where a key management service did not answer, or said no: it has no code of its own for it.
-_OF_KEY_SERVICE = re.compile(r"\bKM(S|IP)\b.{0,40}\b(request|response)\b")
+# What libmongocrypt says where a key management service did not answer, said no, or is not named to us (its file is
+# gone): it has no code of its own for it.
+_OF_KEY_SERVICE = re.compile(r"\bKM(S|IP)\b.{0,40}\b(request|response|is not configured)\b")
 
 
 def is_outside_trouble(exc: BaseException) -> bool:

@@ -132,8 +132,8 @@ class Vault:
         key_id = self._key_id(person_id, is_first)
         try:
             return self._crypt().encrypt(value, _RANDOM, key_id=key_id)
-        except EncryptionError as exc:
-            if exc.timeout or _is_outside(exc) or not self._renewed():
+        except EncryptionError:
+            if not self._renewed():
                 raise
             return self._crypt().encrypt(value, _RANDOM, key_id=key_id)
 
@@ -142,10 +142,10 @@ class Vault:
         try:
             return self._crypt().decrypt(Binary(sealed, 6))
         except EncryptionError as exc:
-            if exc.timeout or _is_outside(exc):
-                raise
             if self._renewed():
                 return self.open(sealed)
+            if exc.timeout or _is_outside(exc):
+                raise
             raise Unreadable from None
 
     def erase(self, person_id: str) -> bool:
