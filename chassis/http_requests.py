@@ -159,7 +159,8 @@ class AroundRequests:
         status: int | None = None
         if refusal is None:
             error_id = answers.note_bug(error, "http", method)
-            refusal = Refusal("internal", Kind.UNAVAILABLE, "Something went wrong here.", error_id=error_id)
+            message = f"Something went wrong here. Its number is {error_id}."
+            refusal = Refusal("internal", Kind.UNAVAILABLE, message, error_id=error_id)
             status = 500
         else:
             await self._note(refusal, error, caller, method)

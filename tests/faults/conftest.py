@@ -20,6 +20,7 @@ from cli.local.place import Place
 from tests.driving import Running
 from tests.faults.ground import Cell, Ground, begin_cell, open_ground
 from tests.faults.table import ROW
+from tests.system_watching import Watcher, watching
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,15 @@ def ground(tmp_path_factory: Any) -> Iterator[Ground]:
         yield open_ground(running, folder, specialists=40)
     finally:
         running.stop()
+
+
+@pytest.fixture(scope="module")
+def watcher(ground: Ground, tmp_path_factory: Any) -> Iterator[Watcher]:
+    """A Prometheus that looks every second at the ground, with our rules in a hurry (tests/system_watching.py)."""
+    ground.up()
+    with watching(ground.running, tmp_path_factory.mktemp("prometheus"), is_hurried=True) as watcher:
+        watcher.until(lambda: bool(watcher.values("kindred_ready")), "nothing is scraped", 120.0)
+        yield watcher
 
 
 @pytest.fixture

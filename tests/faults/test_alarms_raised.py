@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import kombu
 import pytest
@@ -14,33 +11,10 @@ from chassis import topology
 from cli.local import rabbit
 from tests.driving import until
 from tests.faults import evidence, parked_again
-from tests.faults.ground import Cell, Ground, rabbitmqctl
-from tests.system_watching import Watcher, watching
+from tests.faults.ground import Cell, rabbitmqctl
+from tests.system_watching import Watcher
 
 pytestmark = pytest.mark.slow_faults
-RAISED_WITHIN_S = 120.0
-
-
-@pytest.fixture(scope="module")
-def watcher(ground: Ground, tmp_path_factory: Any) -> Iterator[Watcher]:
-    """Looks every second; an alarm counts as raised when its condition holds, before its `for` is over."""
-    folder: Path = tmp_path_factory.mktemp("prometheus")
-    ground.up()
-    with watching(ground.running, folder) as watcher:
-        watcher.until(lambda: bool(watcher.values("kindred_ready")), "nothing is scraped", RAISED_WITHIN_S)
-        yield watcher
-
-
-def raised(watcher: Watcher, alarm: str, process: str = "") -> None:
-    """It is raised, by that process where one is named."""
-    watcher.until(
-        lambda: any(process in one for one in watcher.raised(alarm)), f"{alarm} is silent", RAISED_WITHIN_S
-    )
-
-
-def over(watcher: Watcher, alarm: str) -> None:
-    """Nobody raises it any more."""
-    watcher.until(lambda: not watcher.raised(alarm), f"{alarm} stays", RAISED_WITHIN_S)
 
 
 @pytest.mark.fault("F-18")
@@ -48,11 +22,11 @@ def test_matchings_worker_is_dead(cell: Cell, watcher: Watcher) -> None:
     """KindredProcessAway names it; after 20 s without its word on a referral KindredReferralUnheard is raised too."""
     cell.kill("matching-worker")
     cell.clients.submit("unheard")
-    raised(watcher, "KindredProcessAway", "matching-worker")
-    raised(watcher, "KindredReferralUnheard", "intake-worker")
+    watcher.fires("KindredProcessAway", "matching-worker")
+    watcher.fires("KindredReferralUnheard", "intake-worker")
     cell.ground.up()
     for alarm in ("KindredProcessAway", "KindredReferralUnheard"):
-        over(watcher, alarm)
+        watcher.ends(alarm)
     cell.conclude()
 
 
@@ -71,10 +45,10 @@ def test_the_broker_takes_nothing(cell: Cell, watcher: Watcher) -> None:
             return evidence.unsaid(cell.running)
 
         until("the broker has noticed that its disk is full", waits)
-        raised(watcher, "KindredEventsWaitToBeSent", "intake-api")
+        watcher.fires("KindredEventsWaitToBeSent", "intake-api")
     finally:
         rabbitmqctl(var, "set_disk_free_limit", "200MB")
-    over(watcher, "KindredEventsWaitToBeSent")
+    watcher.ends("KindredEventsWaitToBeSent")
     cell.conclude()
 
 
@@ -83,19 +57,21 @@ def test_the_database_stands_still(cell: Cell, watcher: Watcher) -> None:
     """KindredNotReady names the apis that cannot do their work; they are ready again by themselves."""
     with cell.ground.frozen("mongod"):
         cell.broke("mongod", "SIGSTOP")
-        raised(watcher, "KindredNotReady", "intake-api")
-    over(watcher, "KindredNotReady")
+        watcher.fires("KindredNotReady", "intake-api")
+    watcher.ends("KindredNotReady")
     cell.conclude()
 
 
 @pytest.mark.fault("F-24")
 def test_nobody_cosigns(cell: Cell, watcher: Watcher) -> None:
-    """Without its witness the log takes entries and proves none: KindredAuditLags."""
+    """Without its witness the log takes entries and proves none: KindredAuditLags; after 3 min KindredAuditStale."""
     cell.kill("audit-witness")
     cell.clients.submit("unsigned")
-    raised(watcher, "KindredAuditLags", "audit")
+    watcher.fires("KindredAuditLags", "audit")
+    watcher.fires("KindredAuditStale", "newest", within_s=360.0)
     cell.ground.up()
-    over(watcher, "KindredAuditLags")
+    for alarm in ("KindredAuditLags", "KindredAuditStale"):
+        watcher.ends(alarm)
     cell.conclude()
 
 
@@ -109,9 +85,9 @@ def test_an_event_nobody_can_read(cell: Cell, watcher: Watcher) -> None:
         )
         channel.basic_publish(message, "", topology.inbox_name("notifications"))
     cell.broke("notifications", "an event that is none")
-    raised(watcher, "KindredEventsParked", "notifications")
+    watcher.fires("KindredEventsParked", "notifications")
     assert parked_again.discarded(cell.running, "notifications", "it never was an event") == 1
-    over(watcher, "KindredEventsParked")
+    watcher.ends("KindredEventsParked")
     cell.conclude()
 
 
@@ -130,13 +106,13 @@ def test_an_event_that_goes_nowhere(cell: Cell, watcher: Watcher) -> None:
             cell.broke("rabbitmq", "no queue hears referral.submitted.v1")
             assert {queue.partition(".")[0] for queue, _ in bound} <= set(listeners)
             cell.clients.submit("nowhere")
-            raised(watcher, "KindredEventsRefusedByTheBroker", "intake-api")
+            watcher.fires("KindredEventsRefusedByTheBroker", "intake-api")
         finally:
             for queue, key in bound:
                 channel.queue_bind(queue, topology.EVENTS.name, key)
             if cell.tap:
                 channel.queue_bind(cell.tap.name, topology.EVENTS.name, "#")
-    over(watcher, "KindredEventsRefusedByTheBroker")
+    watcher.ends("KindredEventsRefusedByTheBroker")
     cell.conclude()
 
 

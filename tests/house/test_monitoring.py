@@ -10,15 +10,21 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.system_watching import hurried
+
 ROOT = Path(__file__).resolve().parents[2]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 BOARDS = sorted((ROOT / "deploy" / "grafana").glob("*.json"))
 METRIC = re.compile(r"\bkindred_[a-z_]+")
 
 
+def rules_of(text: str) -> list[dict[str, Any]]:
+    return [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
+
+
 def alerts() -> dict[str, dict[str, Any]]:
-    told = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text(encoding="utf-8"))
-    return {rule["alert"]: rule for group in told["groups"] for rule in group["rules"]}
+    told = (PROMETHEUS / "alerts.yml").read_text(encoding="utf-8")
+    return {rule["alert"]: rule for rule in rules_of(told)}
 
 
 def measured() -> set[str]:
@@ -49,6 +55,22 @@ def test_every_alarm_is_made_to_fire():
     for name, rule in alerts().items():
         assert f'severity="{rule["labels"]["severity"]}"' in fired[name]
         assert rule["annotations"]["summary"]
+
+
+def test_every_alarm_is_raised_in_earnest():
+    """Each alert is seen firing and ending at a really broken system, by a test of the fault suite."""
+    told = "".join(path.read_text() for path in sorted((ROOT / "tests" / "faults").glob("test_alarms_*.py")))
+    assert set(re.findall(r"fires\(\s*\"(Kindred\w+)\"", told)) == set(alerts())
+
+
+def test_the_hurry_of_those_tests_changes_waits_and_windows_and_nothing_else():
+    """`for` is there where it was, windows are shorter, and every threshold, name and label is the rule's own."""
+    rules = (PROMETHEUS / "alerts.yml").read_text(encoding="utf-8")
+    window = re.compile(r"(?<=\[)\w+(?=])|(?<=offset )\w+")
+    for mine, theirs in zip(rules_of(hurried(rules)), rules_of(rules), strict=True):
+        assert mine.pop("for", None) == ("2s" if theirs.pop("for", None) else None)
+        assert window.sub("", mine.pop("expr")) == window.sub("", theirs.pop("expr"))
+        assert mine == theirs
 
 
 @pytest.mark.parametrize("file", [PROMETHEUS / "alerts.yml", *BOARDS], ids=lambda path: path.name)

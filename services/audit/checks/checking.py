@@ -120,7 +120,7 @@ class Checker:
             try:
                 self.turn()
             except Refusal as refusal:  # the log has not begun
-                log.info("the log was not checked", reason=refusal.code)
+                log.info("the log was not checked", code=refusal.code)
             except Exception as error:
                 if not is_outside_trouble(error):
                     raise

@@ -112,7 +112,7 @@ def _sign(signer: Signer, previous: bytes, body: bytes) -> Answer:
     except (SubmissionMalformed, CheckpointRefused, UnicodeDecodeError):
         return 400, "text/plain", b"malformed\n"
     except LogBroken as broken:
-        log.error("not signed", reason=broken.code)
+        log.error("not signed", code=broken.code)
         return 422, "text/plain", f"{broken.code}\n{broken.detail}".encode()
     return 200, "text/plain; charset=utf-8", note
 

@@ -207,7 +207,7 @@ class Publisher:
     def _alarm(self, code: str) -> None:
         ALARMS.labels(code).inc()
         if self._is_time(f"alarm {code}", _TELL_EVERY_S):
-            log.critical("the audit log contradicts itself", reason=code)
+            log.critical("the audit log contradicts itself", code=code)
 
     def _is_time(self, what: str, every_s: float) -> bool:
         now = time.monotonic()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import socket
 import ssl
-import subprocess
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -21,26 +19,17 @@ from services.audit.atna.receiving import receive
 from services.audit.fhir import outside
 from services.audit.officers_door import render_refusal, routes
 from tests.atna_messages import HEADER, QUERIED, SHOWN, counted
+from tests.atna_nodes import a_node, make_certificates
 from tests.audit_facts import facts_of
 from tests.audit_reading import ReadLog, a_read_log
 from tests.integration.intake.intake_processes import until
-
-
-def openssl(folder: Path, *words: str) -> None:
-    """One call of openssl in the folder."""
-    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An authority, our certificate and a node's, all of today."""
     folder = tmp_path_factory.mktemp("atna")
-    key = ("-newkey", "ed25519", "-nodes")
-    openssl(folder, "req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Test CA")
-    for name, subject in (("us", "/CN=127.0.0.1"), ("node", "/O=st-brigid/CN=PACS1")):
-        openssl(folder, "req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", subject)
-        signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial")
-        openssl(folder, "x509", "-req", "-in", f"{name}.csr", *signed, "-out", f"{name}.pem")
+    make_certificates(folder)
     return folder
 
 
@@ -73,12 +62,7 @@ def listening(certificates: Path, log: ReadLog) -> Iterator[Listener]:
 
 def node(listener: Listener, certificates: Path, *, has_certificate: bool = True) -> ssl.SSLSocket:
     """A node's end of a connection."""
-    context = ssl.create_default_context(cafile=certificates / "ca.pem")
-    context.check_hostname = False
-    if has_certificate:
-        context.load_cert_chain(certificates / "node.pem", certificates / "node.key")
-    raw = socket.create_connection(("127.0.0.1", listener.port), timeout=20)
-    return context.wrap_socket(raw)
+    return a_node(listener.port, certificates, has_certificate=has_certificate)
 
 
 def received(log: ReadLog) -> list[tuple[str, list[str]]]:

@@ -229,6 +229,7 @@ def test_a_bug_tells_its_id_and_no_value(door: Open, path: str, capsys: pytest.C
     printed = capsys.readouterr()
     assert MARK not in answer.text + printed.out + printed.err
     assert answer.json()["facts"]["error_id"] in printed.out
+    assert answer.json()["facts"]["error_id"] in answer.json()["message"]
     assert "test_doors_http.py" in printed.out
 
 
