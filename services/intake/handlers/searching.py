@@ -54,7 +54,8 @@ def _of_a_person(room: Room, caller: Caller, wanted: Wanted) -> Found:
     found = _page(room, caller, asked)
     rows = found.rows
     while found.after is not None and len(rows) < asked.limit:
-        found = _page(room, caller, replace(asked, after=found.after))
+        left = asked.limit - len(rows)
+        found = _page(room, caller, replace(asked, after=found.after, limit=left))
         rows += found.rows
     is_whole = found.after is None and wanted.after is None and len(rows) <= wanted.count_to
     total, shown = len(rows) if is_whole else None, rows if wanted.limit else ()
