@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -22,6 +22,7 @@ _UNTIL = float(
 )
 _cells: list[dict[str, Any]] = []
 _outcomes: dict[str, str] = {}
+_say: list[Callable[[str], None]] = []
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -40,8 +41,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail("not begun: the time of this run is over (FAULTS_MINUTES)", pytrace=False)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """A run of an hour says at once what failed, and why in a line: it may not be there at its end."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and not hasattr(config, "workerinput"):
+        _say.append(reporter.write_line)
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Remembers how each test ended, and what each cell counted."""
+    if report.failed:
+        why = getattr(getattr(report.longrepr, "reprcrash", None), "message", str(report.longrepr))
+        for say in _say:
+            say(f"\nFAILED {report.nodeid} ({report.when}): {why.splitlines()[0][:300] if why else ''}")
     name = report.nodeid.partition("@")[0].partition("[")[0]
     if report.failed or (report.when == "call" and _outcomes.get(name) != "failed"):
         _outcomes[name] = report.outcome
